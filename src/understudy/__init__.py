@@ -1,0 +1,1 @@
+"""Train with every sense, ship with one."""

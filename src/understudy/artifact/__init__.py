@@ -1,0 +1,1 @@
+"""Students that ship: export and parity (torch), contract and predict (no torch)."""

@@ -1,0 +1,92 @@
+"""Batch and Output: what a model reads and what it says.
+
+Axis letters, used in every shape of this project:
+B samples, T steps or tokens, D features, C classes (1 for regression), K choices, M modalities, R regions, H W pixels.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+Fields = dict[str, Tensor]
+"""One view of one modality: field name (`values`, `mask`, `ids`, `boxes` ...) -> tensor with B first."""
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """B samples with their presence.
+
+    `inputs[modality][view key][field]`; a modality that a row lacks holds filler there, and `present` says so.
+    `target` is float (regression) or int (classification); where `labelled` is False it is filler and counts nowhere.
+    """
+
+    inputs: dict[str, dict[str, Fields]]
+    present: dict[str, Bool[Tensor, " B"]]
+    target: Float[Tensor, " B"] | Int[Tensor, " B"]
+    labelled: Bool[Tensor, " B"]
+    id: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.id)
+
+    def keep(self, *modalities: str) -> "Batch":
+        """The same rows with every other modality gone: this *is* the definition of cross-modal."""
+        return replace(
+            self,
+            inputs={m: views for m, views in self.inputs.items() if m in modalities},
+            present={m: here for m, here in self.present.items() if m in modalities},
+        )
+
+    def seen_by(self, modalities: tuple[str, ...]) -> Bool[Tensor, " B"]:
+        """Rows where at least one of `modalities` is present."""
+        seen = torch.zeros_like(self.labelled)
+        for modality in modalities:
+            if modality in self.present:
+                seen = seen | self.present[modality]
+        return seen
+
+    def to(self, device: torch.device) -> "Batch":
+        if self.labelled.device == device:
+            return self
+        return replace(
+            self,
+            inputs={
+                m: {v: {f: x.to(device) for f, x in fields.items()} for v, fields in views.items()}
+                for m, views in self.inputs.items()
+            },
+            present={m: here.to(device) for m, here in self.present.items()},
+            target=self.target.to(device),
+            labelled=self.labelled.to(device),
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Tokens:
+    """Token-level answers. `spans` are character offsets into the text, end exclusive, where there are any."""
+
+    values: Float[Tensor, "B T D"]
+    mask: Bool[Tensor, "B T"]
+    spans: Int[Tensor, "B T 2"] | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Output:
+    """What a model says of a batch; rows that are not `valid` (nothing present) hold filler."""
+
+    valid: Bool[Tensor, " B"]
+    logits: Float[Tensor, "B C"] | None = None
+    embedding: Float[Tensor, "B D"] | None = None
+    tokens: Mapping[str, Tokens] = field(default_factory=dict)
+    features: Mapping[str, Tensor] = field(default_factory=dict)
+    source: str = "model"
+
+    def need(self, name: str) -> Tensor:
+        """`logits`, `embedding` or a feature by its declared name; a ValueError that names the model when it says none."""
+        answer = getattr(self, name) if name in ("logits", "embedding") else self.features.get(name)
+        if answer is None:
+            said = [n for n in ("logits", "embedding") if getattr(self, n) is not None] + list(self.features)
+            raise ValueError(f"{self.source} gives no {name!r}; it gives {', '.join(said) or 'nothing'}")
+        return answer

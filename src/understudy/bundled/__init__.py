@@ -1,0 +1,1 @@
+"""Small real data that ships in the package, each set with its licence."""

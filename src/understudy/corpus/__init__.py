@@ -1,0 +1,1 @@
+"""Data at rest: schema, writing, reading, splits, checks."""

@@ -1,0 +1,1 @@
+"""Importers: one published format, one file."""

@@ -1,0 +1,1 @@
+"""Encoders: one family, one file; each names its view."""

@@ -1,0 +1,34 @@
+"""The abstract Encoder, and what it returns."""
+
+from abc import ABC, abstractmethod
+from typing import NamedTuple
+
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from understudy.batch import Fields, Tokens
+from understudy.prepare.view import View
+
+
+class Encoded(NamedTuple):
+    """One vector a row, and one a token where the encoder has tokens."""
+
+    pooled: Float[Tensor, "B D"]
+    tokens: Tokens | None = None
+
+
+class Encoder(nn.Module, ABC):
+    """Turns the fields of its `view` into vectors. Finite on all-zero fields with an all-False mask.
+
+    No layer may mix rows (no BatchNorm): an absent row's filler must not influence another row.
+    """
+
+    view: View
+    """Fitted; the loader prepares it, the artifact ships it."""
+    width: int
+    """D of `pooled`."""
+    pretrained: bool = False
+    """Whether its weights came from elsewhere and take the plan's `pretrained_rate`."""
+
+    @abstractmethod
+    def forward(self, fields: Fields) -> Encoded: ...

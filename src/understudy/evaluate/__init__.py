@@ -1,0 +1,1 @@
+"""Evaluators: one question, one file."""

@@ -1,0 +1,98 @@
+"""The abstract Method: the players of one paper, the objectives that bind them, and what each batch costs."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from dataclasses import dataclass
+from zlib import crc32
+
+import torch
+from torch import nn
+
+from understudy.batch import Batch, Output
+from understudy.model import Model
+from understudy.objectives.objective import Term
+from understudy.prepare.view import View
+
+Terms = dict[str, Term]
+Views = dict[str, dict[str, View]]
+"""modality -> view key -> view: what a loader must prepare."""
+
+
+@dataclass(frozen=True, eq=False)
+class Group:
+    """Parameters that share a player (clipped together), a part (one optimiser each) and a learning rate."""
+
+    player: str
+    parameters: list[nn.Parameter]
+    pretrained: bool = False
+    part: str = "main"
+
+
+class Method(nn.Module, ABC):
+    """`forward(batch, part)` is the only entry: anything else around a DDP wrapper would not average gradients.
+
+    Children are the players and objectives that train; a frozen Teacher is a plain attribute, never a child, so it is in no
+    checkpoint and no optimiser. Every hook but `forward` has a default that does nothing.
+    """
+
+    student: Model
+    """What ships."""
+    step: int = 0
+    seed: int = 0
+    process: int = 0
+
+    @abstractmethod
+    def forward(self, batch: Batch, part: str = "main") -> Terms:
+        """Term name -> (sum, count), already weighted."""
+
+    def views(self) -> Views:
+        """Every view that a batch must hold: the student's, unless a method says more."""
+        return views_of(self.student)
+
+    def parts(self) -> tuple[str, ...]:
+        """The parts a step runs, in order; each has its own optimiser."""
+        return ("main",)
+
+    def groups(self) -> list[Group]:
+        """One group for each child's new parameters, and one for its pretrained ones."""
+        return [group for name, child in self.named_children() for group in groups_of(name, child)]
+
+    def after_step(self) -> None:
+        """After the optimisers stepped: EMA, momentum banks."""
+
+    def after_epoch(self, scores: dict[str, float]) -> None:
+        """After validation: gated weights, monitors."""
+
+    def play(self, name: str, batch: Batch) -> Output:
+        """The answer of player `name` under its own randomness, drawn from (seed, player, step, process) alone.
+
+        So no player's dropout depends on who else plays, and a resumed run draws what the uninterrupted one drew.
+        """
+        player = getattr(self, name)
+        if player.training:
+            torch.manual_seed(crc32(f"{self.seed}/{name}/{self.step}/{self.process}".encode()))
+        return player(batch)
+
+
+def views_of(*models: Model) -> Views:
+    """The views of several models together; equal ones once."""
+    wanted: Views = {}
+    for model in models:
+        for modality, view in model.views.items():
+            wanted.setdefault(modality, {})[view.key] = view
+    return wanted
+
+
+def groups_of(player: str, module: nn.Module) -> Iterator[Group]:
+    """Trainable parameters of a player, those of pretrained encoders apart."""
+    old: dict[int, nn.Parameter] = {}
+    if isinstance(module, Model):
+        for modality in module.modalities:
+            encoder = module.encoders[modality]
+            if getattr(encoder, "pretrained"):  # noqa: B009
+                old |= {id(p): p for p in encoder.parameters() if p.requires_grad}
+    new = [p for p in module.parameters() if p.requires_grad and id(p) not in old]
+    if old:
+        yield Group(player, list(old.values()), pretrained=True)
+    if new:
+        yield Group(player, new)

@@ -1,0 +1,98 @@
+"""Model: encoders, fusion and a head. Teacher and student are both one; a student has fewer encoders."""
+
+from collections.abc import Mapping
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
+
+from understudy.batch import Batch, Fields, Output
+from understudy.encoders.encoder import Encoder
+from understudy.fusion import Concat
+from understudy.prepare.view import View
+from understudy.task import Task
+
+
+class Model(nn.Module):
+    """`Batch -> Output`. Any non-empty subset of its modalities works; a row with none of them is not `valid`.
+
+    modality_dropout: probability that a present modality of a training row is hidden (never all of them).
+    """
+
+    def __init__(
+        self,
+        task: Task,
+        encoders: Mapping[str, Encoder],
+        *,
+        width: int = 128,
+        dropout: float = 0.1,
+        modality_dropout: float = 0.0,
+        name: str = "model",
+    ) -> None:
+        super().__init__()
+        if not encoders:
+            raise ValueError(f"{name}: no encoder given; a model needs at least one modality")
+        self.task, self.name, self.modality_dropout = task, name, modality_dropout
+        self.encoders = nn.ModuleDict(dict(encoders))
+        self.fusion = Concat({m: e.width for m, e in encoders.items()}, width=width, dropout=dropout)
+        self.head = nn.Sequential(nn.Dropout(dropout), nn.Linear(self.fusion.width, task.outputs))
+
+    @property
+    def modalities(self) -> tuple[str, ...]:
+        return tuple(self.encoders)
+
+    @property
+    def views(self) -> dict[str, View]:
+        return {m: self._encoder(m).view for m in self.modalities}
+
+    def _encoder(self, modality: str) -> Encoder:
+        encoder = self.encoders[modality]
+        assert isinstance(encoder, Encoder)
+        return encoder
+
+    def forward(self, batch: Batch) -> Output:
+        seen = {m: batch.present.get(m, torch.zeros_like(batch.labelled)) for m in self.modalities}
+        if self.training and self.modality_dropout > 0:
+            seen = hide(seen, self.modality_dropout)
+        here = [m for m in self.modalities if m in batch.inputs]
+        fields = {m: batch.inputs[m][self._encoder(m).view.key] for m in here}
+        logits, embedding, tokens = self.answer(fields, seen)
+        valid = torch.stack(list(seen.values())).any(dim=0)
+        return Output(valid=valid, logits=logits, embedding=embedding, tokens=tokens, source=self.name)
+
+    def answer(self, fields: dict[str, Fields], present: dict[str, Bool[Tensor, " B"]]):
+        """Logits, embedding and tokens from plain tensors; what the exported graph runs.
+
+        A modality without fields counts as absent in every row.
+        """
+        rows = next(iter(present.values())).shape[0]
+        pooled: dict[str, Tensor] = {}
+        tokens = {}
+        for modality in self.modalities:
+            encoder = self._encoder(modality)
+            if modality not in fields:
+                pooled[modality] = self.head[-1].weight.new_zeros(rows, encoder.width)  # pyright: ignore
+                continue
+            # Filler goes before the encoder: a NaN masked only afterwards would still reach the weights' gradients.
+            clean = {name: zero_absent(values, present[modality]) for name, values in fields[modality].items()}
+            encoded = encoder(clean)
+            pooled[modality] = encoded.pooled
+            if encoded.tokens is not None:
+                tokens[encoder.view.key] = encoded.tokens
+        embedding: Float[Tensor, "B D"] = self.fusion(pooled, present)
+        return self.head(embedding), embedding, tokens
+
+
+def zero_absent(values: Tensor, present: Bool[Tensor, " B"]) -> Tensor:
+    """`values` with every row that is not present set to 0 (False, padding)."""
+    return values.where(present.view(-1, *[1] * (values.ndim - 1)), values.new_zeros(()))
+
+
+def hide(present: dict[str, Bool[Tensor, " B"]], probability: float) -> dict[str, Bool[Tensor, " B"]]:
+    """Presence after modality dropout; a row that would lose everything keeps one present modality, drawn evenly."""
+    here = torch.stack(list(present.values()), dim=1)
+    draws = torch.rand(here.shape, device=here.device)
+    kept = here & (draws >= probability)
+    spared = torch.nn.functional.one_hot(draws.where(here, -1.0).argmax(dim=1), here.shape[1]).bool() & here
+    kept = kept.where(kept.any(dim=1, keepdim=True), spared)
+    return dict(zip(present, kept.unbind(dim=1), strict=True))

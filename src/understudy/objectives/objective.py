@@ -1,0 +1,40 @@
+"""The abstract Objective, and the Term that every objective returns."""
+
+from abc import ABC, abstractmethod
+from typing import NamedTuple
+
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
+
+
+class Term(NamedTuple):
+    """A sum over rows and the number of rows in it; `fit` divides by the count over all processes and micro-batches."""
+
+    total: Float[Tensor, ""]
+    count: Float[Tensor, ""]
+
+
+def over(rows: Bool[Tensor, " B"], loss: Float[Tensor, " B"]) -> Term:
+    """The Term of per-row losses over `rows`; other rows, even NaN ones, change neither value nor gradient.
+
+    (A gradient of 0 through NaN is NaN: objectives therefore pick or fill their rows *before* the mathematics with `only`.)
+    """
+    return Term(loss.where(rows, 0.0).sum(), rows.sum().to(loss.dtype))
+
+
+def only(rows: Bool[Tensor, " B"], values: Tensor) -> Tensor:
+    """`values` with the rows that do not count set to 0, so that nothing of them reaches value or gradient."""
+    return values.where(rows.view(-1, *[1] * (values.ndim - 1)), values.new_zeros(()))
+
+
+class Objective(nn.Module, ABC):
+    """`forward(batch, *outputs) -> Term`. Holds no model; its own layers are left behind at export.
+
+    Losses are computed in float32 whatever the outputs are in. With no row to count, the sum is 0 with a gradient.
+    """
+
+    counts: str
+    """One line: which rows it counts."""
+
+    @abstractmethod
+    def forward(self, *args, **kwargs) -> Term: ...

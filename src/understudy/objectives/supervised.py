@@ -1,0 +1,20 @@
+"""Supervised: the task's own loss on labelled rows."""
+
+from understudy.batch import Batch, Output
+from understudy.objectives.objective import Objective, Term, only, over
+from understudy.task import Task
+
+
+class Supervised(Objective):
+    """The task's loss (cross-entropy in nats; L1 in standardised units for regression)."""
+
+    counts = "labelled rows that the model sees"
+
+    def __init__(self, task: Task) -> None:
+        super().__init__()
+        self.task = task
+
+    def forward(self, batch: Batch, student: Output) -> Term:
+        rows = batch.labelled & student.valid
+        logits = only(rows, student.need("logits").float())
+        return over(rows, self.task.loss(logits, only(rows, batch.target)))

@@ -1,0 +1,1 @@
+"""Views and cells: from a user's values to the arrays an encoder reads. Torch-free."""

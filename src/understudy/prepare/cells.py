@@ -1,0 +1,65 @@
+"""Modality and Cells: what one column of samples is, and a handful of its rows in memory. Torch-free."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+Kind = Literal["vector", "table", "sequence", "text", "image", "audio"]
+KINDS: tuple[str, ...] = get_args(Kind)
+
+
+@dataclass(frozen=True)
+class Modality:
+    """One modality of a corpus or of a shipped student.
+
+    width: features of a vector, or of each step of a sequence. columns: of a table, column -> "number" | "category".
+    rate: samples a second of audio. source: the column names it came from in the user's table, read again by `predict`.
+    """
+
+    kind: Kind
+    width: int = 0
+    columns: Mapping[str, Literal["number", "category"]] = field(default_factory=dict)
+    rate: int = 0
+    source: tuple[str, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        return {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(self).items() if v}
+
+    @staticmethod
+    def from_json(document: Mapping[str, Any]) -> "Modality":
+        if document.get("kind") not in KINDS:
+            raise ValueError(f"unknown modality kind {document.get('kind')!r}; known: {', '.join(KINDS)}")
+        return Modality(**{**document, "source": tuple(document.get("source", ()))})
+
+
+@dataclass(frozen=True, eq=False)
+class Cells:
+    """N cells of one modality. `values` by kind, filler where not present:
+
+    vector    float32 array [N D], NaN = one missing number inside a present row
+    table     {column: float64 array [N] with NaN missing | object array [N] of str or None}
+    sequence  list of float32 arrays [T D]      text   list of str
+    image     list of uint8 arrays [H W C]      audio  list of float32 arrays [T], mono in [-1, 1]
+    Ragged kinds hold None where absent.
+    """
+
+    kind: Kind
+    values: Any
+    present: NDArray[np.bool_]
+
+    def __len__(self) -> int:
+        return len(self.present)
+
+    def take(self, rows: NDArray[np.intp] | Sequence[int]) -> "Cells":
+        """These rows, in this order."""
+        rows = np.asarray(rows)
+        if self.kind == "vector":
+            values = self.values[rows]
+        elif self.kind == "table":
+            values = {name: column[rows] for name, column in self.values.items()}
+        else:
+            values = [self.values[int(row)] for row in rows]
+        return Cells(self.kind, values, self.present[rows])

@@ -1,0 +1,58 @@
+"""The abstract View: a modality as one encoder wants it. Torch-free, so that `predict` uses the very same object."""
+
+import hashlib
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from understudy.prepare.cells import Cells, Kind
+
+FieldArrays = dict[str, NDArray[Any]]
+"""Field name -> array with the N rows first. A ragged view has `mask` [N T]; its other fields are padded along axis 1 alike."""
+
+
+class View(ABC):
+    """Fit on train rows, then prepare any rows, deterministically. Fields of absent rows are 0 (mask False).
+
+    Subclasses are frozen dataclasses; `state` holds settings and fitted parts as JSON, `assets` larger files (a tokenizer).
+    """
+
+    kind: ClassVar[Kind]
+    """The corpus kind that it reads."""
+
+    @abstractmethod
+    def fit(self, cells: Cells) -> Self:
+        """A copy fitted on these rows (the train split's); a view with nothing to fit returns itself."""
+
+    @abstractmethod
+    def prepare(self, cells: Cells) -> FieldArrays: ...
+
+    @abstractmethod
+    def state(self) -> dict[str, Any]: ...
+
+    def assets(self) -> dict[str, bytes]:
+        return {}
+
+    @classmethod
+    @abstractmethod
+    def restore(cls, state: Mapping[str, Any], assets: Mapping[str, bytes]) -> Self: ...
+
+    @property
+    def key(self) -> str:
+        """Views with equal keys prepare equal fields, so they are prepared once."""
+        digest = hashlib.sha256(json.dumps([type(self).__name__, self.state()], sort_keys=True).encode())
+        for name, content in sorted(self.assets().items()):
+            digest.update(name.encode() + hashlib.sha256(content).digest())
+        return f"{type(self).__name__}-{digest.hexdigest()[:12]}"
+
+
+def trim(fields: FieldArrays) -> FieldArrays:
+    """Ragged fields cut to the longest row among them (at least one step); others as they are."""
+    if "mask" not in fields:
+        return fields
+    steps = max(1, int(np.max(np.sum(fields["mask"], axis=1), initial=1)))
+    return {name: values[:, :steps] for name, values in fields.items()}
