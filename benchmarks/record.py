@@ -1,0 +1,70 @@
+"""Write a measured result: results/NAME.json for programs and results/NAME.md for people, each whole or not at all."""
+
+import datetime
+import json
+import os
+import platform
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+RESULTS = Path(__file__).resolve().parent.parent / "results"
+
+
+def machine() -> dict[str, Any]:
+    """What the numbers were measured on."""
+    import psutil
+    import torch
+
+    name = platform.processor() or platform.machine()
+    for line in Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else ():
+        if line.startswith("model name"):
+            name = line.split(":", 1)[1].strip()
+            break
+    memory = round(psutil.virtual_memory().total / 2**30, 1)
+    return {"cpu": name, "cores": os.cpu_count(), "memory_gib": memory, "torch": torch.__version__}
+
+
+def commit() -> str:
+    """The checked-out commit, marked when the tree differs from it."""
+    described = subprocess.run(
+        ["git", "describe", "--always", "--dirty", "--exclude=*"], capture_output=True, text=True, cwd=RESULTS.parent, check=False
+    )
+    return described.stdout.strip() or "unknown"
+
+
+def write_result(
+    name: str,
+    *,
+    figures: Mapping[str, float | int | str],
+    rows: Sequence[Mapping[str, Any]],
+    seeds: Sequence[int],
+    text: str,
+) -> None:
+    """`text` is the Markdown body: what was done, then the table. The command line is recorded as it was typed."""
+    command = f"python -m benchmarks.{name} {' '.join(sys.argv[1:])}".strip()
+    where = machine()
+    document = {
+        "command": command,
+        "commit": commit(),
+        "date": datetime.date.today().isoformat(),
+        "machine": where,
+        "seeds": list(seeds),
+        "figures": dict(figures),
+        "rows": [dict(row) for row in rows],
+    }
+    footer = f"\n\n*`{command}`, {document['date']}, commit {document['commit']}, {where['cores']} cores {where['cpu']}, "
+    footer += f"torch {where['torch']}, seeds {list(seeds)}.*\n"
+    for suffix, content in ((".json", json.dumps(document, indent=1) + "\n"), (".md", text.rstrip() + footer)):
+        partial = RESULTS / f"{name}{suffix}.partial"
+        partial.write_text(content)
+        partial.replace(RESULTS / f"{name}{suffix}")
+    print(text)
+
+
+def table(headings: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
+    """A Markdown table."""
+    lines = [headings, ["---"] * len(headings), *rows]
+    return "\n".join("| " + " | ".join(str(cell) for cell in line) + " |" for line in lines)
