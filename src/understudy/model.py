@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from understudy.batch import Batch, Fields, Output
 from understudy.encoders.encoder import Encoder
 from understudy.fusion import Concat
-from understudy.prepare.view import View
+from understudy.prepare.view import View, Views, merge_views
 from understudy.task import Task
 
 
@@ -81,6 +81,11 @@ class Model(nn.Module):
                 tokens[encoder.view.key] = encoded.tokens
         embedding: Float[Tensor, "B D"] = self.fusion(pooled, present)
         return self.head(embedding), embedding, tokens
+
+
+def views_of(*models: Model) -> Views:
+    """The views of several models together; equal ones once."""
+    return merge_views(*({m: {view.key: view} for m, view in model.views.items()} for model in models))
 
 
 def zero_absent(values: Tensor, present: Bool[Tensor, " B"]) -> Tensor:

@@ -9,13 +9,11 @@ import torch
 from torch import nn
 
 from understudy.batch import Batch, Output
-from understudy.model import Model
+from understudy.model import Model, views_of
 from understudy.objectives.objective import Term
-from understudy.prepare.view import View
+from understudy.prepare.view import Views
 
 Terms = dict[str, Term]
-Views = dict[str, dict[str, View]]
-"""modality -> view key -> view: what a loader must prepare."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,15 +70,6 @@ class Method(nn.Module, ABC):
         if player.training:
             torch.manual_seed(crc32(f"{self.seed}/{name}/{self.step}/{self.process}".encode()))
         return player(batch)
-
-
-def views_of(*models: Model) -> Views:
-    """The views of several models together; equal ones once."""
-    wanted: Views = {}
-    for model in models:
-        for modality, view in model.views.items():
-            wanted.setdefault(modality, {})[view.key] = view
-    return wanted
 
 
 def groups_of(player: str, module: nn.Module) -> Iterator[Group]:

@@ -13,6 +13,10 @@ class Term(NamedTuple):
     total: Float[Tensor, ""]
     count: Float[Tensor, ""]
 
+    def times(self, weight: float) -> "Term":
+        """The term weighted: the sum changes, the number of rows does not."""
+        return Term(self.total * weight, self.count)
+
 
 def over(rows: Bool[Tensor, " B"], loss: Float[Tensor, " B"]) -> Term:
     """The Term of per-row losses over `rows`; other rows, even NaN ones, change neither value nor gradient.

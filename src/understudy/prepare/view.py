@@ -50,6 +50,19 @@ class View(ABC):
         return f"{type(self).__name__}-{digest.hexdigest()[:12]}"
 
 
+Views = dict[str, dict[str, View]]
+"""Modality -> view key -> view: what a loader must prepare."""
+
+
+def merge_views(*several: Views) -> Views:
+    """What all of them want; equal views once."""
+    wanted: Views = {}
+    for views in several:
+        for modality, by_key in views.items():
+            wanted.setdefault(modality, {}).update(by_key)
+    return wanted
+
+
 def trim(fields: FieldArrays) -> FieldArrays:
     """Ragged fields cut to the longest row among them (at least one step); others as they are."""
     if "mask" not in fields:
