@@ -65,22 +65,32 @@ class Model(nn.Module):
 
         A modality without fields counts as absent in every row.
         """
-        rows = next(iter(present.values())).shape[0]
+        pooled, tokens = self.encode(fields, present)
+        return *self.join(pooled, present), tokens
+
+    def encode(self, fields: dict[str, Fields], present: dict[str, Bool[Tensor, " B"]]):
+        """One vector a row, and tokens, of each modality that has fields."""
         pooled: dict[str, Tensor] = {}
         tokens = {}
         for modality in self.modalities:
-            encoder = self._encoder(modality)
             if modality not in fields:
-                pooled[modality] = self.head[-1].weight.new_zeros(rows, encoder.width)  # pyright: ignore
                 continue
+            encoder = self._encoder(modality)
             # Filler goes before the encoder: a NaN masked only afterwards would still reach the weights' gradients.
             clean = {name: zero_absent(values, present[modality]) for name, values in fields[modality].items()}
             encoded = encoder(clean)
             pooled[modality] = encoded.pooled
             if encoded.tokens is not None:
                 tokens[encoder.view.key] = encoded.tokens
-        embedding: Float[Tensor, "B D"] = self.fusion(pooled, present)
-        return self.head(embedding), embedding, tokens
+        return pooled, tokens
+
+    def join(self, pooled: dict[str, Float[Tensor, "B _"]], present: dict[str, Bool[Tensor, " B"]]):
+        """Logits and embedding; `present` alone decides who counts, so one encoding serves every subset of modalities."""
+        rows = next(iter(present.values())).shape[0]
+        like: Tensor = self.head[-1].weight  # pyright: ignore
+        absent = {m: like.new_zeros(rows, self._encoder(m).width) for m in self.modalities if m not in pooled}
+        embedding: Float[Tensor, "B D"] = self.fusion(pooled | absent, present)
+        return self.head(embedding), embedding
 
 
 def views_of(*models: Model) -> Views:
