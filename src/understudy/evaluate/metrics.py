@@ -1,0 +1,106 @@
+"""Metrics of whole splits, in plain NumPy and float64. Shares are in [0, 1]; the primary metric comes first."""
+
+import warnings
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from understudy.evaluate.calibration import reliability
+
+Array = NDArray[Any]
+
+SMALLEST = 1e-12
+"""Probabilities are at least this in the log-likelihood, so that one certain mistake costs 27.6 nats and not infinity."""
+
+
+def regression_metrics(prediction: Array, target: Array) -> dict[str, float]:
+    """MAE and RMSE in the target's unit, Pearson correlation and R2; nothing is clipped.
+
+    `corr` of a constant prediction or target is NaN, with a warning; so is `r2` of a constant target.
+    """
+    p, y = np.asarray(prediction, np.float64), np.asarray(target, np.float64)
+    varies = float(((y - y.mean()) ** 2).sum())
+    return {
+        "mae": float(np.abs(p - y).mean()),
+        "rmse": float(np.sqrt(((p - y) ** 2).mean())),
+        "corr": correlation(p, y),
+        "r2": float(1 - ((p - y) ** 2).sum() / varies) if varies > 0 else float("nan"),
+    }
+
+
+def correlation(p: Array, y: Array) -> float:
+    """Pearson's r in [-1, 1]; NaN with a warning where one side is constant."""
+    for values, name in ((p, "prediction"), (y, "target")):
+        if np.ptp(values) == 0:
+            warnings.warn(f"the {name} is constant ({values[0]:g}), so it has no correlation: NaN", RuntimeWarning, stacklevel=3)
+            return float("nan")
+    a, b = p - p.mean(), y - y.mean()
+    return float(np.clip((a / np.linalg.norm(a)) @ (b / np.linalg.norm(b)), -1, 1))
+
+
+def sentiment_metrics(prediction: Array, target: Array) -> dict[str, float]:
+    """Accuracy and weighted F1 in the field's two binary readings, and in 7 and 5 classes; targets in [-3, 3].
+
+    has0: negative against non-negative, all rows. non0: negative against positive, rows whose *truth* is 0 dropped; a
+    prediction of exactly 0 is negative there (ours). acc7, acc5: clipped to +-3, +-2 and rounded, half to even (ours).
+    acc7_binned: the other rule in use, where only an exact 0 is neutral. Rules of has0, non0 and acc7 as in MMSA's
+    `metricsTop.py`, of the bins as in the CMU-MultimodalSDK README.
+    """
+    p, y = np.asarray(prediction, np.float64), np.asarray(target, np.float64)
+    clear = y != 0
+    truth_non0, said_non0 = y[clear] > 0, p[clear] > 0
+    truth_has0, said_has0 = y >= 0, p >= 0
+    return {
+        "acc2_has0": share(truth_has0 == said_has0),
+        "acc2_non0": share(truth_non0 == said_non0),
+        "f1_has0": weighted_f1(truth_has0, said_has0),
+        "f1_non0": weighted_f1(truth_non0, said_non0),
+        "acc7": share(rounded(p, 3) == rounded(y, 3)),
+        "acc7_binned": share(binned(p) == binned(y)),
+        "acc5": share(rounded(p, 2) == rounded(y, 2)),
+        "n_has0": float(len(y)),
+        "n_non0": float(clear.sum()),
+    }
+
+
+def share(hits: Array) -> float:
+    """The share of True; NaN of no rows."""
+    return float(hits.mean()) if len(hits) else float("nan")
+
+
+def rounded(values: Array, limit: int) -> Array:
+    """Class of a sentiment: clipped to [-limit, limit], then the nearest integer, half to even."""
+    return np.rint(np.clip(values, -limit, limit))
+
+
+def binned(values: Array) -> Array:
+    """Class of a sentiment by the bins of the CMU-MultimodalSDK: a < -2, [-2, -1), [-1, 0), 0, (0, 1], (1, 2], > 2."""
+    return np.where(values > 0, np.ceil(np.minimum(values, 3)), np.floor(np.maximum(values, -3)))
+
+
+def f1_by_class(truth: Array, said: Array) -> tuple[Array, Array]:
+    """F1 and truth count of each class that occurs in either argument, in ascending order."""
+    classes = np.union1d(truth, said)[:, None]
+    is_true, is_said = classes == truth, classes == said
+    hits = (is_true & is_said).sum(axis=1)
+    return 2 * hits / (is_true.sum(axis=1) + is_said.sum(axis=1)), is_true.sum(axis=1)
+
+
+def weighted_f1(truth: Array, said: Array) -> float:
+    """Mean F1 of the classes, weighted by the *truth's* counts, so the two arguments must not be swapped."""
+    f1, count = f1_by_class(truth, said)
+    return float((f1 * count).sum() / len(truth)) if len(truth) else float("nan")
+
+
+def classification_metrics(prediction: Array, target: Array) -> dict[str, float]:
+    """Accuracy, macro F1 (over classes that occur), log-likelihood in nats and calibration error from probabilities `[N C]`."""
+    p, y = np.asarray(prediction, np.float64), np.asarray(target)
+    said = p.argmax(axis=1)
+    likelihood = np.maximum(p[np.arange(len(y)), y], SMALLEST)
+    return {
+        "accuracy": share(said == y),
+        "macro_f1": float(f1_by_class(y, said)[0].mean()),
+        "nll": float(-np.log(likelihood).mean()),
+        "ece": reliability(p, y).error,
+    }

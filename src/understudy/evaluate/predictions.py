@@ -1,0 +1,64 @@
+"""Predictions: what one model said of a set of rows, in memory and at rest. Torch-free."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from understudy.evaluate.written import write_whole
+
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True, eq=False)
+class Predictions:
+    """N rows. `values`: numbers in the target's unit [N] or class probabilities [N C]; filler where not `seen`.
+
+    seen: at least one of the model's modalities is present. target: filler where `has_target` is False.
+    group: what rows must be resampled together (a speaker, a video); None when every row stands for itself.
+    """
+
+    id: Array
+    values: Array
+    target: Array
+    has_target: NDArray[np.bool_]
+    seen: NDArray[np.bool_]
+    group: Array | None = None
+
+    def __len__(self) -> int:
+        return len(self.id)
+
+    def take(self, rows: Array) -> "Predictions":
+        """These rows (positions or a mask), in this order."""
+        group = None if self.group is None else self.group[rows]
+        return Predictions(self.id[rows], self.values[rows], self.target[rows], self.has_target[rows], self.seen[rows], group)
+
+    def ordered(self, ids: Array) -> "Predictions":
+        """The same rows in the order of `ids`; ValueError unless both name exactly the same rows."""
+        place = {name: row for row, name in enumerate(self.id.tolist())}
+        if len(ids) != len(self) or len(place) != len(self) or any(name not in place for name in ids.tolist()):
+            raise ValueError(f"predictions of other rows: {len(self)} here, {len(ids)} there; compare only what one split scored")
+        return self.take(np.array([place[name] for name in ids.tolist()], dtype=np.intp))
+
+    def grouped(self, ids: Sequence[str] | Array, groups: Sequence[str] | Array) -> "Predictions":
+        """With the group of every row, found by id in a corpus's `ids` and `groups`."""
+        found = dict(zip(map(str, ids), map(str, groups), strict=True))
+        return replace(self, group=np.array([found[str(name)] for name in self.id]))
+
+    def save(self, path: Path) -> None:
+        """A `.npz` without pickled objects, whole or not at all."""
+        arrays = {"id": self.id, "values": self.values, "target": self.target, "has_target": self.has_target, "seen": self.seen}
+        if self.group is not None:
+            arrays["group"] = self.group
+        write_whole(path, lambda file: np.savez_compressed(file, **arrays))
+
+    @staticmethod
+    def load(path: Path) -> "Predictions":
+        with np.load(path, allow_pickle=False) as arrays:
+            missing = {"id", "values", "target", "has_target", "seen"} - set(arrays.files)
+            if missing:
+                raise ValueError(f"{path} holds no predictions: {', '.join(sorted(missing))} missing")
+            return Predictions(**{name: arrays[name] for name in arrays.files})

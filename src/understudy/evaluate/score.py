@@ -1,0 +1,84 @@
+"""Score: what does a model say of these rows, and how good is that?"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Protocol
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from understudy.batch import Batch, Output
+from understudy.evaluate.predictions import Predictions
+from understudy.model import Model
+from understudy.task import Task
+
+
+class Batches(Protocol):
+    """What a Loader is to an evaluator."""
+
+    def batches(self, epoch: int, start: int = 0) -> Iterator[Batch]: ...
+
+
+def predict(model: Model, loader: Batches) -> Predictions:
+    """Every row of the loader's epoch 0 once, in its order, in evaluation mode; the training flags come back afterwards."""
+    device = next(model.parameters()).device
+    with evaluating(model):
+        return collect(lambda batch: model(batch.to(device)), model.task, loader)
+
+
+@torch.inference_mode()
+def collect(answer: Callable[[Batch], Output], task: Task, loader: Batches) -> Predictions:
+    """Predictions of anything that answers batches: a Teacher, say."""
+    parts = []
+    for batch in loader.batches(0):
+        output = answer(batch)
+        parts.append(said(task, batch, output.need("logits"), output.valid))
+    return joined(parts)
+
+
+def said(task: Task, batch: Batch, logits: Tensor, seen: Tensor) -> Predictions:
+    """The predictions of one batch."""
+    values = task.decode(logits.float())
+    return Predictions(
+        id=np.array(batch.id, dtype=str),
+        values=values.cpu().numpy(),
+        target=batch.target.cpu().numpy(),
+        has_target=batch.labelled.cpu().numpy(),
+        seen=seen.cpu().numpy(),
+    )
+
+
+def joined(parts: list[Predictions]) -> Predictions:
+    """One set of predictions after another; ValueError when there is none."""
+    if not parts:
+        raise ValueError("nothing to predict: the loader gave no batch; give it at least one row")
+    names = ("id", "values", "target", "has_target", "seen")
+    return Predictions(**{name: np.concatenate([getattr(part, name) for part in parts]) for name in names})
+
+
+def score(task: Task, predictions: Predictions) -> dict[str, float]:
+    """Every metric of the task over rows with a target that are seen, and `coverage`: the seen share of rows with a target."""
+    rows = predictions.has_target & predictions.seen
+    if not rows.any():
+        raise ValueError(
+            f"none of {len(predictions)} rows can be scored: {int(predictions.has_target.sum())} have a target, "
+            f"{int(predictions.seen.sum())} show the model a modality; choose rows that have both"
+        )
+    kept = predictions.take(rows)
+    finite = np.isfinite(kept.values).reshape(len(kept), -1).all(axis=1)
+    if not finite.all():
+        raise ValueError(f"the prediction of row {kept.id[~finite][0]} is not finite, nor are {int((~finite).sum()) - 1} others")
+    return task.metrics(kept.values, kept.target) | {"coverage": float(rows.sum() / predictions.has_target.sum())}
+
+
+@contextmanager
+def evaluating(model: nn.Module) -> Iterator[None]:
+    """Evaluation mode inside; every module's own training flag is as before afterwards."""
+    training = [module for module in model.modules() if module.training]
+    model.eval()
+    try:
+        yield
+    finally:
+        for module in training:
+            module.training = True
