@@ -103,7 +103,7 @@ class Regression(Task):
         return found | sentiment_metrics(prediction, target) if self.sentiment else found
 
     def to_json(self) -> dict[str, Any]:
-        finite = {"low": self.low, "high": self.high} if np.isfinite([self.low, self.high]).all() else {}
+        finite = {name: end for name, end in (("low", self.low), ("high", self.high)) if np.isfinite(end)}
         named = {"unit": self.unit, "sentiment": self.sentiment, "mean": self.mean, "scale": self.scale}
         return {"kind": self.kind} | finite | named
 
