@@ -11,7 +11,7 @@ class Term(NamedTuple):
     """A sum over rows and the number of rows in it; `fit` divides by the count over all processes and micro-batches."""
 
     total: Float[Tensor, ""]
-    count: Float[Tensor, ""]
+    count: Float[Tensor, ""]  # pyright: ignore[reportIncompatibleMethodOverride]  (nobody counts the items of a Term)
 
     def times(self, weight: float) -> "Term":
         """The term weighted: the sum changes, the number of rows does not."""

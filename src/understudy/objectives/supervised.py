@@ -1,4 +1,7 @@
-"""Supervised: the task's own loss on labelled rows."""
+"""Supervised: the task's own loss on labelled rows.
+
+Paper: none; the ordinary loss of the task. For regression L1, the field's metric, in standardised units [ours].
+"""
 
 from understudy.batch import Batch, Output
 from understudy.objectives.objective import Objective, Term, only, over

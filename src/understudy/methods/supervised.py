@@ -1,0 +1,25 @@
+"""Supervised: the student alone, on labels.
+
+Idea: train with the task's own loss. It is the plain control without which no gain can be shown, and it trains the teachers.
+Paper: none; the control of design and of every comparison.
+Differs: nothing to differ from.
+Use when: always, as the control with the same seeds, steps and labelled rows.
+Related: `kd` with weight 0 and feature 0 is this, bit for bit.
+"""
+
+from understudy import objectives
+from understudy.batch import Batch
+from understudy.methods.method import Method, Terms
+from understudy.model import Model
+
+
+class Supervised(Method):
+    """The task's loss on labelled rows."""
+
+    def __init__(self, student: Model) -> None:
+        super().__init__()
+        self.student = student
+        self.supervised = objectives.Supervised(student.task)
+
+    def forward(self, batch: Batch, part: str = "main") -> Terms:
+        return {"supervised": self.supervised(batch, self.play("student", batch))}

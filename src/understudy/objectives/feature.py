@@ -1,0 +1,33 @@
+"""Feature regression: the student's embedding, linearly projected, against the teacher's.
+
+Paper: Romero et al., "FitNets: Hints for Thin Deep Nets", ICLR 2015, arXiv 1412.6550. Our form of it: on the embedding before
+the head instead of a middle layer, with a linear projection instead of a convolution, trained beside the other terms instead of
+in a stage of its own.
+"""
+
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from understudy.batch import Batch, Output
+from understudy.objectives.objective import Objective, Term, only, over
+
+
+def mean_squared_difference(projected: Float[Tensor, "B D"], teacher: Float[Tensor, "B D"]) -> Float[Tensor, " B"]:
+    """Mean over D of the squared difference, in squared feature units; so width does not change the weight."""
+    return (projected - teacher).square().mean(dim=-1)
+
+
+class FeatureRegression(Objective):
+    """||P f_s - f_t||^2 / D_t. P, of shape [D_t D_s], trains with the student and is left behind at export."""
+
+    counts = "rows where both the student and the teacher are valid; labels are ignored"
+
+    def __init__(self, student_width: int, teacher_width: int) -> None:
+        super().__init__()
+        self.projection = nn.Linear(student_width, teacher_width, bias=False)
+
+    def forward(self, batch: Batch, student: Output, teacher: Output) -> Term:
+        rows = student.valid & teacher.valid
+        ours = self.projection(only(rows, student.need("embedding").float()))
+        theirs = only(rows, teacher.need("embedding").detach().float())
+        return over(rows, mean_squared_difference(ours.float(), theirs))

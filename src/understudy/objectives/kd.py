@@ -1,0 +1,86 @@
+"""Knowledge distillation of answers: the student's logits against the teacher's.
+
+Paper: Hinton, Vinyals, Dean, "Distilling the Knowledge in a Neural Network", 2015, arXiv 1503.02531, section 2.
+Our form of it: a true Kullback-Leibler divergence (with the teacher's entropy, so that 0 is its minimum), times T^2, which keeps
+the size of the gradient while T changes. For one real number there is no temperature: L1, as in the task's loss, or MSE [ours].
+"""
+
+import math
+import warnings
+from typing import Literal
+
+from jaxtyping import Float
+from torch import Tensor
+
+from understudy.batch import Batch, Output
+from understudy.objectives.objective import Objective, Term, only, over
+from understudy.task import Regression, Task
+
+Distance = Literal["l1", "mse"]
+
+
+def kl_divergence(student: Float[Tensor, "B C"], teacher: Float[Tensor, "B C"], *, temperature: float) -> Float[Tensor, " B"]:
+    """T^2 * KL(softmax(teacher / T) || softmax(student / T)) in nats, each row >= 0; any finite logits are safe."""
+    log_p = (teacher / temperature).log_softmax(dim=-1)
+    log_q = (student / temperature).log_softmax(dim=-1)
+    return (log_p.exp() * (log_p - log_q)).sum(dim=-1) * temperature**2
+
+
+def answer_distance(student: Float[Tensor, "B C"], teacher: Float[Tensor, "B C"], *, distance: Distance) -> Float[Tensor, " B"]:
+    """Mean absolute (l1) or squared (mse) difference of the outputs of each row, in standardised units or their square."""
+    difference = student - teacher
+    return (difference.abs() if distance == "l1" else difference.square()).mean(dim=-1)
+
+
+class LogitKD(Objective):
+    """The student's class probabilities are pulled towards the teacher's, both softened by `temperature` > 0 (nats)."""
+
+    counts = "rows where both the student and the teacher are valid; labels are ignored"
+
+    def __init__(self, *, temperature: float = 2.0) -> None:
+        super().__init__()
+        if not 0 < temperature < math.inf:
+            raise ValueError(f"temperature {temperature} given; it must be a finite number above 0 (1 to 4 is usual)")
+        self.temperature = temperature
+
+    def forward(self, batch: Batch, student: Output, teacher: Output) -> Term:
+        rows, ours, theirs = answers(student, teacher)
+        return over(rows, kl_divergence(ours, theirs, temperature=self.temperature))
+
+
+class RegressionKD(Objective):
+    """The student's standardised number is pulled towards the teacher's; the median of its answers by l1, the mean by mse."""
+
+    counts = "rows where both the student and the teacher are valid; labels are ignored"
+
+    def __init__(self, *, distance: Distance = "l1") -> None:
+        super().__init__()
+        if distance not in ("l1", "mse"):
+            raise ValueError(f"distance {distance!r} given; allowed: 'l1', 'mse'")
+        self.distance: Distance = distance
+
+    def forward(self, batch: Batch, student: Output, teacher: Output) -> Term:
+        rows, ours, theirs = answers(student, teacher)
+        return over(rows, answer_distance(ours, theirs, distance=self.distance))
+
+
+def answers(student: Output, teacher: Output) -> tuple[Tensor, Float[Tensor, "B C"], Float[Tensor, "B C"]]:
+    """The rows that count, and both float32 logits with 0 elsewhere; the teacher's side takes no gradient."""
+    rows = student.valid & teacher.valid
+    ours, theirs = student.need("logits"), teacher.need("logits").detach()
+    if ours.shape != theirs.shape:
+        raise ValueError(
+            f"{student.source} gives logits {tuple(ours.shape)} and {teacher.source} {tuple(theirs.shape)}; they must agree"
+        )
+    return rows, only(rows, ours.float()), only(rows, theirs.float())
+
+
+def answer_kd(task: Task, *, temperature: float, distance: Distance) -> Objective:
+    """`LogitKD` for classes, `RegressionKD` for a number; a setting that then has no effect warns."""
+    if isinstance(task, Regression):
+        if temperature != 2.0:
+            warnings.warn(f"temperature {temperature} has no effect: a number has no temperature; it is for classes")
+        return RegressionKD(distance=distance)
+    if distance != "l1":
+        warnings.warn(f"distance {distance!r} has no effect: classes are compared by KL; it is for regression")
+    return LogitKD(temperature=temperature)
