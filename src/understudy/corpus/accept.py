@@ -1,0 +1,138 @@
+"""What a corpus accepts: ids, groups, targets and cells, checked before anything is written."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from understudy.corpus.schema import Schema
+from understudy.prepare.cells import Cells, Modality
+from understudy.task import Task
+
+
+def accept_ids(
+    ids: Sequence[Any] | NDArray[Any], groups: Sequence[Any] | NDArray[Any] | None, *, grouped: bool
+) -> tuple[list[str], list[str | None] | None]:
+    """Ids (unique, not empty) and groups (None = a group of its own) as plain strings."""
+    found = [str(each) if isinstance(each, str) else each for each in ids]
+    if not found:
+        raise ValueError("there are no rows; a corpus needs at least one")
+    first: dict[str, int] = {}
+    for row, each in enumerate(found):
+        if not isinstance(each, str) or not each:
+            raise ValueError(f"id {each!r} in row {row}: ids are strings that are not empty")
+        if first.setdefault(each, row) != row:
+            raise ValueError(f"id {each!r} stands in rows {first[each]} and {row}; ids must be unique")
+    if grouped != (groups is not None):
+        raise ValueError(f"the schema says grouped={grouped}, but groups were {'not ' if groups is None else ''}given")
+    if groups is None:
+        return found, None
+    if len(groups) != len(found):
+        raise ValueError(f"{len(found)} ids but {len(groups)} groups")
+    for row, each in enumerate(groups):
+        if each is not None and not isinstance(each, str):
+            raise ValueError(f"group {each!r} of row {found[row]!r}: groups are strings or None")
+    return found, [None if each is None else str(each) for each in groups]
+
+
+def accept_targets(targets: Sequence[Any] | NDArray[Any], task: Task, ids: Sequence[str]) -> NDArray[np.float64]:
+    """Targets as float64 [N], NaN = unlabelled; those that are there pass the task's check."""
+    if len(targets) != len(ids):
+        raise ValueError(f"{len(ids)} ids but {len(targets)} targets")
+    found = np.full(len(ids), np.nan)
+    for row, each in enumerate(targets):
+        if each is None:
+            continue
+        if isinstance(each, (bool, np.bool_)) or not isinstance(each, (int, float, np.integer, np.floating)):
+            raise ValueError(f"target {each!r} of row {ids[row]!r}: expected a number (a class index for classification) or None")
+        found[row] = each
+    known = np.flatnonzero(~np.isnan(found))
+    if task.kind == "classification" and (found[known] % 1 != 0).any():
+        row = known[np.argmax(found[known] % 1 != 0)]
+        raise ValueError(f"target {found[row]} of row {ids[row]!r}: a class index is a whole number")
+    try:
+        task.check(found[known].astype(np.int64) if task.kind == "classification" else found[known])
+    except ValueError as error:
+        wrong = next(row for row in known if _refused(task, found[row : row + 1]))
+        raise ValueError(f"row {ids[wrong]!r}: {error}") from None
+    return found
+
+
+def _refused(task: Task, target: NDArray[np.float64]) -> bool:
+    try:
+        task.check(target.astype(np.int64) if task.kind == "classification" else target)
+    except ValueError:
+        return True
+    return False
+
+
+def accept_cells(cells: Mapping[str, Cells], schema: Schema, ids: Sequence[str]) -> dict[str, Cells]:
+    """The cells in the schema's order; ValueError names the modality and the row that is wrong."""
+    if set(cells) != set(schema.modalities):
+        raise ValueError(f"the schema has modalities {', '.join(schema.modalities)}; cells were given for {', '.join(cells)}")
+    for name, modality in schema.modalities.items():
+        each = cells[name]
+        if each.kind != modality.kind:
+            raise ValueError(f"modality {name!r}: the schema says {modality.kind}, the cells are {each.kind}")
+        if len(each) != len(ids):
+            raise ValueError(f"modality {name!r}: {len(each)} cells for {len(ids)} rows")
+        if not each.present.any():
+            raise ValueError(f"modality {name!r} is absent in every row; leave it out")
+        {"vector": _vector, "table": _table, "text": _text}.get(modality.kind, _ragged)(name, modality, each, ids)
+    return {name: cells[name] for name in schema.modalities}
+
+
+def _vector(name: str, modality: Modality, cells: Cells, ids: Sequence[str]) -> None:
+    if cells.values.shape != (len(ids), modality.width):
+        raise ValueError(f"modality {name!r}: values of shape {cells.values.shape}, expected {(len(ids), modality.width)}")
+    infinite = np.isinf(cells.values).any(axis=1) & cells.present
+    if infinite.any():
+        raise ValueError(f"modality {name!r}, row {ids[int(np.argmax(infinite))]!r}: a feature is infinite")
+    if np.isnan(cells.values[cells.present]).all():
+        raise ValueError(f"modality {name!r} is NaN in every row; leave it out")
+
+
+def _table(name: str, modality: Modality, cells: Cells, ids: Sequence[str]) -> None:
+    if set(cells.values) != set(modality.columns):
+        raise ValueError(f"modality {name!r}: columns {', '.join(cells.values)}, expected {', '.join(modality.columns)}")
+    empty = True
+    for column, kind in modality.columns.items():
+        values = cells.values[column]
+        if len(values) != len(ids):
+            raise ValueError(f"modality {name!r}, column {column!r}: {len(values)} values for {len(ids)} rows")
+        if kind == "category":
+            bad = [row for row in np.flatnonzero(cells.present) if values[row] is not None and not isinstance(values[row], str)]
+            missing = np.array([value is None for value in values])
+            said = "a category is not a string"
+        else:
+            bad = np.flatnonzero(np.isinf(values.astype(np.float64)) & cells.present)
+            missing = np.isnan(values.astype(np.float64))
+            said = "a number is infinite"
+        if len(bad):
+            raise ValueError(f"modality {name!r}, column {column!r}, row {ids[int(bad[0])]!r}: {said}")
+        empty = empty and bool(missing[cells.present].all())
+    if empty:
+        raise ValueError(f"modality {name!r} has nothing but missing cells; leave it out")
+
+
+def _text(name: str, modality: Modality, cells: Cells, ids: Sequence[str]) -> None:
+    for row in np.flatnonzero(cells.present):
+        if not isinstance(cells.values[row], str):
+            raise ValueError(f"modality {name!r}, row {ids[row]!r}: expected a string, {type(cells.values[row]).__name__} given")
+
+
+def _ragged(name: str, modality: Modality, cells: Cells, ids: Sequence[str]) -> None:
+    kind, dims = modality.kind, {"sequence": 2, "image": 3, "audio": 1}[modality.kind]
+    for row in np.flatnonzero(cells.present):
+        value, where = cells.values[row], f"modality {name!r}, row {ids[row]!r}"
+        if not isinstance(value, np.ndarray) or value.ndim != dims:
+            raise ValueError(f"{where}: expected an array with {dims} axes for {kind}")
+        if 0 in value.shape:
+            raise ValueError(f"{where}: an empty {kind}; make the cell absent instead")
+        if kind == "sequence" and value.shape[1] != modality.width:
+            raise ValueError(f"{where}: steps of width {value.shape[1]}, expected {modality.width}")
+        if kind == "image" and (value.dtype != np.uint8 or value.shape[2] not in (1, 3, 4)):
+            raise ValueError(f"{where}: {value.dtype} {value.shape}, expected uint8 [H W C] with 1, 3 or 4 channels")
+        if kind != "image" and not np.isfinite(value).all():
+            raise ValueError(f"{where}: a {kind} value is NaN or infinite")

@@ -1,0 +1,132 @@
+"""Cells to Arrow columns and back. What is read stays memory-mapped until rows are gathered."""
+
+from collections.abc import Callable
+from functools import partial
+from io import BytesIO
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from understudy.corpus.content import DIGEST
+from understudy.corpus.schema import Schema
+from understudy.prepare.cells import Cells, Modality
+
+Rows = NDArray[np.intp]
+Gather = Callable[[Rows], Any]
+"""Row positions inside one shard -> `Cells.values` of those rows."""
+
+
+def column_type(modality: Modality) -> pa.DataType:
+    """The Arrow type of a modality at rest; offsets are 64 bit, so that no shard is too long for them."""
+    if modality.kind == "vector":
+        return pa.list_(pa.float32(), modality.width)
+    if modality.kind == "sequence":
+        return pa.large_list(pa.list_(pa.float32(), modality.width))
+    if modality.kind == "table":
+        kinds = {"number": pa.float64(), "category": pa.large_string()}
+        return pa.struct([pa.field(name, kinds[kind]) for name, kind in modality.columns.items()])
+    return {"text": pa.large_string(), "image": pa.large_binary(), "audio": pa.large_list(pa.float32())}[modality.kind]
+
+
+def arrow_schema(schema: Schema) -> pa.Schema:
+    """The columns of every shard."""
+    target = pa.int64() if schema.task.kind == "classification" else pa.float64()
+    columns = [pa.field("id", pa.large_string(), nullable=False), pa.field("target", target)]
+    columns += [pa.field("group", pa.large_string())] if schema.grouped else []
+    columns += [pa.field("content", pa.binary(DIGEST), nullable=False)]
+    return pa.schema(columns + [pa.field(f"in.{name}", column_type(modality)) for name, modality in schema.modalities.items()])
+
+
+def to_column(cells: Cells, modality: Modality) -> pa.Array:
+    """One modality as an Arrow array; rows that are not present are null, whatever filler they hold."""
+    if modality.kind == "vector":
+        values = np.where(cells.present[:, None], cells.values, np.float32(0)).astype(np.float32)
+        return _fixed(values, modality.width, None if cells.present.all() else _absent(cells))
+    if modality.kind == "table":
+        children = [_table_column(cells.values[name], kind) for name, kind in modality.columns.items()]
+        return pa.StructArray.from_arrays(children, fields=list(column_type(modality)), mask=_absent(cells))
+    values = [value if here else None for value, here in zip(cells.values, cells.present, strict=True)]
+    if modality.kind == "text":
+        return pa.array(values, pa.large_string())
+    if modality.kind == "image":
+        return pa.array([None if value is None else encode_png(value) for value in values], pa.large_binary())
+    steps = [np.zeros((0, modality.width), np.float32) if value is None else value for value in values]
+    if modality.kind == "audio":
+        steps = [step.reshape(-1) for step in steps]
+    offsets = pa.array(np.concatenate([[0], np.cumsum([len(step) for step in steps])]), pa.int64())
+    flat = np.concatenate(steps).astype(np.float32)
+    child = pa.array(flat) if modality.kind == "audio" else _fixed(flat, modality.width)
+    return pa.LargeListArray.from_arrays(offsets, child, type=column_type(modality), mask=_absent(cells))
+
+
+def _absent(cells: Cells) -> pa.Array:
+    return pa.array(~cells.present)
+
+
+def _fixed(values: NDArray[np.float32], width: int, mask: pa.Array | None = None) -> pa.Array:
+    return pa.FixedSizeListArray.from_arrays(pa.array(values.reshape(-1)), type=pa.list_(pa.float32(), width), mask=mask)
+
+
+def _table_column(values: NDArray[Any], kind: str) -> pa.Array:
+    return pa.array(values.astype(np.float64)) if kind == "number" else pa.array(values.tolist(), pa.large_string())
+
+
+def encode_png(image: NDArray[np.uint8]) -> bytes:
+    """PNG bytes, lossless, of [H W C] with 1, 3 or 4 channels."""
+    from PIL import Image
+
+    sink = BytesIO()
+    Image.fromarray(image[:, :, 0] if image.shape[2] == 1 else image).save(sink, "PNG")
+    return sink.getvalue()
+
+
+def decode_png(content: bytes) -> NDArray[np.uint8]:
+    """[H W C] of what `encode_png` wrote."""
+    from PIL import Image
+
+    image = np.array(Image.open(BytesIO(content), formats=["PNG"]))
+    return image[:, :, None] if image.ndim == 2 else image
+
+
+def gatherer(column: pa.Array, modality: Modality) -> Gather:
+    """How rows of this column (one shard's) become the values of Cells; vectors are one NumPy fancy index."""
+    if modality.kind == "vector":
+        return partial(np.take, column.values.to_numpy(zero_copy_only=True).reshape(-1, modality.width), axis=0)
+    # Lying offsets must raise here rather than read beyond the mapped file.
+    column.validate(full=True)
+    if modality.kind == "table":
+        children = {name: column.field(name) for name in modality.columns}
+        return lambda rows: {name: _take_cells(child, rows) for name, child in children.items()}
+    if modality.kind in ("text", "image"):
+        return partial(_take_objects, column, modality.kind == "image")
+    offsets = column.offsets.to_numpy()
+    child = column.values if modality.kind == "audio" else column.values.values
+    steps = child.to_numpy(zero_copy_only=True)
+    if modality.kind == "sequence":
+        steps = steps.reshape(-1, modality.width)
+    return partial(_take_steps, steps, offsets, presence(column))
+
+
+def presence(column: pa.Array) -> NDArray[np.bool_]:
+    """True where a row is not null."""
+    return pc.is_valid(column).to_numpy(zero_copy_only=False)
+
+
+def _take_cells(child: pa.Array, rows: Rows) -> NDArray[Any]:
+    if pa.types.is_float64(child.type):
+        return child.to_numpy(zero_copy_only=False)[rows]
+    values = np.empty(len(rows), object)
+    values[:] = child.take(pa.array(rows)).to_pylist()
+    return values
+
+
+def _take_objects(column: pa.Array, image: bool, rows: Rows) -> list[Any]:
+    values = column.take(pa.array(rows)).to_pylist()
+    return [None if value is None else decode_png(value) for value in values] if image else values
+
+
+def _take_steps(steps: NDArray[np.float32], offsets: NDArray[np.int64], present: NDArray[np.bool_], rows: Rows) -> list[Any]:
+    return [steps[offsets[row] : offsets[row + 1]] if present[row] else None for row in rows]

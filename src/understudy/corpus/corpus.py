@@ -1,0 +1,184 @@
+"""Corpus: a folder of rows, memory-mapped. Rows never change; null = absent."""
+
+import json
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from understudy.corpus.arrow import Gather, arrow_schema, gatherer, presence
+from understudy.corpus.schema import Schema
+from understudy.corpus.split import Split, read_split, split_names, write_split
+from understudy.prepare.cells import Cells, Modality
+from understudy.task import Task
+
+FORMAT, VERSION = "understudy corpus", 1
+
+
+class Corpus:
+    """Opens a folder that `write_corpus` wrote. FileNotFoundError where there is none, ValueError where it is damaged.
+
+    Opening checks sizes and columns of every shard, which takes milliseconds; `check` also hashes them.
+    """
+
+    def __init__(self, folder: Path | str) -> None:
+        self.folder = Path(folder)
+        document = _read_document(self.folder)
+        try:
+            self.schema = Schema.from_json(document["schema"])
+            self.fingerprint: str = document["fingerprint"]
+            self.shards: list[dict[str, Any]] = document["shards"]
+            self._batches = [_open_shard(self.folder, self.schema, shard) for shard in self.shards]
+            self._rows = int(document["rows"])
+        except (KeyError, TypeError) as error:
+            raise ValueError(f"{self.folder / 'corpus.json'} cannot be read: {type(error).__name__}: {error}") from None
+        if sum(len(batch) for batch in self._batches) != self._rows or not self._rows:
+            raise ValueError(f"{self.folder}: corpus.json says {self._rows} rows, its shards say otherwise")
+        self._gather: dict[str, list[Gather]] = {}
+        self._present: dict[str, NDArray[np.bool_]] = {}
+        self._ends = np.cumsum([len(batch) for batch in self._batches])
+
+    def __len__(self) -> int:
+        return self._rows
+
+    @property
+    def task(self) -> Task:
+        return self.schema.task
+
+    @property
+    def modalities(self) -> dict[str, Modality]:
+        return self.schema.modalities
+
+    def _column(self, name: str) -> list[pa.Array]:
+        return [batch.column(name) for batch in self._batches]
+
+    @cached_property
+    def ids(self) -> NDArray[np.object_]:
+        """Object array of str [N]."""
+        return self._strings("id")
+
+    @cached_property
+    def groups(self) -> NDArray[np.object_] | None:
+        """Object array of str [N], None where a row is a group of its own; None for a corpus without groups."""
+        return self._strings("group") if self.schema.grouped else None
+
+    def _strings(self, name: str) -> NDArray[np.object_]:
+        for column in self._column(name):
+            column.validate(full=True)
+        return np.concatenate([column.to_numpy(zero_copy_only=False).astype(object) for column in self._column(name)])
+
+    @cached_property
+    def content(self) -> list[bytes]:
+        """A digest a row over all its modalities; equal digests are exact duplicates."""
+        return [digest for column in self._column("content") for digest in column.to_pylist()]
+
+    @cached_property
+    def has_target(self) -> NDArray[np.bool_]:
+        """[N], False where a row is unlabelled."""
+        return np.concatenate([presence(column) for column in self._column("target")])
+
+    @cached_property
+    def target(self) -> NDArray[Any]:
+        """[N] float64 (regression) or int64 class index (classification); 0 where unlabelled."""
+        return np.concatenate([column.fill_null(0).to_numpy(zero_copy_only=False) for column in self._column("target")])
+
+    def _known(self, modality: str) -> Modality:
+        if modality not in self.modalities:
+            raise KeyError(f"the corpus has no modality {modality!r}; it has {', '.join(self.modalities)}")
+        return self.modalities[modality]
+
+    def present(self, modality: str) -> NDArray[np.bool_]:
+        """[N], True where a row has this modality."""
+        if modality not in self._present:
+            self._known(modality)
+            found = np.concatenate([presence(column) for column in self._column(f"in.{modality}")])
+            found.flags.writeable = False
+            self._present[modality] = found
+        return self._present[modality]
+
+    def cells(self, modality: str, rows: NDArray[np.intp] | Sequence[int]) -> Cells:
+        """These rows of one modality, in this order, copied out of the mapped files."""
+        if modality not in self._gather:
+            known = self._known(modality)
+            self._gather[modality] = [gatherer(column, known) for column in self._column(f"in.{modality}")]
+        gather = self._gather[modality]
+        rows = np.asarray(rows, dtype=np.intp)
+        kind = self.modalities[modality].kind
+        if len(gather) == 1:
+            return Cells(kind, gather[0](rows), self.present(modality)[rows])
+        return self._over_shards(modality, kind, rows)
+
+    def _over_shards(self, modality: str, kind: Any, rows: NDArray[np.intp]) -> Cells:
+        """One gather a shard, put back into the order that was asked for."""
+        shard = np.searchsorted(self._ends, rows, side="right")
+        starts = self._ends - [len(batch) for batch in self._batches]
+        order = np.argsort(shard, kind="stable")
+        parts = [
+            gather(rows[order][shard[order] == number] - starts[number]) for number, gather in enumerate(self._gather[modality])
+        ]
+        if kind == "vector":
+            values: Any = np.concatenate(parts)
+        elif kind == "table":
+            values = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+        else:
+            values = [value for part in parts for value in part]
+        joined = Cells(kind, values, self.present(modality)[rows[order]])
+        return joined.take(np.argsort(order, kind="stable"))
+
+    @property
+    def splits(self) -> tuple[str, ...]:
+        """Names of the splits that are saved with the corpus."""
+        return split_names(self.folder)
+
+    def split(self, name: str) -> Split:
+        """A saved split; KeyError names those that exist, ValueError what is wrong with it."""
+        return read_split(self.folder, name, ids=self.ids, groups=self.groups, has_target=self.has_target)
+
+    def save_split(self, split: Split) -> Split:
+        """Save, replacing a split of the same name; returned as it is read back, with its hash."""
+        write_split(self.folder, split, ids=self.ids, groups=self.groups, has_target=self.has_target)
+        return self.split(split.name)
+
+
+def _read_document(folder: Path) -> dict[str, Any]:
+    path = folder / "corpus.json"
+    if not path.is_file():
+        raise FileNotFoundError(f"{folder} is no corpus: it has no corpus.json (make one with `understudy import`)")
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(f"{path} is not JSON: {error}") from None
+    if not isinstance(document, dict) or document.get("format") != FORMAT:
+        raise ValueError(f"{path} does not describe a corpus")
+    if document.get("version") != VERSION:
+        raise ValueError(f"{path} has version {document.get('version')!r}; this understudy reads version {VERSION}")
+    return document
+
+
+def _open_shard(folder: Path, schema: Schema, shard: dict[str, Any]) -> pa.RecordBatch:
+    """The mapped record batch, with the size, rows and columns that corpus.json promises."""
+    path = folder / Path(shard["file"]).name
+    if not path.is_file():
+        raise ValueError(f"{path} is missing; corpus.json names it")
+    size = path.stat().st_size
+    if size != shard["bytes"]:
+        raise ValueError(f"{path} has {size} bytes, corpus.json says {shard['bytes']}: it was truncated or changed")
+    try:
+        reader = pa.ipc.open_file(pa.memory_map(str(path)))
+        if reader.num_record_batches != 1:
+            raise ValueError(f"{path} holds {reader.num_record_batches} record batches, expected 1")
+        if not reader.schema.equals(arrow_schema(schema)):
+            wanted, found = arrow_schema(schema), reader.schema
+            wrong = [field.name for field in wanted if field not in list(found)] or [f.name for f in found if f not in list(wanted)]
+            raise ValueError(f"{path} does not hold what corpus.json says: column {', '.join(wrong)} differs")
+        batch = reader.get_batch(0)
+        batch.validate()
+    except (pa.ArrowException, OSError) as error:
+        raise ValueError(f"{path} is damaged: {error}") from None
+    if len(batch) != shard["rows"]:
+        raise ValueError(f"{path} has {len(batch)} rows, corpus.json says {shard['rows']}")
+    return batch

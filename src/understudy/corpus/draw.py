@@ -1,0 +1,160 @@
+"""Draw splits: groups and exact duplicates stay together, strata keep their shares, few labels are drawn by seed."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from understudy.corpus.corpus import Corpus
+from understudy.corpus.split import Positions, Split
+
+STRATA = 5
+"""Quantile bins that stand in for classes where the target is a number."""
+SPELLINGS = {"train": "train", "valid": "valid", "val": "valid", "dev": "valid", "validation": "valid", "test": "test"}
+
+
+def make_split(
+    corpus: Corpus,
+    *,
+    name: str,
+    valid: float = 0.1,
+    test: float = 0.2,
+    group: bool = True,
+    stratify: bool = True,
+    labelled: int | None = None,
+    draw: int = 0,
+    seed: int = 0,
+) -> Split:
+    """Draw a split of the labelled rows; it is not saved yet.
+
+    valid, test: shares of the rows; valid may be 0. group: keep each group in one part (of a corpus that has groups). stratify: keep
+    the share of each class (or target quantile). labelled: hide all but this many train labels, drawn by (seed, draw). Rows without a
+    target join train, unless their group or duplicate is elsewhere: then they stand in no part.
+    """
+    if not (0 <= valid < 1 and 0 < test < 1 and valid + test < 1):
+        raise ValueError(f"valid={valid} and test={test}: shares of the rows, test above 0, together below 1")
+    groups = corpus.groups if group else None
+    strata = _strata(corpus, stratify)
+    part = _assign(_units(corpus.content, groups, _anything(corpus)), strata, (1 - valid - test, valid, test), seed)
+    part[(part > 0) & ~corpus.has_target] = -1
+    train, held, tested = (np.flatnonzero(part == number) for number in range(3))
+    chosen = train[corpus.has_target[train]]
+    if labelled is not None:
+        chosen = draw_labelled(chosen, strata, labelled, seed=seed, draw=draw)
+    return Split(name, train, tested, chosen, held, group=groups is not None, seed=seed)
+
+
+def leave_one_group_out(corpus: Corpus, *, valid_groups: int = 1) -> list[Split]:
+    """One split a group, `leave-GROUP`, which is tested; the next groups in sorted order validate (0 = none), the others train.
+
+    Rows that equal a row of a later-used part (test before valid before train) are left out of the others.
+    """
+    groups = corpus.groups
+    if groups is None:
+        raise ValueError("leave one group out needs a corpus with groups")
+    names = sorted({each for each in groups if each is not None})
+    if len(names) < valid_groups + 2:
+        raise ValueError(f"{len(names)} groups: too few to test one, validate on {valid_groups} and train on the rest")
+    splits = []
+    for number, name in enumerate(names):
+        held = {names[(number + 1 + step) % len(names)] for step in range(valid_groups)}
+        part = np.array([2 if each == name else 1 if each in held else 0 for each in groups])
+        part[(part > 0) & ~corpus.has_target] = -1
+        taken: dict[bytes, int] = {}
+        for wanted in (2, 1, 0):
+            for row in np.flatnonzero(part == wanted):
+                if taken.setdefault(corpus.content[row], wanted) != wanted:
+                    part[row] = -1
+        splits.append(_given(corpus, f"leave-{name}", part))
+    return splits
+
+
+def given_split(corpus: Corpus, *, name: str, parts: Sequence[str | None] | NDArray[Any]) -> Split:
+    """A split from a column of train / valid (val, dev, validation) / test; empty cells stand in no part."""
+    part = np.full(len(corpus), -1)
+    for row, each in enumerate(parts):
+        if each is None or not str(each).strip():
+            continue
+        spelled = SPELLINGS.get(str(each).strip().lower())
+        if spelled is None:
+            raise ValueError(f"split column, row {corpus.ids[row]!r}: {each!r} is none of {', '.join(SPELLINGS)}")
+        part[row] = ("train", "valid", "test").index(spelled)
+    return _given(corpus, name, part)
+
+
+def _given(corpus: Corpus, name: str, part: NDArray[Any]) -> Split:
+    train, valid, test = (np.flatnonzero(part == number) for number in range(3))
+    return Split(name, train, test, train[corpus.has_target[train]], valid, group=corpus.groups is not None)
+
+
+def draw_labelled(rows: Positions, strata: NDArray[Any], count: int, *, seed: int, draw: int) -> Positions:
+    """`count` of `rows`, each stratum by its share (largest remainder), drawn by (seed, draw); sorted."""
+    if not 1 <= count <= len(rows):
+        raise ValueError(f"labelled={count}: train has {len(rows)} rows with a target")
+    random = np.random.default_rng([seed, draw, 2])
+    each = [random.permutation(rows[strata[rows] == stratum]) for stratum in np.unique(strata[rows])]
+    exact = np.array([len(some) * count / len(rows) for some in each])
+    wanted = np.floor(exact).astype(int)
+    # Ties are broken at random, else small draws would always favour the first classes.
+    order = np.lexsort((random.permutation(len(each)), wanted - exact))
+    wanted[order[: count - wanted.sum()]] += 1
+    return np.sort(np.concatenate([some[:few] for some, few in zip(each, wanted, strict=True)]))
+
+
+def _anything(corpus: Corpus) -> NDArray[np.bool_]:
+    """Rows that have some modality; rows without any are equal but no duplicates."""
+    return np.any([corpus.present(modality) for modality in corpus.modalities], axis=0)
+
+
+def _strata(corpus: Corpus, stratify: bool) -> NDArray[np.intp]:
+    """A stratum a row; -1 for rows without a target."""
+    strata = np.zeros(len(corpus), np.intp)
+    known = corpus.target[corpus.has_target]
+    if stratify and corpus.task.kind == "classification":
+        strata = corpus.target.astype(np.intp)
+    elif stratify and len(known):
+        strata = np.digitize(corpus.target, np.quantile(known, np.arange(1, STRATA) / STRATA))
+    return np.where(corpus.has_target, strata, -1)
+
+
+def _units(content: Sequence[bytes], groups: NDArray[Any] | None, anything: NDArray[np.bool_]) -> NDArray[np.intp]:
+    """A unit a row: rows joined, over any chain, by an equal group or equal content."""
+    alone = [("row", row) for row in range(len(content))]
+    keys = [_codes([each if here else own for each, here, own in zip(content, anything, alone, strict=True)])]
+    if groups is not None:
+        keys.append(_codes([own if each is None else each for each, own in zip(groups, alone, strict=True)]))
+    unit = np.arange(len(content))
+    while True:
+        before = unit
+        for codes in keys:
+            least = np.full(codes.max() + 1, len(content))
+            np.minimum.at(least, codes, unit)
+            unit = least[codes]
+        if (unit == before).all():
+            return _codes(unit.tolist())
+
+
+def _codes(values: Sequence[Any]) -> NDArray[np.intp]:
+    known: dict[Any, int] = {}
+    return np.array([known.setdefault(value, len(known)) for value in values], np.intp)
+
+
+def _assign(unit: NDArray[np.intp], strata: NDArray[np.intp], shares: Sequence[float], seed: int) -> NDArray[np.intp]:
+    """A part a row: units in random order, large ones first, each to the part that lacks its strata most."""
+    kinds = _codes(strata.tolist())
+    counts = np.zeros((unit.max() + 1, kinds.max() + 1))
+    np.add.at(counts, (unit, kinds), 1)
+    if (strata < 0).any():
+        counts[:, kinds[np.argmax(strata < 0)]] = 0
+    lacking = np.outer(shares, counts.sum(axis=0))
+    random = np.random.default_rng([seed, 1])
+    order = random.permutation(len(counts))
+    order = order[np.argsort(-counts[order].sum(axis=1), kind="stable")]
+    part = np.zeros(len(counts), np.intp)
+    open_parts = np.flatnonzero(np.asarray(shares) > 0)
+    for each in order:
+        if counts[each].any():
+            part[each] = open_parts[np.argmax(lacking[open_parts] @ counts[each])]
+            lacking[part[each]] -= counts[each]
+    return part[unit]

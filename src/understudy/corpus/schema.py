@@ -1,0 +1,59 @@
+"""Schema: what a corpus says of its columns, as JSON in corpus.json."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from understudy.prepare.cells import Modality
+from understudy.task import Task, task_from_json
+
+
+@dataclass(frozen=True)
+class Schema:
+    """The task, the modalities by name, whether rows have groups, and facts for people (licence, citation, leaks)."""
+
+    task: Task
+    modalities: dict[str, Modality]
+    grouped: bool = False
+    about: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if not self.modalities:
+            raise ValueError("a corpus needs at least one modality; none was given")
+        for name, modality in self.modalities.items():
+            _check(name, modality)
+        if self.task.kind == "classification" and self.task.outputs < 2:
+            raise ValueError(f"classification needs at least 2 classes; {self.task.outputs} given")
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "task": self.task.to_json(),
+            "modalities": {name: modality.to_json() for name, modality in self.modalities.items()},
+            "grouped": self.grouped,
+            "about": self.about,
+        }
+
+    @staticmethod
+    def from_json(document: Mapping[str, Any]) -> "Schema":
+        """What `to_json` wrote; ValueError for anything else."""
+        try:
+            modalities = {name: Modality.from_json(each) for name, each in document["modalities"].items()}
+            task = task_from_json(document["task"])
+            return Schema(task, modalities, bool(document.get("grouped", False)), dict(document.get("about", {})))
+        except (KeyError, TypeError, AttributeError) as error:
+            raise ValueError(f"the schema cannot be read: {type(error).__name__}: {error}") from None
+
+
+def _check(name: str, modality: Modality) -> None:
+    # Names become Arrow columns, module names and ONNX inputs `{modality}.{field}`.
+    if not (name.isidentifier() and name.isascii()):
+        raise ValueError(f"modality name {name!r}: only ASCII letters, digits and _ are allowed, and no digit first")
+    if modality.kind in ("vector", "sequence") and modality.width < 1:
+        raise ValueError(f"modality {name!r}: a {modality.kind} needs a width of at least 1, {modality.width} given")
+    if modality.kind == "table" and not modality.columns:
+        raise ValueError(f"modality {name!r}: a table needs at least one column")
+    wrong = sorted(set(modality.columns.values()) - {"number", "category"})
+    if wrong:
+        raise ValueError(f"modality {name!r}: column types are number and category; {', '.join(wrong)} given")
+    if modality.kind == "audio" and modality.rate < 1:
+        raise ValueError(f"modality {name!r}: audio needs a rate in samples a second, {modality.rate} given")

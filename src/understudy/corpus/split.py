@@ -1,0 +1,131 @@
+"""Split: which rows train, validate and test, and which train rows are labelled. Ids on disk, positions in memory."""
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import numpy as np
+from numpy.typing import NDArray
+
+PARTS = ("train", "valid", "test", "labelled")
+Positions = NDArray[np.intp]
+
+
+def _none() -> Positions:
+    return np.zeros(0, np.intp)
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """Row positions of each part. `valid` may be empty (a plan fixed in advance); `labelled` is the labelled part of `train`.
+
+    group: whether groups were kept together, and are refused when they cross. seed: what it was drawn with, None if given.
+    hash: SHA-256 over the ids of every part; filled when it is read from a corpus.
+    """
+
+    name: str
+    train: Positions
+    test: Positions
+    labelled: Positions
+    valid: Positions = field(default_factory=_none)
+    group: bool = False
+    seed: int | None = None
+    hash: str = ""
+
+
+def split_names(folder: Path) -> tuple[str, ...]:
+    """Names of the splits saved in a corpus folder."""
+    return tuple(sorted(path.stem for path in (folder / "splits").glob("*.json") if not path.name.startswith(".")))
+
+
+def read_split(
+    folder: Path, name: str, *, ids: NDArray[Any], groups: NDArray[Any] | None, has_target: NDArray[np.bool_]
+) -> Split:
+    """The split `name`; ValueError for unknown ids, an id or a group in two parts, and empty parts."""
+    known = split_names(folder)
+    if name not in known:
+        raise KeyError(f"the corpus has no split {name!r}; it has {', '.join(known) or 'none (make one with `understudy split`)'}")
+    path = folder / "splits" / f"{name}.json"
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+        position = {each: row for row, each in enumerate(ids)}
+        parts = {part: _positions(part, document[part], position) for part in PARTS}
+        split = Split(name, **parts, group=bool(document["group"]), seed=document["seed"], hash=_hash(ids, parts))
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"{path} cannot be used: {error if isinstance(error, ValueError) else repr(error)}") from None
+    if document.get("hash", split.hash) != split.hash:
+        raise ValueError(f"{path} was changed after it was written: its hash does not fit its ids")
+    validate(split, ids=ids, groups=groups, has_target=has_target)
+    return split
+
+
+def _positions(part: str, wanted: Sequence[str], position: Mapping[str, int]) -> Positions:
+    unknown = [each for each in wanted if each not in position]
+    if unknown:
+        raise ValueError(f"{part} names {len(unknown)} ids that the corpus does not have, the first {unknown[0]!r}")
+    return np.array([position[each] for each in wanted], np.intp)
+
+
+def _hash(ids: NDArray[Any], parts: Mapping[str, Positions]) -> str:
+    """Over the sets of ids; their order does not matter."""
+    listed = {part: sorted(ids[rows].tolist()) for part, rows in parts.items()}
+    return hashlib.sha256(json.dumps(listed, sort_keys=True).encode()).hexdigest()
+
+
+def write_split(
+    folder: Path, split: Split, *, ids: NDArray[Any], groups: NDArray[Any] | None, has_target: NDArray[np.bool_]
+) -> None:
+    """Validate and write splits/NAME.json, whole or not at all."""
+    if not split.name or split.name.startswith(".") or Path(split.name).name != split.name:
+        raise ValueError(f"split name {split.name!r}: it becomes a file name, so give one without / and not starting with a dot")
+    validate(split, ids=ids, groups=groups, has_target=has_target)
+    parts = {part: getattr(split, part) for part in PARTS}
+    document = {"name": split.name, "group": split.group, "seed": split.seed, "hash": _hash(ids, parts)}
+    document |= {part: ids[rows].tolist() for part, rows in parts.items()}
+    (folder / "splits").mkdir(exist_ok=True)
+    partial = folder / "splits" / f".{split.name}.partial-{uuid4().hex[:8]}"
+    try:
+        with partial.open("w", encoding="utf-8") as sink:
+            sink.write(json.dumps(document) + "\n")
+            sink.flush()
+            os.fsync(sink.fileno())
+        partial.replace(folder / "splits" / f"{split.name}.json")
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def validate(split: Split, *, ids: NDArray[Any], groups: NDArray[Any] | None, has_target: NDArray[np.bool_]) -> None:
+    """ValueError for the first thing that makes the split unusable."""
+    said = f"split {split.name!r}"
+    part = np.full(len(ids), -1)
+    names = ("train", "valid", "test")
+    for number, name in enumerate(names):
+        for row in getattr(split, name):
+            if part[row] >= 0:
+                raise ValueError(f"{said}: row {ids[row]!r} stands in {names[part[row]]} and in {name}")
+            part[row] = number
+    for name in ("train", "test", "labelled"):
+        if not len(getattr(split, name)):
+            raise ValueError(f"{said}: {name} is empty")
+    if (part[split.labelled] != 0).any() or len(np.unique(split.labelled)) != len(split.labelled):
+        raise ValueError(f"{said}: labelled rows must be train rows, each once")
+    for name in ("labelled", "valid", "test"):
+        rows = getattr(split, name)
+        if not has_target[rows].all():
+            raise ValueError(f"{said}: {name} row {ids[rows[~has_target[rows]][0]]!r} has no target")
+    if split.group:
+        _no_crossing(said, part, names, groups)
+
+
+def _no_crossing(said: str, part: NDArray[Any], names: Sequence[str], groups: NDArray[Any] | None) -> None:
+    if groups is None:
+        raise ValueError(f"{said} keeps groups together, but the corpus has no groups")
+    seen: dict[str, int] = {}
+    for row in np.flatnonzero(part >= 0):
+        if groups[row] is not None and seen.setdefault(groups[row], int(part[row])) != part[row]:
+            raise ValueError(f"{said}: group {groups[row]!r} stands in {names[seen[groups[row]]]} and in {names[part[row]]}")
