@@ -20,24 +20,29 @@ ABOUT = {
     "licence": "CC BY 4.0",
     "citation": "R. Duin. Multiple Features. UCI Machine Learning Repository. https://doi.org/10.24432/C5HC70",
     "views": "pix: 15 x 16 pixels; fou: Fourier; kar: Karhunen-Loeve; zer: Zernike; mor: morphological; fac: profile correlations",
-    "splits": "draw-D-N: 800 test and 1,200 train rows stratified by digit, N of the train rows labelled (stratified, N nested in D)",
+    "splits": "draw-D-N: the same 800 test and 1,200 train rows, stratified by digit; N of the train rows are labelled, drawn by D",
 }
 
 
 def import_mfeat(out: Path | str, *, draws: int = 10, labels: tuple[int, ...] = (50, 100, 300)) -> Corpus:
     """The bundled set as a corpus with splits `draw-0-50` ... `draw-9-300`; valid is empty (for plans fixed in advance)."""
-    with files("understudy.bundled").joinpath("mfeat/mfeat.npz").open("rb") as source, np.load(source, allow_pickle=False) as data:
+    with (
+        files("understudy.bundled").joinpath("mfeat/mfeat.npz").open("rb") as source,
+        np.load(source, allow_pickle=False) as data,
+    ):
         arrays = {name: data[name] for name in data.files}
     here = np.ones(len(arrays["digit"]), bool)
 
     def splits(corpus: Corpus) -> Iterator[Split]:
         for draw in range(draws):
             for count in labels:
-                yield make_split(corpus, name=f"draw-{draw}-{count}", valid=0.0, test=0.4, labelled=count, seed=draw)
+                yield make_split(corpus, name=f"draw-{draw}-{count}", valid=0.0, test=0.4, labelled=count, draw=draw)
 
     return write_corpus(
         out,
-        Schema(Classification(classes=tuple("0123456789")), {m: Modality("vector", width=w) for m, w in WIDTHS.items()}, about=ABOUT),
+        Schema(
+            Classification(classes=tuple("0123456789")), {m: Modality("vector", width=w) for m, w in WIDTHS.items()}, about=ABOUT
+        ),
         ids=[f"digit-{row:04d}" for row in range(len(here))],
         targets=arrays["digit"],
         cells={name: Cells("vector", arrays[name].astype(np.float32), here) for name in WIDTHS},
