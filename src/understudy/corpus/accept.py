@@ -47,9 +47,9 @@ def accept_targets(targets: Sequence[Any] | NDArray[Any], task: Task, ids: Seque
         if isinstance(each, (bool, np.bool_)) or not isinstance(each, (int, float, np.integer, np.floating)):
             raise ValueError(f"target {each!r} of row {ids[row]!r}: expected a number (a class index for classification) or None")
         found[row] = each
-    known = np.flatnonzero(~np.isnan(found))
+    known = np.flatnonzero(~np.isnan(found)).tolist()
     if task.kind == "classification" and (found[known] % 1 != 0).any():
-        row = known[np.argmax(found[known] % 1 != 0)]
+        row = next(row for row in known if found[row] % 1)
         raise ValueError(f"target {found[row]} of row {ids[row]!r}: a class index is a whole number")
     try:
         task.check(found[known].astype(np.int64) if task.kind == "classification" else found[known])
@@ -117,14 +117,14 @@ def _table(name: str, modality: Modality, cells: Cells, ids: Sequence[str]) -> N
 
 
 def _text(name: str, modality: Modality, cells: Cells, ids: Sequence[str]) -> None:
-    for row in np.flatnonzero(cells.present):
+    for row in np.flatnonzero(cells.present).tolist():
         if not isinstance(cells.values[row], str):
             raise ValueError(f"modality {name!r}, row {ids[row]!r}: expected a string, {type(cells.values[row]).__name__} given")
 
 
 def _ragged(name: str, modality: Modality, cells: Cells, ids: Sequence[str]) -> None:
     kind, dims = modality.kind, {"sequence": 2, "image": 3, "audio": 1}[modality.kind]
-    for row in np.flatnonzero(cells.present):
+    for row in np.flatnonzero(cells.present).tolist():
         value, where = cells.values[row], f"modality {name!r}, row {ids[row]!r}"
         if not isinstance(value, np.ndarray) or value.ndim != dims:
             raise ValueError(f"{where}: expected an array with {dims} axes for {kind}")

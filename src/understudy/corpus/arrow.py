@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from understudy.corpus.content import DIGEST
@@ -112,7 +111,7 @@ def gatherer(column: pa.Array, modality: Modality) -> Gather:
 
 def presence(column: pa.Array) -> NDArray[np.bool_]:
     """True where a row is not null."""
-    return pc.is_valid(column).to_numpy(zero_copy_only=False)
+    return column.is_valid().to_numpy(zero_copy_only=False)
 
 
 def _take_cells(child: pa.Array, rows: Rows) -> NDArray[Any]:

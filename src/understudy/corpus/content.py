@@ -21,22 +21,24 @@ def contents(cells: Mapping[str, Cells]) -> list[bytes]:
     digests = [hashlib.blake2b(digest_size=DIGEST) for _ in range(rows)]
     for name in sorted(cells):
         values = _exact(cells[name])
-        for row in np.flatnonzero(cells[name].present):
+        for row in np.flatnonzero(cells[name].present).tolist():
             digests[row].update(f"\0{name}\0".encode())
             digests[row].update(values[row])
     return [digest.digest() for digest in digests]
 
 
-def _exact(cells: Cells) -> Sequence[Any]:
+def _exact(cells: Cells) -> Sequence[Any] | NDArray[np.float32]:
     """What is hashed of each row. Adding 0 makes -0.0 the 0.0 that it equals."""
     if cells.kind == "vector":
-        return np.ascontiguousarray(cells.values, dtype=np.float32) + np.float32(0)
+        return np.add(cells.values, 0, dtype=np.float32)
     if cells.kind == "text":
         return ["" if value is None else value.encode() for value in cells.values]
     if cells.kind == "table":
         columns = [column.tolist() for _, column in sorted(cells.values.items())]
         return [json.dumps(row).encode() for row in zip(*columns, strict=True)]
-    return [b"" if value is None else repr(value.shape).encode() + np.ascontiguousarray(value).tobytes() for value in cells.values]
+    return [
+        b"" if value is None else repr(value.shape).encode() + np.ascontiguousarray(value).tobytes() for value in cells.values
+    ]
 
 
 def fingerprint(

@@ -173,7 +173,9 @@ def _open_shard(folder: Path, schema: Schema, shard: dict[str, Any]) -> pa.Recor
             raise ValueError(f"{path} holds {reader.num_record_batches} record batches, expected 1")
         if not reader.schema.equals(arrow_schema(schema)):
             wanted, found = arrow_schema(schema), reader.schema
-            wrong = [field.name for field in wanted if field not in list(found)] or [f.name for f in found if f not in list(wanted)]
+            wrong = [field.name for field in wanted if field not in list(found)] or [
+                f.name for f in found if f not in list(wanted)
+            ]
             raise ValueError(f"{path} does not hold what corpus.json says: column {', '.join(wrong)} differs")
         batch = reader.get_batch(0)
         batch.validate()

@@ -28,9 +28,9 @@ def make_split(
 ) -> Split:
     """Draw a split of the labelled rows; it is not saved yet.
 
-    valid, test: shares of the rows; valid may be 0. group: keep each group in one part (of a corpus that has groups). stratify: keep
-    the share of each class (or target quantile). labelled: hide all but this many train labels, drawn by (seed, draw). Rows without a
-    target join train, unless their group or duplicate is elsewhere: then they stand in no part.
+    valid, test: shares of the rows; valid may be 0. group: keep each group in one part (of a corpus that has groups).
+    stratify: keep the share of each class (or target quantile). labelled: hide all but this many train labels, drawn by
+    (seed, draw). Rows without a target join train; if their group or duplicate is elsewhere, they stand in no part.
     """
     if not (0 <= valid < 1 and 0 < test < 1 and valid + test < 1):
         raise ValueError(f"valid={valid} and test={test}: shares of the rows, test above 0, together below 1")

@@ -49,7 +49,9 @@ def read_split(
     """The split `name`; ValueError for unknown ids, an id or a group in two parts, and empty parts."""
     known = split_names(folder)
     if name not in known:
-        raise KeyError(f"the corpus has no split {name!r}; it has {', '.join(known) or 'none (make one with `understudy split`)'}")
+        raise KeyError(
+            f"the corpus has no split {name!r}; it has {', '.join(known) or 'none (make one with `understudy split`)'}"
+        )
     path = folder / "splits" / f"{name}.json"
     try:
         document = json.loads(path.read_text(encoding="utf-8"))

@@ -19,8 +19,8 @@ ABOUT = {
     "name": "Multiple Features (mfeat)",
     "licence": "CC BY 4.0",
     "citation": "R. Duin. Multiple Features. UCI Machine Learning Repository. https://doi.org/10.24432/C5HC70",
-    "views": "pix: 15 x 16 pixels; fou: Fourier; kar: Karhunen-Loeve; zer: Zernike; mor: morphological; fac: profile correlations",
-    "splits": "draw-D-N: the same 800 test and 1,200 train rows, stratified by digit; N of the train rows are labelled, drawn by D",
+    "views": "pix 15 x 16 pixels, fou Fourier, kar Karhunen-Loeve, zer Zernike, mor morphological, fac profile correlations",
+    "splits": "draw-D-N: the same 800 test and 1,200 train rows, and N labelled train rows drawn by D, all stratified by digit",
 }
 
 

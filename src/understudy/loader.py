@@ -1,0 +1,161 @@
+"""Loader: corpus, rows and views to batches. The order of an epoch is a function of (seed, epoch) and nothing else."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from understudy.batch import Batch, Fields
+from understudy.corpus.corpus import Corpus
+from understudy.order import Steps, order_steps
+from understudy.prepare.view import FieldArrays, View, Views, trim
+from understudy.task import Task
+
+CACHE_BYTES = 2**30
+"""Prepared fields are kept for the loader's life while they stay below this."""
+BLOCK = 256
+"""Rows that are prepared together while the cache is filled."""
+
+
+class Loader:
+    """Batches of `rows` (positions in the corpus), each modality through its views.
+
+    labelled: positions whose targets may be seen; None = every row that has one. With labelled and unlabelled rows each
+    batch holds labelled rows (cycled; half a batch or their natural share if that is more, never a row twice), and every
+    unlabelled row comes once an epoch. labelled_only: the *same* labelled rows in each batch without the unlabelled ones, in
+    as many steps: the plain control. shuffle=False: natural order, each row once. similar_length: a modality (text, sequence,
+    audio) whose rows of like length share batches. Batches of an epoch differ by at most one row in size, so none is tiny.
+    process, processes: this process takes every `processes`-th row of each batch. Shares are equally long: a short one is
+    filled with a row of the batch in which nothing is present and nothing labelled, which therefore counts nowhere.
+    """
+
+    def __init__(
+        self,
+        corpus: Corpus,
+        rows: NDArray[np.intp] | Sequence[int],
+        views: Views,
+        *,
+        task: Task,
+        batch_size: int,
+        labelled: NDArray[np.intp] | Sequence[int] | None = None,
+        seed: int = 0,
+        shuffle: bool = True,
+        labelled_only: bool = False,
+        similar_length: str | None = None,
+        process: int = 0,
+        processes: int = 1,
+    ) -> None:
+        self.rows = _checked(rows, len(corpus))
+        if batch_size < 1 or not 0 <= process < processes:
+            raise ValueError(f"batch_size {batch_size} must be at least 1, and process {process} one of 0..{processes - 1}")
+        self.corpus, self.views, self.seed, self.shuffle = corpus, _fitting(corpus, views), seed, shuffle
+        self.process, self.processes = process, processes
+        has = corpus.has_target[self.rows]
+        known = has if labelled is None else has & np.isin(self.rows, np.asarray(labelled, dtype=np.intp))
+        if labelled is not None and known.sum() != len(np.unique(np.asarray(labelled))):
+            raise ValueError("labelled names rows that this loader does not read or that have no target")
+        self._steps = Steps(known, batch_size, labelled_only=labelled_only and shuffle)
+        self._sizes = None if similar_length is None else _lengths(corpus, similar_length, self.rows)
+        self._ids = corpus.ids[self.rows]
+        self._known = known
+        kind = np.int64 if task.kind == "classification" else np.float32
+        self._target = np.where(known, corpus.target[self.rows], 0).astype(kind)
+        self._present = {modality: corpus.present(modality)[self.rows] for modality in views}
+        self._cache: dict[tuple[str, str], FieldArrays | None] = {}
+
+    def __len__(self) -> int:
+        """Steps in an epoch."""
+        return self._steps.count
+
+    def batches(self, epoch: int, start: int = 0) -> Iterator[Batch]:
+        """The batches of an epoch; the first `start` are skipped without being prepared."""
+        steps = (
+            order_steps(self._steps, seed=self.seed, epoch=epoch, sizes=self._sizes) if self.shuffle else self._steps.natural()
+        )
+        for chosen in steps[start:]:
+            yield self._batch(*self._share(chosen))
+
+    def _share(self, chosen: NDArray[np.intp]) -> tuple[NDArray[np.intp], int]:
+        """This process's rows of a batch, and how many of them are only filler."""
+        mine = chosen[self.process :: self.processes]
+        short = -(-len(chosen) // self.processes) - len(mine)
+        return (np.append(mine, chosen[:1]), 1) if short else (mine, 0)
+
+    def _batch(self, chosen: NDArray[np.intp], filler: int) -> Batch:
+        known = self._known[chosen]
+        present = {modality: here[chosen] for modality, here in self._present.items()}
+        if filler:
+            known[-1] = False
+            for here in present.values():
+                here[-1] = False
+        return Batch(
+            inputs={
+                m: {key: self._fields(m, key, view, chosen) for key, view in views.items()} for m, views in self.views.items()
+            },
+            present={modality: torch.from_numpy(here) for modality, here in present.items()},
+            target=torch.from_numpy(self._target[chosen]),
+            labelled=torch.from_numpy(known),
+            id=tuple(self._ids[chosen].tolist()),
+        )
+
+    def _fields(self, modality: str, key: str, view: View, chosen: NDArray[np.intp]) -> Fields:
+        if (modality, key) not in self._cache:
+            self._cache[modality, key] = _prepare_all(self.corpus, modality, view, self.rows)
+        kept = self._cache[modality, key]
+        if kept is None:
+            found = view.prepare(self.corpus.cells(modality, self.rows[chosen]))
+        else:
+            found = {name: values[chosen] for name, values in kept.items()}
+        return {name: torch.from_numpy(np.ascontiguousarray(values)) for name, values in trim(found).items()}
+
+
+def _checked(rows: NDArray[np.intp] | Sequence[int], count: int) -> NDArray[np.intp]:
+    found = np.asarray(rows, dtype=np.intp)
+    if not len(found):
+        raise ValueError("a loader needs at least one row; the part of the split that it was given is empty")
+    if found.min() < 0 or found.max() >= count or len(np.unique(found)) != len(found):
+        raise ValueError(f"rows must be different positions in 0..{count - 1}")
+    return found
+
+
+def _fitting(corpus: Corpus, views: Views) -> Views:
+    for modality, by_key in views.items():
+        if modality not in corpus.modalities:
+            raise KeyError(f"the corpus has no modality {modality!r}; it has {', '.join(corpus.modalities)}")
+        for view in by_key.values():
+            if view.kind != corpus.modalities[modality].kind:
+                said = f"{type(view).__name__} reads {view.kind}"
+                raise ValueError(f"modality {modality!r} is {corpus.modalities[modality].kind}, but its view {said}")
+    return views
+
+
+def _lengths(corpus: Corpus, modality: str, rows: NDArray[np.intp]) -> NDArray[np.intp]:
+    """Characters, steps or samples of each row, 0 where absent."""
+    values = corpus.cells(modality, rows).values
+    if corpus.modalities[modality].kind not in ("text", "sequence", "audio"):
+        raise ValueError(f"similar_length={modality!r}: rows of a {corpus.modalities[modality].kind} have no length")
+    return np.array([0 if value is None else len(value) for value in values], np.intp)
+
+
+def _prepare_all(corpus: Corpus, modality: str, view: View, rows: NDArray[np.intp]) -> FieldArrays | None:
+    """Fields of every row, or None where they would not fit; then each batch is prepared as it comes."""
+    blocks: list[FieldArrays] = []
+    longest, most = 0, 0.0
+    for start in range(0, len(rows), BLOCK):
+        block = trim(view.prepare(corpus.cells(modality, rows[start : start + BLOCK])))
+        blocks.append(block)
+        steps = block["mask"].shape[1] if "mask" in block else 1
+        longest = max(longest, steps)
+        most = max(most, sum(values.nbytes for values in block.values()) / len(next(iter(block.values()))) / steps)
+        if most * longest * len(rows) > CACHE_BYTES:
+            return None
+    return {name: np.concatenate([_padded(block, name, longest) for block in blocks]) for name in blocks[0]}
+
+
+def _padded(block: FieldArrays, name: str, steps: int) -> NDArray[Any]:
+    values = block[name]
+    if "mask" not in block or values.shape[1] == steps:
+        return values
+    return np.pad(values, [(0, 0), (0, steps - values.shape[1]), *[(0, 0)] * (values.ndim - 2)])
