@@ -100,7 +100,9 @@ def views_of(*models: Model) -> Views:
 
 def zero_absent(values: Tensor, present: Bool[Tensor, " B"]) -> Tensor:
     """`values` with every row that is not present set to 0 (False, padding)."""
-    return values.where(present.view(-1, *[1] * (values.ndim - 1)), values.new_zeros(()))
+    here = present.view(-1, *[1] * (values.ndim - 1))
+    # onnxruntime has no Where for booleans.
+    return values & here if values.dtype == torch.bool else values.where(here, values.new_zeros(()))
 
 
 def hide(present: dict[str, Bool[Tensor, " B"]], probability: float) -> dict[str, Bool[Tensor, " B"]]:
