@@ -166,10 +166,10 @@ def predictions_of(run: Path, system: str) -> list[Predictions]:
 
 
 def compare_runs(runs: Sequence[Path]) -> list[dict[str, Any]]:
-    """One entry a run: its systems' means, distilled against its own plain control, and against the first run's distilled student.
+    """One entry a run: means of its systems, distilled against its own plain control, and against the first run's distilled.
 
-    `p_holm` is adjusted over the table, apart for the two questions, and `verdict_holm` is the run's verdict only where that is at
-    most 0.05. `against_first` is null for the first run, and where the test rows, the metric or the number of seeds differ.
+    `p_holm` is adjusted over the table, apart for the two questions, and `verdict_holm` is the verdict only where that is at
+    most 0.05. `against_first` is null for the first run, and where the test rows, the task or the number of seeds differ.
     """
     if not runs:
         raise ValueError("no run given; give the folders of finished runs")

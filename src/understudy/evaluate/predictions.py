@@ -43,16 +43,17 @@ class Predictions:
             raise ValueError(f"predictions of other rows: {len(self)} here, {len(ids)} there; compare only what one split scored")
         return self.take(np.array([place[name] for name in ids.tolist()], dtype=np.intp))
 
-    def grouped(self, ids: Sequence[str] | Array, groups: Sequence[str] | Array) -> "Predictions":
-        """With the group of every row, found by id in a corpus's `ids` and `groups`."""
-        found = dict(zip(map(str, ids), map(str, groups), strict=True))
-        return replace(self, group=np.array([found[str(name)] for name in self.id]))
+    def grouped(self, ids: Sequence[str] | Array, groups: Sequence[str | None] | Array) -> "Predictions":
+        """With the group of every row, found by id in a corpus's `ids` and `groups`; a row without one stands alone."""
+        found = dict(zip(map(str, ids), groups, strict=True))
+        own = [(found[name], name) for name in self.id.tolist()]
+        return replace(self, group=np.array([f"({name})" if group is None else str(group) for group, name in own]))
 
     def save(self, path: Path) -> None:
         """A `.npz` without pickled objects, whole or not at all."""
-        arrays = {"id": self.id, "values": self.values, "target": self.target, "has_target": self.has_target, "seen": self.seen}
-        if self.group is not None:
-            arrays["group"] = self.group
+        said = {"values": self.values, "target": self.target, "has_target": self.has_target, "seen": self.seen}
+        names = {"id": self.id} if self.group is None else {"id": self.id, "group": self.group}
+        arrays = said | {name: column.astype(str) for name, column in names.items()}
         write_whole(path, lambda file: np.savez_compressed(file, **arrays))
 
     @staticmethod

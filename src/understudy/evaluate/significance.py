@@ -36,8 +36,8 @@ def crossed_bootstrap(difference: Array, groups: Array | None = None, *, draws: 
     """Means of `difference` `[K S N]` (K of them drawn together), with seeds and groups of rows resampled with replacement.
 
     The percentile interval of a handful of seeds is too narrow (no factor n / (n - 1), no t quantile; see Hesterberg, The
-    American Statistician 2015), and resampling two ways at once counts their interaction too often (see Owen, The Pigeonhole Bootstrap,
-    2007). So the draws are stretched or shrunk about the estimate to the deviation that `spread` says (ours); their shape stays.
+    American Statistician 2015), and resampling two ways at once counts their interaction too often (see Owen, The Pigeonhole
+    Bootstrap, 2007). So the draws are stretched or shrunk about the estimate to the deviation that `spread` says (ours).
     With one seed only rows are resampled; with no groups, or a single one, every row is a group.
     """
     sums, sizes = grouped_sums(difference, groups)
