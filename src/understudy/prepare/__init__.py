@@ -1,1 +1,11 @@
 """Views and cells: from a user's values to the arrays an encoder reads. Torch-free."""
+
+from understudy.prepare.audio import LogMel
+from understudy.prepare.catalogue import restore, view_for
+from understudy.prepare.image import Image
+from understudy.prepare.sequence import Sequence
+from understudy.prepare.table import Table
+from understudy.prepare.text import Text
+from understudy.prepare.vector import Vector
+
+__all__ = ["Image", "LogMel", "Sequence", "Table", "Text", "Vector", "restore", "view_for"]

@@ -4,7 +4,8 @@ import hashlib
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from typing import Any, ClassVar, Self
+from functools import cached_property
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,7 +26,7 @@ class View(ABC):
     """The corpus kind that it reads."""
 
     @abstractmethod
-    def fit(self, cells: Cells) -> Self:
+    def fit(self, cells: Cells) -> "View":
         """A copy fitted on these rows (the train split's); a view with nothing to fit returns itself."""
 
     @abstractmethod
@@ -39,9 +40,13 @@ class View(ABC):
 
     @classmethod
     @abstractmethod
-    def restore(cls, state: Mapping[str, Any], assets: Mapping[str, bytes]) -> Self: ...
+    def restore(cls, state: Mapping[str, Any], assets: Mapping[str, bytes]) -> "View": ...
 
-    @property
+    def truncated(self, cells: Cells) -> int:
+        """How many of these rows `prepare` cuts short."""
+        return 0
+
+    @cached_property
     def key(self) -> str:
         """Views with equal keys prepare equal fields, so they are prepared once."""
         digest = hashlib.sha256(json.dumps([type(self).__name__, self.state()], sort_keys=True).encode())

@@ -1,0 +1,166 @@
+"""A user's file as a table, and a table's columns as cells: for `import table` and for `predict`."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from understudy.prepare.cells import Cells, Modality
+from understudy.prepare.columns import Column
+from understudy.prepare.media import read_array, read_audio, read_image
+from understudy.prepare.tables import READERS
+
+
+def read_table(path: str | Path) -> pa.Table:
+    """A table from a .csv, .tsv, .parquet, .jsonl or .npz file.
+
+    Cells of .csv and .tsv stay text (null where empty): what a column is, number, category or text, is said by who reads it.
+    Raises FileNotFoundError, or ValueError that names the file and, where it can, the row (counted from 1) and column.
+    """
+    path = Path(path)
+    if path.suffix.lower() not in READERS:
+        raise ValueError(f"{path}: unknown file type {path.suffix!r}; known: {', '.join(READERS)}")
+    if not path.is_file():
+        raise FileNotFoundError(f"no file {path}")
+    return READERS[path.suffix.lower()](path)
+
+
+def source_columns(name: str, modality: Modality) -> tuple[str, ...]:
+    """The columns that modality `name` is read from: its `source`, else a table's columns, else the one of its own name."""
+    return modality.source or tuple(modality.columns) or (name,)
+
+
+def cells_from_table(table: pa.Table, name: str, modality: Modality, *, folder: str | Path, first_row: int = 1) -> Cells:
+    """Every row's cell of modality `name`.
+
+    A cell that holds nothing is absent: null, blank text, an empty list or array, or only missing numbers.
+    folder: what media and `.npy` paths are relative to. first_row: what the user calls the first of these rows.
+    Raises ValueError (FileNotFoundError for a medium) that names the column, and the row where there is one.
+    """
+    wanted = source_columns(name, modality)
+    missing = [column for column in wanted if column not in table.column_names]
+    if missing:
+        has = ", ".join(table.column_names) or "none"
+        raise ValueError(f"modality {name!r} needs the missing column {', '.join(missing)}; the table has: {has}")
+    columns = [Column.of(table, column, first_row) for column in wanted]
+    if modality.kind == "table":
+        return table_cells(columns, modality)
+    if modality.kind == "vector" and not (len(columns) == 1 and (columns[0].is_list or holds_paths(columns[0]))):
+        return vector_cells(columns[0], [*np.stack([column.numbers() for column in columns], axis=1)], modality)
+    if len(columns) > 1:
+        raise ValueError(f"modality {name!r} of kind {modality.kind!r} is read from one column; got {', '.join(wanted)}")
+    return READ[modality.kind](columns[0], modality, Path(folder))
+
+
+def table_cells(columns: list[Column], modality: Modality) -> Cells:
+    """Numbers and categories; a row without any is absent."""
+    values: dict[str, NDArray[Any]] = {}
+    for column in columns:
+        if modality.columns.get(column.name) not in ("number", "category"):
+            raise ValueError(f"column {column.name!r}: expected it to be declared a number or a category")
+        values[column.name] = column.numbers() if modality.columns[column.name] == "number" else column.categories()
+    there = [~np.isnan(v) if v.dtype != object else np.array([c is not None for c in v], dtype=bool) for v in values.values()]
+    return Cells("table", values, np.logical_or.reduce(there))
+
+
+def vector_cells(column: Column, rows: list[NDArray[Any] | None], modality: Modality) -> Cells:
+    """Rows of one width, `[N D]`."""
+    known = modality.width or next((len(row) for row in rows if row is not None), 0)
+    values = np.full((len(rows), known), np.nan, dtype=np.float32)
+    for i, row in enumerate(rows):
+        if row is not None:
+            if row.shape != (known,):
+                raise column.fault(i, f"a vector of shape {row.shape}; expected {known} numbers")
+            values[i] = small(column, i, row)
+    return Cells("vector", values, np.logical_or.reduce(~np.isnan(values), axis=1))
+
+
+def small(column: Column, row: int, values: NDArray[Any]) -> NDArray[np.float32]:
+    """As float32; numbers that are infinite there are a fault."""
+    with np.errstate(over="ignore"):
+        cast = values.astype(np.float32)
+    if np.isinf(cast).any():
+        raise column.fault(row, "a number that is infinite or beyond 3.4e38; expected a finite one, or none")
+    return cast
+
+
+def holds_paths(column: Column) -> bool:
+    """Whether a column names `.npy` files."""
+    return column.is_text and next((str(v).lower().endswith(".npy") for v in column.values.to_pylist() if v), False)
+
+
+def read_media(column: Column, folder: Path, read: Callable[[Path], NDArray[Any]]) -> list[NDArray[Any] | None]:
+    """What `read` makes of each row's file; `.npy` files are arrays for every kind."""
+    found: list[NDArray[Any] | None] = []
+    for row, text in enumerate(column.texts()):
+        try:
+            path = None if text is None else folder / text.strip()
+            found.append(None if path is None else (read_array if path.suffix.lower() == ".npy" else read)(path))
+        except (ValueError, FileNotFoundError) as error:
+            raise type(error)(f"{column.at(row)}: {error}") from None
+    return found
+
+
+def ragged(modality: Modality, rows: list[Any]) -> Cells:
+    """Cells of a ragged kind; None is absent."""
+    return Cells(modality.kind, rows, np.array([row is not None for row in rows], dtype=bool))
+
+
+def read_vector(column: Column, modality: Modality, folder: Path) -> Cells:
+    """From a column of lists or of `.npy` paths."""
+    rows = column.vectors()[0] if column.is_list else read_media(column, folder, read_array)
+    return vector_cells(column, rows, modality)
+
+
+def read_sequence(column: Column, modality: Modality, folder: Path) -> Cells:
+    """From a column of lists of lists or of `.npy` paths."""
+    rows = column.sequences() if column.is_list else read_media(column, folder, read_array)
+    known = modality.width or next((row.shape[-1] for row in rows if row is not None), 0)
+    found: list[NDArray[np.float32] | None] = []
+    for i, row in enumerate(rows):
+        if row is not None and (row.ndim != 2 or row.shape[1] != known or row.dtype.kind not in "fiub"):
+            raise column.fault(i, f"a sequence of shape {row.shape} and {row.dtype}; expected steps of {known} numbers")
+        steps = None if row is None else small(column, i, row)
+        found.append(None if steps is None or np.isnan(steps).all() else steps)
+    return ragged(modality, found)
+
+
+def read_texts(column: Column, modality: Modality, folder: Path) -> Cells:
+    """From a column of text."""
+    return ragged(modality, column.texts())
+
+
+def read_images(column: Column, modality: Modality, folder: Path) -> Cells:
+    """From a column of paths of pictures, or of `.npy` files of uint8 `[H W]` or `[H W C]`."""
+    rows = read_media(column, folder, read_image)
+    for i, row in enumerate(rows):
+        if row is not None:
+            row = rows[i] = row[:, :, None] if row.ndim == 2 else row
+            if row.dtype != np.uint8 or row.ndim != 3 or row.shape[2] not in (1, 3) or not row.size:
+                raise column.fault(i, f"a picture of shape {row.shape} and {row.dtype}; expected uint8 [H W] or [H W 1 or 3]")
+    return ragged(modality, rows)
+
+
+def read_sounds(column: Column, modality: Modality, folder: Path) -> Cells:
+    """From a column of paths of sound files, or of `.npy` files of samples in [-1, 1] at the modality's rate."""
+    if modality.rate < 1:
+        raise ValueError(f"column {column.name!r} is audio, but its modality says no rate; give samples a second, such as 16000")
+    rows = read_media(column, folder, lambda path: read_audio(path, modality.rate))
+    found: list[NDArray[np.float32] | None] = []
+    for i, row in enumerate(rows):
+        if row is not None and (row.ndim != 1 or row.dtype.kind != "f" or not (np.abs(row) <= 1).all()):
+            raise column.fault(i, f"sound of shape {row.shape} and {row.dtype}; expected one row of floats in [-1, 1]")
+        found.append(None if row is None or not len(row) else row.astype(np.float32))
+    return ragged(modality, found)
+
+
+READ: dict[str, Callable[[Column, Modality, Path], Cells]] = {
+    "vector": read_vector,
+    "sequence": read_sequence,
+    "text": read_texts,
+    "image": read_images,
+    "audio": read_sounds,
+}

@@ -1,0 +1,149 @@
+"""Readers of table files by their ending, each `path -> pyarrow.Table`. Faults are one ValueError that names the file."""
+
+import csv
+import io
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+from pyarrow import csv as arrow_csv
+from pyarrow import parquet
+
+
+def differ(path: Path, names: list[str]) -> None:
+    """Refuse a column name that stands there twice."""
+    repeated = next((name for i, name in enumerate(names) if name in names[:i]), None)
+    if repeated is not None:
+        raise ValueError(f"{path}: two columns are called {repeated!r}; names must differ")
+
+
+END = "end"
+"""Cells of a row that is put behind a .csv file: an open quote would swallow it."""
+
+
+def read_csv(path: Path, delimiter: str = ",") -> pa.Table:
+    """Text columns, null where empty; blank lines are skipped unless there is one column only, where they are empty cells."""
+    content = path.read_bytes().removeprefix(b"\xef\xbb\xbf").rstrip(b"\r\n")
+    if content.startswith((b"\xff\xfe", b"\xfe\xff")):
+        raise ValueError(f"{path} is UTF-16; save it as UTF-8")
+    try:
+        header = next(csv.reader(io.StringIO(content.decode(), newline=""), delimiter=delimiter), [])
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise ValueError(f"{path}: line {line} is not UTF-8; save it as UTF-8") from None
+    except csv.Error as error:
+        raise ValueError(f"{path}: the line of column names is malformed: {error}") from None
+    if not header:
+        raise ValueError(f"{path} is empty; expected a first line of column names")
+    differ(path, header)
+    rows: list[str] = []
+
+    def refuse(row: arrow_csv.InvalidRow) -> str:
+        rows.append(f"row {row.number - 1} has {row.actual_columns} cells; expected {row.expected_columns}, as in the first line")
+        return "error"
+
+    end = delimiter.join([END] * len(header)).encode()
+    try:
+        table = arrow_csv.read_csv(
+            io.BytesIO(b"%b\n%b\n" % (content, end)),
+            # One block, since a cell may be longer than the default one; one thread, since only then are rows counted.
+            read_options=arrow_csv.ReadOptions(use_threads=False, block_size=len(content) + len(end) + 2),
+            parse_options=arrow_csv.ParseOptions(
+                delimiter=delimiter, newlines_in_values=True, invalid_row_handler=refuse, ignore_empty_lines=len(header) > 1
+            ),
+            convert_options=arrow_csv.ConvertOptions(
+                column_types=dict.fromkeys(header, pa.string()), strings_can_be_null=True, null_values=[""]
+            ),
+        )
+    except pa.ArrowInvalid as error:
+        raise ValueError(f"{path}: {rows[0] if rows else f'{error} (row 1 is the line of names)'}") from None
+    if any(column[-1].as_py() != END for column in table.columns):
+        raise ValueError(f"{path}: row {len(table)} opens a quote that is never closed")
+    return table.slice(0, len(table) - 1)
+
+
+def read_tsv(path: Path) -> pa.Table:
+    """As `read_csv`, with tabs."""
+    return read_csv(path, delimiter="\t")
+
+
+def read_parquet(path: Path) -> pa.Table:
+    """As it is."""
+    try:
+        table = parquet.read_table(path)
+    except (pa.ArrowException, OSError) as error:
+        raise ValueError(f"{path} is not a readable Parquet file: {error}") from None
+    differ(path, table.column_names)
+    return table
+
+
+def read_jsonl(path: Path) -> pa.Table:
+    """One JSON object a line, read with Python's own reader: Arrow's would take text that looks like a date for a date."""
+    columns: dict[str, list[Any]] = {}
+    rows = 0
+    for number, line in enumerate(path.read_bytes().removeprefix(b"\xef\xbb\xbf").split(b"\n"), start=1):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+        except ValueError as error:
+            raise ValueError(f"{path}: line {number} is not JSON: {error}") from None
+        if not isinstance(row, dict):
+            raise ValueError(f"{path}: line {number} is not a JSON object; expected {{column: value}}")
+        for name, value in row.items():
+            columns.setdefault(name, [None] * rows).append(value)
+        rows += 1
+        for values in columns.values():
+            values.extend([None] * (rows - len(values)))
+    if not columns:
+        raise ValueError(f"{path} is empty; expected one JSON object a line")
+    return pa.table({name: column_of(path, name, values) for name, values in columns.items()})
+
+
+def column_of(path: Path, name: str, values: list[Any]) -> pa.Array:
+    """An Arrow column; ValueError with the first row whose value is of another kind than the rows above."""
+    try:
+        return pa.array(values)
+    except (pa.ArrowException, OverflowError) as error:
+        kinds = [None if v is None else float if type(v) is int else type(v) for v in values]
+        first = next((kind for kind in kinds if kind), None)
+        row = next((i for i, kind in enumerate(kinds) if kind not in (None, first)), None)
+        where = "" if row is None else f", row {row + 1}"
+        raise ValueError(f"{path}: column {name!r}{where}: values of different kinds: {error}") from None
+
+
+def read_npz(path: Path) -> pa.Table:
+    """Arrays of one length: `[N]` is a plain column, `[N D]` one of lists, `[N T D]` one of lists of lists. Never unpickles."""
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            found = {name: arrays[name] for name in arrays.files}
+    except (ValueError, OSError, EOFError) as error:
+        raise ValueError(f"{path} is not a .npz file of plain arrays: {error}") from None
+    rows = {name: len(array) if array.ndim else -1 for name, array in found.items()}
+    if not rows or min(rows.values()) < 0 or len(set(rows.values())) > 1:
+        raise ValueError(f"{path}: expected arrays with one entry a row; got lengths {rows or 'of no array'}")
+    return pa.table({name: array_column(path, name, array) for name, array in found.items()})
+
+
+def array_column(path: Path, name: str, array: NDArray[Any]) -> pa.Array:
+    """A column of (nested lists of) numbers or strings."""
+    if array.dtype.kind not in "biufU" or 0 in array.shape[1:]:
+        raise ValueError(f"{path}: array {name!r} of shape {array.shape} and {array.dtype}; expected numbers or strings")
+    flat = np.ascontiguousarray(array).reshape(-1)
+    column = pa.array(flat.tolist() if array.dtype.kind == "U" else flat)
+    for size in reversed(array.shape[1:]):
+        column = pa.FixedSizeListArray.from_arrays(column, size)
+    return column
+
+
+READERS: dict[str, Callable[[Path], pa.Table]] = {
+    ".csv": read_csv,
+    ".tsv": read_tsv,
+    ".parquet": read_parquet,
+    ".jsonl": read_jsonl,
+    ".npz": read_npz,
+}

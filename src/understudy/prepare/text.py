@@ -1,0 +1,134 @@
+"""Text: strings as token ids, through a published tokenizer or a BPE of our own that is trained on the train split."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+import numpy as np
+
+from understudy.prepare.cells import Cells, Kind
+from understudy.prepare.ragged import pad
+from understudy.prepare.view import FieldArrays, View
+
+if TYPE_CHECKING:
+    from tokenizers import Encoding, Tokenizer
+
+ASSET = "tokenizer.json"
+
+
+@dataclass(frozen=True)
+class Text(View):
+    """Fields `ids` [N T], `mask` [N T] and `spans` [N T 2]: character offsets, end exclusive, (0, 0) for special tokens.
+
+    Made by `Text.bpe` or `Text.pretrained`. max_tokens: longest row, special tokens included; the rest is cut off.
+    vocabulary: size of the BPE that `fit` trains, 0 for a tokenizer that is given. padding: id behind the end of a row.
+    tokenizer: JSON of the `tokenizers` library.
+    """
+
+    max_tokens: int
+    vocabulary: int = 0
+    padding: int = 0
+    tokenizer: str = field(default="", repr=False)
+
+    kind: ClassVar[Kind] = "text"
+
+    def __post_init__(self) -> None:
+        if self.max_tokens < 2:
+            raise ValueError(f"max_tokens={self.max_tokens}: expected at least 2, since special tokens count too")
+
+    @classmethod
+    def bpe(cls, *, vocabulary: int = 4000, max_tokens: int = 128) -> Self:
+        """A byte-level BPE of at most `vocabulary` tokens, trained by `fit`. Bytes need no unknown token, in any language."""
+        if vocabulary < 258:
+            raise ValueError(f"vocabulary={vocabulary}: expected at least 258, for 256 bytes and 2 special tokens")
+        return cls(max_tokens, vocabulary)
+
+    @classmethod
+    def pretrained(cls, name: str | Path, *, max_tokens: int = 128) -> Self:
+        """The fast tokenizer of a transformers folder or hub id; needs transformers here, but nowhere later."""
+        from transformers import AutoTokenizer, PreTrainedTokenizerFast
+
+        loaded = AutoTokenizer.from_pretrained(str(name), trust_remote_code=False)
+        if not isinstance(loaded, PreTrainedTokenizerFast):
+            raise ValueError(f"{name}: its tokenizer is a {type(loaded).__name__}; expected a fast one, that is a tokenizer.json")
+        if max_tokens > loaded.model_max_length:
+            raise ValueError(f"max_tokens={max_tokens}: {name} reads at most {loaded.model_max_length}")
+        padding = loaded.pad_token_id
+        return cls(max_tokens, padding=padding if isinstance(padding, int) else 0, tokenizer=loaded.backend_tokenizer.to_str())
+
+    @property
+    def tokens(self) -> int:
+        """How many ids there are."""
+        return self._tokenizer.get_vocab_size(with_added_tokens=True)
+
+    def fit(self, cells: Cells) -> Self:
+        if not self.vocabulary:
+            return self
+        texts = [cells.values[row] for row in np.flatnonzero(cells.present)]
+        if not texts:
+            raise ValueError("no train row has this text, so there is nothing to train a vocabulary on")
+        return replace(self, tokenizer=train_bpe(texts, self.vocabulary).to_str())
+
+    def prepare(self, cells: Cells) -> FieldArrays:
+        encodings = self._encode(cells)
+        ids = [None if e is None else np.array(e.ids, dtype=np.int64) for e in encodings]
+        spans = [None if e is None else np.array(e.offsets, dtype=np.int64).reshape(-1, 2) for e in encodings]
+        padded, mask = pad(ids, dtype=np.int64, filler=self.padding)
+        return {"ids": padded, "mask": mask, "spans": pad(spans, step=(2,), dtype=np.int64)[0]}
+
+    def truncated(self, cells: Cells) -> int:
+        return sum(bool(e.overflowing) for e in self._encode(cells) if e is not None)
+
+    def _encode(self, cells: Cells) -> "list[Encoding | None]":
+        here = np.flatnonzero(cells.present)
+        encodings: list[Encoding | None] = [None] * len(cells)
+        for row, encoding in zip(here, self._tokenizer.encode_batch([cells.values[row] for row in here]), strict=True):
+            encodings[row] = encoding
+        return encodings
+
+    @cached_property
+    def _tokenizer(self) -> "Tokenizer":
+        from tokenizers import Tokenizer
+
+        if not self.tokenizer:
+            raise ValueError("this text view has no vocabulary yet: fit it on train rows first")
+        # A published file may carry padding and truncation of its own.
+        loaded = Tokenizer.from_str(self.tokenizer)
+        loaded.no_padding()
+        loaded.enable_truncation(self.max_tokens)
+        return loaded
+
+    def state(self) -> dict[str, Any]:
+        return {"max_tokens": self.max_tokens, "vocabulary": self.vocabulary, "padding": self.padding}
+
+    def assets(self) -> dict[str, bytes]:
+        return {ASSET: self.tokenizer.encode()}
+
+    @classmethod
+    def restore(cls, state: Mapping[str, Any], assets: Mapping[str, bytes]) -> Self:
+        return cls(**state, tokenizer=assets[ASSET].decode())
+
+
+def train_bpe(texts: list[str], vocabulary: int) -> "Tokenizer":
+    """A byte-level BPE over lower-cased NFKC text with ids 0 `<pad>` and 1 `<start>`, which begins every row.
+
+    Case is folded because a small train split cannot teach that GOOD and good are one word. The order of texts does not matter.
+    """
+    from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
+
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.normalizer = normalizers.Sequence([normalizers.NFKC(), normalizers.Lowercase()])  # pyright: ignore
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=True)  # pyright: ignore
+    trainer = trainers.BpeTrainer(
+        vocab_size=vocabulary,
+        min_frequency=2,
+        special_tokens=["<pad>", "<start>"],
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator(texts, trainer=trainer)
+    start = processors.TemplateProcessing(single="<start> $A", special_tokens=[("<start>", 1)])
+    tokenizer.post_processor = processors.Sequence([processors.ByteLevel(trim_offsets=True), start])  # pyright: ignore
+    return tokenizer
