@@ -21,9 +21,9 @@ def accept_ids(
     first: dict[str, int] = {}
     for row, each in enumerate(found):
         if not isinstance(each, str) or not each:
-            raise ValueError(f"id {each!r} in row {row}: ids are strings that are not empty")
+            raise ValueError(f"id {each!r} in row {row + 1}: ids are strings that are not empty")
         if first.setdefault(each, row) != row:
-            raise ValueError(f"id {each!r} stands in rows {first[each]} and {row}; ids must be unique")
+            raise ValueError(f"id {each!r} stands in rows {first[each] + 1} and {row + 1}; ids must be unique")
     if grouped != (groups is not None):
         raise ValueError(f"the schema says grouped={grouped}, but groups were {'not ' if groups is None else ''}given")
     if groups is None:
@@ -132,7 +132,9 @@ def _ragged(name: str, modality: Modality, cells: Cells, ids: Sequence[str]) -> 
             raise ValueError(f"{where}: an empty {kind}; make the cell absent instead")
         if kind == "sequence" and value.shape[1] != modality.width:
             raise ValueError(f"{where}: steps of width {value.shape[1]}, expected {modality.width}")
-        if kind == "image" and (value.dtype != np.uint8 or value.shape[2] not in (1, 3, 4)):
-            raise ValueError(f"{where}: {value.dtype} {value.shape}, expected uint8 [H W C] with 1, 3 or 4 channels")
-        if kind != "image" and not np.isfinite(value).all():
-            raise ValueError(f"{where}: a {kind} value is NaN or infinite")
+        if kind == "image" and (value.dtype != np.uint8 or value.shape[2] not in (1, 3)):
+            raise ValueError(f"{where}: {value.dtype} {value.shape}, expected uint8 [H W C] with 1 or 3 channels")
+        if kind != "image" and (np.isinf(value).any() or (kind == "audio" and np.isnan(value).any())):
+            raise ValueError(f"{where}: {kind} holds a number that is not finite")
+    if kind == "sequence" and all(np.isnan(cells.values[row]).all() for row in np.flatnonzero(cells.present)):
+        raise ValueError(f"modality {name!r} is NaN in every row; leave it out")

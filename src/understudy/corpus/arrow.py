@@ -74,7 +74,7 @@ def _table_column(values: NDArray[Any], kind: str) -> pa.Array:
 
 
 def encode_png(image: NDArray[np.uint8]) -> bytes:
-    """PNG bytes, lossless, of [H W C] with 1, 3 or 4 channels."""
+    """PNG bytes, lossless, of [H W C] with 1 or 3 channels."""
     from PIL import Image
 
     sink = BytesIO()

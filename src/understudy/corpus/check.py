@@ -1,0 +1,153 @@
+"""Check: what a person should know of a corpus before training on it."""
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from understudy.corpus.corpus import Corpus
+from understudy.corpus.split import Split
+from understudy.corpus.write import sha256
+
+BLOCK = 4096
+"""Rows read at once."""
+MOSTLY = 0.5
+"""A modality that is absent in a larger share of the rows is worth a warning."""
+UNBALANCED = 0.9
+"""So is a class with a larger share of the labels."""
+
+
+@dataclass(frozen=True)
+class Findings:
+    """errors: the corpus or a split must not be used so. warnings: look at it. facts: numbers, ready for JSON."""
+
+    errors: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    facts: dict[str, Any] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def check(corpus: Corpus) -> Findings:
+    """Hash the shards, then look at modalities, targets, duplicates and every split."""
+    found = Findings(facts={"rows": len(corpus), "fingerprint": corpus.fingerprint})
+    for shard in corpus.shards:
+        if sha256(corpus.folder / shard["file"]) != shard["sha256"]:
+            found.errors.append(f"{shard['file']} was changed after it was written: its SHA-256 does not fit corpus.json")
+    if found.errors:
+        return found
+    found.facts["modalities"] = {name: _modality(corpus, name, found) for name in corpus.modalities}
+    found.facts["target"] = _target(corpus, found)
+    if corpus.groups is not None:
+        found.facts["groups"] = len({each for each in corpus.groups if each is not None})
+    anything = np.any([corpus.present(modality) for modality in corpus.modalities], axis=0)
+    if not anything.all():
+        found.warnings.append(f"{int((~anything).sum())} rows have no modality at all, the first {corpus.ids[~anything][0]!r}")
+    times = Counter(content for content, here in zip(corpus.content, anything, strict=True) if here)
+    found.facts["duplicate_rows"] = sum(count for count in times.values() if count > 1)
+    found.facts["splits"] = {}
+    for name in corpus.splits:
+        try:
+            split = corpus.split(name)
+        except ValueError as error:
+            found.errors.append(str(error))
+            continue
+        found.facts["splits"][name] = _split(corpus, split, anything, found)
+    return found
+
+
+def _modality(corpus: Corpus, name: str, found: Findings) -> dict[str, Any]:
+    """Kind, share of absent rows, and columns that never change."""
+    absent = float(1 - corpus.present(name).mean())
+    if absent > MOSTLY:
+        found.warnings.append(f"modality {name!r} is absent in {absent:.0%} of the rows")
+    constant = _constant(corpus, name)
+    if constant:
+        shown = ", ".join(constant[:5]) + (" ..." if len(constant) > 5 else "")
+        found.warnings.append(f"modality {name!r}: {len(constant)} columns hold one value or none: {shown}")
+    return {"kind": corpus.modalities[name].kind, "missing": absent, "constant": constant}
+
+
+def _constant(corpus: Corpus, name: str) -> list[str]:
+    """Columns of a vector (by number) or table (by name) with at most one value over all rows."""
+    modality = corpus.modalities[name]
+    rows = np.flatnonzero(corpus.present(name))
+    blocks = (corpus.cells(name, rows[start : start + BLOCK]).values for start in range(0, len(rows), BLOCK))
+    if modality.kind == "vector":
+        low, high = np.full(modality.width, np.inf), np.full(modality.width, -np.inf)
+        for block in blocks:
+            low, high = np.fmin(low, np.fmin.reduce(block)), np.fmax(high, np.fmax.reduce(block))
+        return [str(column) for column in np.flatnonzero(low >= high)]
+    if modality.kind == "table":
+        seen: dict[str, set[Any]] = {column: set() for column in modality.columns}
+        for block in blocks:
+            for column, values in block.items():
+                if len(seen[column]) < 2:
+                    seen[column] |= {value for value in values.tolist() if value is not None and value == value}
+        return [column for column, values in seen.items() if len(values) < 2]
+    return []
+
+
+def _target(corpus: Corpus, found: Findings) -> dict[str, Any]:
+    """Label balance, or the range of the numbers."""
+    known = corpus.target[corpus.has_target]
+    facts: dict[str, Any] = {"labelled": len(known)}
+    if not len(known):
+        found.errors.append("no row has a target")
+        return facts
+    if corpus.task.kind == "classification":
+        classes = corpus.task.to_json()["classes"]
+        counts = np.bincount(known, minlength=len(classes))
+        facts["classes"] = dict(zip(classes, counts.tolist(), strict=True))
+        found.warnings.extend(f"class {name!r} has no row" for name, count in facts["classes"].items() if not count)
+        if counts.max() > UNBALANCED * len(known):
+            share = counts.max() / len(known)
+            found.warnings.append(f"{share:.0%} of the labels are {classes[int(np.argmax(counts))]!r}: accuracy says little here")
+        return facts
+    facts |= {"mean": float(known.mean()), "std": float(known.std()), "low": float(known.min()), "high": float(known.max())}
+    if facts["low"] == facts["high"]:
+        found.warnings.append(f"every target is {facts['low']}")
+    return facts
+
+
+def _split(corpus: Corpus, split: Split, anything: NDArray[np.bool_], found: Findings) -> dict[str, Any]:
+    """Sizes, and what crosses from one part into another."""
+    said = f"split {split.name!r}"
+    part = np.full(len(corpus), -1)
+    for number, name in enumerate(("train", "valid", "test")):
+        part[getattr(split, name)] = number
+    if corpus.groups is not None:
+        crossing = _crossing(zip(corpus.groups, part, strict=True))
+        if crossing:
+            found.warnings.append(f"{said}: {len(crossing)} groups stand in more than one part, the first {crossing[0]!r}")
+    used = anything & (part >= 0)
+    pairs = [(content, number) for content, number, here in zip(corpus.content, part, used, strict=True) if here]
+    twins = set(_crossing(iter(pairs)))
+    if twins:
+        row = next(row for row, content in enumerate(corpus.content) if content in twins)
+        said_so = f"{len(twins)} exact duplicates stand in more than one part, one is row {corpus.ids[row]!r}"
+        found.warnings.append(f"{said}: {said_so}")
+    for modality in corpus.modalities:
+        for name in ("train", "valid", "test"):
+            rows = getattr(split, name)
+            if len(rows) and not corpus.present(modality)[rows].any():
+                found.warnings.append(f"{said}: no {name} row has modality {modality!r}")
+    if corpus.task.kind == "classification":
+        missing = set(corpus.target[split.test].tolist()) - set(corpus.target[split.labelled].tolist())
+        if missing:
+            found.warnings.append(f"{said}: {len(missing)} classes of the test rows have no labelled train row")
+    sizes = {name: len(getattr(split, name)) for name in ("train", "labelled", "valid", "test")}
+    return sizes | {"group": split.group, "seed": split.seed, "hash": split.hash}
+
+
+def _crossing(pairs: Iterator[tuple[Any, Any]]) -> list[Any]:
+    """Keys that stand with more than one part; -1 is no part."""
+    parts: dict[Any, set[int]] = {}
+    for key, number in pairs:
+        if key is not None and number >= 0:
+            parts.setdefault(key, set()).add(int(number))
+    return [key for key, several in parts.items() if len(several) > 1]

@@ -1,0 +1,213 @@
+"""A user's own table: which columns are which modality, target, group and split, in arguments or in a small mapping file."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from understudy.corpus.corpus import Corpus
+from understudy.corpus.draw import given_split
+from understudy.corpus.schema import Schema
+from understudy.corpus.write import write_corpus
+from understudy.prepare.cells import KINDS, Cells, Modality
+from understudy.prepare.columns import Column
+from understudy.prepare.source import cells_from_table, read_table
+from understudy.task import Classification, Regression, Task, task_from_json
+
+FEW = 10
+"""Whole-number targets with at most this many different values are taken for classes where no task is stated."""
+
+Spec = str | Modality | Sequence[str] | Mapping[str, Any]
+"""`kind:column,column`, a Modality, columns alone, or `{"kind": ..., "columns": [...], "rate": ...}`."""
+
+
+@dataclass(frozen=True, eq=False)
+class _Source:
+    """The table, and the columns that are no modality's."""
+
+    table: pa.Table
+    taken: Mapping[str, str]
+
+    def column(self, name: str) -> Column:
+        if name not in self.table.column_names:
+            what = ", ".join(use for use, column in self.taken.items() if column == name) or "modality"
+            raise ValueError(f"{what} column {name!r} is not in the table; it has {', '.join(self.table.column_names)}")
+        return Column.of(self.table, name, 1)
+
+    def select(self, patterns: Sequence[str], modality: str) -> tuple[str, ...]:
+        """Column names in the patterns' order; `*`, `?` and `[...]` match any column that is not taken."""
+        chosen: dict[str, None] = {}
+        for pattern in patterns:
+            if pattern in self.taken.values():
+                use = next(use for use, column in self.taken.items() if column == pattern)
+                raise ValueError(f"modality {modality!r}: column {pattern!r} is the {use}; a model must not see it")
+            free = [name for name in self.table.column_names if name not in self.taken.values()]
+            found = [pattern] if pattern in free else [name for name in free if fnmatchcase(name, pattern)]
+            if not found:
+                has = ", ".join(self.table.column_names)
+                raise ValueError(f"modality {modality!r}: no column {pattern!r} in the table; it has {has}")
+            chosen |= dict.fromkeys(found)
+        if not chosen:
+            raise ValueError(f"modality {modality!r}: no column given")
+        return tuple(chosen)
+
+
+def import_table(
+    path: Path | str,
+    out: Path | str,
+    *,
+    target: str | None = None,
+    task: Task | Literal["regression", "classification"] | None = None,
+    modalities: Mapping[str, Spec] | None = None,
+    id: str | None = None,
+    group: str | None = None,
+    split: str | None = None,
+    mapping: Path | str | None = None,
+) -> Corpus:
+    """A corpus from a .csv, .tsv, .parquet, .jsonl or .npz file.
+
+    modalities: name -> `kind:column,column` (kinds: vector, table, sequence, text, image, audio; columns may be patterns such as
+    `a_*`), a Modality, or columns alone. task: where not stated, strings and few whole numbers are classes, other numbers a
+    regression. group: rows of one group never part. split: a column of train / valid / test becomes the split `given`. mapping: a
+    JSON file with the same keys; an argument beats it. Empty target cells are unlabelled rows. What was inferred stands in
+    `schema.about["inferred"]`. ValueError names column and row.
+    """
+    given = {"target": target, "task": task, "modalities": modalities, "id": id, "group": group, "split": split}
+    settings = _read_mapping(mapping) | {key: value for key, value in given.items() if value is not None}
+    if "target" not in settings or not settings.get("modalities"):
+        raise ValueError("say which column is the target and which columns are which modality (arguments or a mapping file)")
+    taken = {use: settings[use] for use in ("target", "id", "group", "split") if use in settings}
+    source = _Source(read_table(path), taken)
+    columns = {use: source.column(name) for use, name in taken.items()}
+    said: list[str] = []
+    known, targets = _task(settings.get("task"), columns["target"], said)
+    cells: dict[str, Cells] = {}
+    described: dict[str, Modality] = {}
+    for name, spec in settings["modalities"].items():
+        modality = _modality(name, spec, source, said)
+        cells[name] = cells_from_table(source.table, name, modality, folder=Path(path).parent)
+        described[name] = replace(modality, width=_width(cells[name]) or modality.width)
+    rows = source.table.num_rows
+    ids = columns["id"].categories() if "id" in columns else np.array([f"row-{row}" for row in range(1, rows + 1)], object)
+    about = {"source": Path(path).name, "target": settings["target"]} | ({"inferred": "; ".join(said)} if said else {})
+    parts = columns["split"].categories() if "split" in columns else None
+    return write_corpus(
+        out,
+        Schema(known, described, grouped="group" in columns, about=about),
+        ids=ids,
+        targets=targets,
+        groups=columns["group"].categories() if "group" in columns else None,
+        cells=cells,
+        splits=() if parts is None else lambda corpus: [given_split(corpus, name="given", parts=parts)],
+    )
+
+
+def _read_mapping(path: Path | str | None) -> dict[str, Any]:
+    if path is None:
+        return {}
+    try:
+        document = json.loads(Path(path).read_text(encoding="utf-8-sig"))
+    except ValueError as error:
+        raise ValueError(f"{path} is not JSON: {error}") from None
+    allowed = {"target", "task", "modalities", "id", "group", "split"}
+    if not isinstance(document, dict) or not isinstance(document.get("modalities", {}), dict) or set(document) - allowed:
+        raise ValueError(f"{path}: expected an object with the keys {', '.join(sorted(allowed))}")
+    if isinstance(document.get("task"), dict):
+        document["task"] = task_from_json(document["task"])
+    return document
+
+
+def _task(stated: Task | str | None, column: Column, said: list[str]) -> tuple[Task, Sequence[Any] | NDArray[Any]]:
+    """The task with its classes, and the target of every row (None or NaN = unlabelled)."""
+    if stated is None:
+        stated = _infer_task(column)
+        said.append(f"task: {stated}, from column {column.name!r}")
+    if stated == "regression" or isinstance(stated, Regression):
+        targets = column.numbers()
+        if np.isnan(targets).all():
+            raise ValueError(f"target column {column.name!r} holds no number")
+        return stated if isinstance(stated, Regression) else Regression(), targets
+    if stated != "classification" and not isinstance(stated, Classification):
+        raise ValueError(f"unknown task {stated!r}; known: regression, classification")
+    names = column.categories()
+    classes = stated.classes if isinstance(stated, Classification) else ()
+    classes = classes or tuple(sorted({name for name in names if name is not None}, key=_number_first))
+    place = {name: number for number, name in enumerate(classes)}
+    for row, name in enumerate(names):
+        if name is not None and name not in place:
+            raise column.fault(row, f"class {name!r} is none of {', '.join(classes)}")
+    return Classification(classes=classes), [None if name is None else place[name] for name in names]
+
+
+def _number_first(name: str) -> tuple[float, str]:
+    """Sorts "2" before "10", and numbers before words."""
+    try:
+        return float(name), name
+    except ValueError:
+        return float("inf"), name
+
+
+def _infer_task(column: Column) -> str:
+    if pa.types.is_boolean(column.values.type) or not _is_number(column):
+        return "classification"
+    numbers = column.numbers()
+    different = np.unique(numbers[~np.isnan(numbers)])
+    return "classification" if len(different) <= FEW and (different % 1 == 0).all() else "regression"
+
+
+def _is_number(column: Column) -> bool:
+    """Whether every cell is a number or missing."""
+    try:
+        column.numbers()
+    except ValueError:
+        return False
+    return True
+
+
+def _modality(name: str, spec: Spec, source: _Source, said: list[str]) -> Modality:
+    """The modality that a specification describes, with the columns it is read from."""
+    kind, patterns, types, rate = _parse(name, spec)
+    columns = source.select(patterns, name)
+    if kind is None:
+        kind = "vector" if all(_is_number(source.column(column)) for column in columns) else "table"
+        said.append(f"{name}: {kind}")
+    if kind != "table":
+        return Modality(kind, rate=rate, source=columns)
+    found: dict[str, Any] = {}
+    for column in columns:
+        stated = next((kind for pattern, kind in types.items() if column == pattern or fnmatchcase(column, pattern)), None)
+        found[column] = stated or ("number" if _is_number(source.column(column)) else "category")
+        said += [] if stated else [f"{name}.{column}: {found[column]}"]
+    return Modality("table", columns=found, source=columns)
+
+
+def _parse(name: str, spec: Spec) -> tuple[Any, Sequence[str], dict[str, Any], int]:
+    """Kind (None = infer), column patterns, stated types of a table's columns, rate of audio."""
+    if isinstance(spec, Modality):
+        return spec.kind, spec.source or tuple(spec.columns) or (name,), dict(spec.columns), spec.rate
+    if isinstance(spec, str):
+        kind, colon, columns = spec.partition(":")
+        kind, at, rate = kind.partition("@")
+        spec = {"kind": kind, "columns": [each.strip() for each in columns.split(",")] if colon else [name]}
+        spec |= {"rate": int(rate)} if at and rate.isdecimal() else {}
+    if not isinstance(spec, Mapping):
+        return None, spec, {}, 0
+    if spec.get("kind") not in KINDS or set(spec) - {"kind", "columns", "rate"}:
+        raise ValueError(f"modality {name!r}: {dict(spec)}: expected kind ({', '.join(KINDS)}), columns and, for audio, rate")
+    columns = spec.get("columns", [name])
+    columns = [columns] if isinstance(columns, str) else columns
+    return spec["kind"], list(columns), dict(columns) if isinstance(columns, Mapping) else {}, int(spec.get("rate", 0))
+
+
+def _width(cells: Cells) -> int:
+    """D of vectors and sequences, 0 for other kinds."""
+    if cells.kind == "vector":
+        return int(cells.values.shape[1])
+    steps = [value for value in cells.values if value is not None] if cells.kind == "sequence" else []
+    return int(steps[0].shape[1]) if steps else 0
