@@ -169,19 +169,22 @@ class Writer:
             table: dict[str, pa.Array] = {"id": pa.array(columns["id"], pa.string()), "valid": pa.array(columns["valid"])}
             for name in self.header["widths"]:
                 stored = encode(columns[name], name, self.codec)
-                refuse_infinite(name, stored[name], columns["id"], because=f"as {self.codec}; use float32")
-                self._note_error(name, np.abs(decode(stored, name) - columns[name]), len(columns["id"]))
+                refuse_infinite(name, stored[name], columns["id"], because=f" as {self.codec} (use float32)")
+                self._note_error(name, np.abs(decode(stored, name) - columns[name])[columns["valid"]])
                 table |= {part: arrow_rows(values) for part, values in stored.items()}
             file = f"{len(self.header['shards']):05d}.arrow"
             write_whole(self.folder / file, arrow_bytes(pa.table(table)))
-            self.header["shards"].append({"file": file, "rows": len(columns["id"])})
+            self.header["shards"].append({"file": file, "rows": len(columns["id"]), "valid": int(columns["valid"].sum())})
         write_whole(self.folder / "store.json", (json.dumps(self.header, indent=1) + "\n").encode())
         self.pending, self.written_at = [], time.monotonic()
 
-    def _note_error(self, name: str, error: NDArray[np.float32], rows: int) -> None:
-        before = sum(shard["rows"] for shard in self.header["shards"])
+    def _note_error(self, name: str, error: NDArray[np.float32]) -> None:
+        """The codec's largest and mean absolute error over the answered rows of all shards so far."""
+        if not len(error):
+            return
+        before = sum(shard["valid"] for shard in self.header["shards"])
         old = self.header["error"].get(name, {"max": 0.0, "mean": 0.0})
-        mean = (old["mean"] * before + float(error.mean()) * rows) / (before + rows)
+        mean = (old["mean"] * before + float(error.mean(dtype=np.float64)) * len(error)) / (before + len(error))
         self.header["error"][name] = {"max": max(old["max"], float(error.max())), "mean": mean}
 
 
@@ -218,7 +221,7 @@ def refuse_infinite(name: str, values: NDArray[Any], ids: Sequence[str] | NDArra
     if wrong:
         more = f" and {len(wrong) - 5} more" if len(wrong) > 5 else ""
         raise ValueError(
-            f"the teacher's {name} are not finite {because or ''}for ids {', '.join(wrong[:5])}{more}; nothing of them is stored"
+            f"the teacher's {name} are not finite{because} for ids {', '.join(wrong[:5])}{more}; nothing of them is stored"
         )
 
 

@@ -47,7 +47,7 @@ class KD(Method):
                 f"the teacher answers {teacher.task}, the student {student.task}; build both with the same fitted task"
             )
         self.student, self.teacher = student, teacher
-        self.weight, self.feature = weight, feature
+        self.weight, self.temperature, self.distance, self.feature = weight, temperature, distance, feature
         self.supervised = objectives.Supervised(student.task)
         self.kd = answer_kd(student.task, temperature=temperature, distance=distance)
         if feature > 0:

@@ -10,7 +10,6 @@ Related: `kd` with a frozen teacher.
 """
 
 from copy import deepcopy
-from typing import Self
 
 import torch
 
@@ -41,12 +40,12 @@ class SelfDistillation(Method):
         if not 0 <= weight <= 1 or not 0 <= decay < 1:
             raise ValueError(f"weight {weight} and decay {decay} given; weight must be in [0, 1] and decay in [0, 1)")
         self.student, self.ema = student, deepcopy(student).requires_grad_(False)
-        self.weight, self.decay = weight, decay
+        self.weight, self.temperature, self.distance, self.decay = weight, temperature, distance, decay
         self.supervised = objectives.Supervised(student.task)
         self.kd = answer_kd(student.task, temperature=temperature, distance=distance)
         self.train()
 
-    def train(self, mode: bool = True) -> Self:
+    def train(self, mode: bool = True) -> "SelfDistillation":
         """As any module, but the EMA stays in evaluation mode: its target carries no noise."""
         super().train(mode)
         self.ema.eval()

@@ -1,0 +1,170 @@
+"""One suite over every method of the catalogue: honest control, no teacher in what trains or ships, plain typed options."""
+
+import importlib
+import inspect
+import pkgutil
+import typing
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from toy import CLASSES, NUMBER, toy_batch, toy_loader, toy_model
+from understudy import methods
+from understudy.methods import Method
+from understudy.model import Model
+from understudy.task import Task
+from understudy.teachers import Frozen
+
+TESTS = Path(__file__).resolve().parent.parent
+
+# Per method: its options that switch all distillation off, and some that switch everything on.
+OFF: dict[str, dict[str, Any]] = {"KD": {"weight": 0.0}, "SelfDistillation": {"weight": 0.0}, "Supervised": {}}
+ON: dict[str, dict[str, Any]] = {"KD": {"feature": 0.5}, "SelfDistillation": {}, "Supervised": {}}
+EVERY = pytest.mark.parametrize("name", methods.__all__)
+BOTH = pytest.mark.parametrize("task", [CLASSES, NUMBER], ids=["classes", "number"])
+
+
+def build(
+    name: str, task: Task, options: dict[str, Any], *, student: Model | None = None, teacher: Model | None = None
+) -> Method:
+    kind = getattr(methods, name)
+    student = student or toy_model(task, "x", seed=1)
+    if "teacher" in inspect.signature(kind).parameters:
+        return kind(student, Frozen(teacher or toy_model(task, "x", "y", width=7, seed=2)), **options)
+    return kind(student, **options)
+
+
+def train(method: Method, task: Task, *, steps: int = 6) -> dict[str, torch.Tensor]:
+    """What `fit` does, in five lines: the student's weights after some steps."""
+    method.train()
+    optimiser = torch.optim.AdamW([{"params": g.parameters} for g in method.groups()], lr=1e-2)
+    batches = list(toy_loader(task, batches=steps).batches(0))
+    for step, batch in enumerate(batches):
+        method.step = step
+        optimiser.zero_grad()
+        torch.stack([term.total / term.count.clamp(min=1) for term in method(batch).values()]).sum().backward()
+        for group in method.groups():
+            torch.nn.utils.clip_grad_norm_(group.parameters, 1.0)
+        optimiser.step()
+        method.after_step()
+    return {key: value.detach().clone() for key, value in method.student.state_dict().items()}
+
+
+def test_the_catalogue_is_whole():
+    modules = {m.name for m in pkgutil.iter_modules(methods.__path__)} - {"method"}
+    assert set(methods.CATALOGUE) == modules, "every module in methods/ exports its method in __init__"
+    assert {kind.__name__ for kind in methods.CATALOGUE.values()} == set(methods.__all__)
+    assert set(methods.__all__) == set(OFF) == set(ON), "every method stands in OFF and ON"
+    for module in modules:
+        assert (TESTS / "methods" / f"test_method_{module}.py").exists()
+
+
+@pytest.mark.parametrize("module", sorted(methods.CATALOGUE))
+def test_the_file_says_where_it_comes_from(module):
+    imported = importlib.import_module(f"understudy.methods.{module}")
+    lines = (imported.__doc__ or "").splitlines()
+    for head in ("Idea: ", "Paper: ", "Differs: ", "Use when: ", "Related: "):
+        assert any(line.startswith(head) for line in lines), f"methods/{module}.py has no `{head}` line"
+    assert len(Path(str(imported.__file__)).read_text().splitlines()) <= 150
+
+
+@EVERY
+def test_options_are_keyword_only_with_plain_types_and_defaults(name):
+    kind = getattr(methods, name)
+    hints = typing.get_type_hints(kind.__init__)
+    for option in inspect.signature(kind).parameters.values():
+        if option.name in ("student", "teacher"):
+            assert option.kind is option.POSITIONAL_OR_KEYWORD
+            continue
+        assert option.kind is option.KEYWORD_ONLY
+        assert option.default is not option.empty
+        hint = hints[option.name]
+        assert hint in (int, float, bool, str) or typing.get_origin(hint) is typing.Literal
+
+
+@EVERY
+def test_options_are_kept_under_their_names(name):
+    method = build(name, CLASSES, {})
+    for option in inspect.signature(type(method)).parameters:
+        assert option in vars(method) or option in dict(method.named_children()), f"{name} does not keep {option}"
+
+
+@BOTH
+@EVERY
+def test_all_weights_zero_is_plain_training_bit_for_bit(name, task):
+    plain = train(build("Supervised", task, {}), task)
+    off = train(build(name, task, OFF[name]), task)
+    assert plain.keys() == off.keys()
+    assert all(torch.equal(plain[key], off[key]) for key in plain)
+
+
+@BOTH
+@pytest.mark.parametrize("name", [name for name in methods.__all__ if name != "Supervised"])
+def test_otherwise_it_is_not(name, task):
+    plain, on = train(build("Supervised", task, {}), task), train(build(name, task, ON[name]), task)
+    assert not all(torch.equal(plain[key], on[key]) for key in plain)
+
+
+@EVERY
+def test_training_repeats_bit_for_bit(name):
+    def once() -> dict[str, torch.Tensor]:
+        torch.manual_seed(0)
+        return train(build(name, CLASSES, ON[name]), CLASSES)
+
+    one, two = once(), once()
+    assert all(torch.equal(one[key], two[key]) for key in one)
+
+
+@EVERY
+def test_the_frozen_teacher_neither_trains_nor_is_saved(name):
+    teacher = toy_model(CLASSES, "x", "y", width=7, seed=2)
+    before = {key: value.clone() for key, value in teacher.state_dict().items()}
+    method = build(name, CLASSES, ON[name], teacher=teacher)
+    train(method, CLASSES)
+    theirs = {p.data_ptr() for p in teacher.parameters()}
+    assert not theirs & {p.data_ptr() for group in method.groups() for p in group.parameters}
+    assert not theirs & {value.data_ptr() for value in method.state_dict().values()}
+    assert all(torch.equal(value, before[key]) for key, value in teacher.state_dict().items())
+    assert all(p.grad is None for p in teacher.parameters())
+
+
+@EVERY
+def test_every_trainable_parameter_is_in_one_group(name):
+    method = build(name, CLASSES, ON[name])
+    grouped = [id(p) for group in method.groups() for p in group.parameters]
+    assert len(grouped) == len(set(grouped))
+    assert set(grouped) == {id(p) for p in method.parameters() if p.requires_grad}
+    assert {group.part for group in method.groups()} == set(method.parts())
+
+
+@EVERY
+def test_what_ships_has_the_keys_of_the_plain_model(name):
+    student = toy_model(CLASSES, "x", seed=1)
+    keys = list(student.state_dict())
+    method = build(name, CLASSES, ON[name], student=student)
+    assert method.student is student
+    assert list(method.student.state_dict()) == keys
+
+
+@EVERY
+def test_a_batch_with_nothing_to_count_is_finite_and_moves_nothing(name):
+    method, batch = build(name, CLASSES, ON[name]), toy_batch(CLASSES, 4)
+    for here in (*batch.present.values(), batch.labelled):
+        here[:] = False
+    loss = torch.stack([term.total / term.count.clamp(min=1) for term in method(batch).values()]).sum()
+    loss.backward()
+    assert loss.item() == 0
+    assert all((p.grad == 0).all() for p in method.parameters() if p.grad is not None)
+
+
+@EVERY
+def test_a_saved_method_goes_on_from_where_it_was(name):
+    method, again = (build(name, CLASSES, ON[name]) for _ in range(2))
+    train(method, CLASSES)
+    again.load_state_dict(method.state_dict())
+    batch = toy_batch(CLASSES, 8, seed=9)
+    one, two = method.eval()(batch), again.eval()(batch)
+    assert one.keys() == two.keys()
+    assert all(torch.equal(one[key].total, two[key].total) for key in one)
