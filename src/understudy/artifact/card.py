@@ -1,0 +1,114 @@
+"""The model card of an artifact: what it predicts and reads, what was measured, and how to use it."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from understudy.artifact.contract import Contract
+from understudy.prepare.cells import Modality
+
+
+def write_card(contract: Contract, parity: Mapping[str, Any], *, corpus: Mapping[str, str], about: Mapping[str, Any]) -> str:
+    """Markdown. corpus: the schema's `about` (licence, citation). about: as in `export`."""
+    parts = [
+        f"# {contract.name}",
+        predicts(contract),
+        "## Reads\n\n" + "\n".join(reads(name, modality) for name, modality in contract.modalities.items()),
+        "Any non-empty subset of these is enough; a row with none of them gets no prediction."
+        if len(contract.modalities) > 1
+        else "A row without it gets no prediction.",
+        results(about.get("results")),
+        checked(parity),
+        data(corpus),
+        limits(),
+        use(contract),
+        "## Made with\n\n" + "\n".join(f"- {name} {version}" for name, version in contract.versions.items()),
+    ]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def predicts(contract: Contract) -> str:
+    """One sentence on the output."""
+    if contract.classes:
+        return f"Predicts one of {len(contract.classes)} classes, with a probability for each: {', '.join(contract.classes)}."
+    task = contract.task
+    where = f" in {task['unit']}" if task.get("unit") else ""
+    range_ = "".join(f", {word} {task[end]:g}" for end, word in (("low", "at least"), ("high", "at most")) if end in task)
+    return f"Predicts a number{where}{range_} (train targets: mean {task['mean']:.4g}, deviation {task['scale']:.4g})."
+
+
+def reads(name: str, modality: Modality) -> str:
+    """One list item a modality."""
+    columns = list(modality.source)
+    shown = f"{', '.join(columns[:8])}{f' ... ({len(columns)} columns)' if len(columns) > 8 else ''}" if columns else name
+    size = f", {modality.width} numbers{' a step' if modality.kind == 'sequence' else ''}" if modality.width else ""
+    return f"- **{name}**: {modality.kind}{size}{f', {modality.rate} Hz' if modality.rate else ''}; from: {shown}"
+
+
+def results(document: Mapping[str, Any] | None) -> str:
+    """The table of systems and the verdict, as the run found them on the test split."""
+    if not document:
+        return "## Results\n\nExported without the results of a run: nothing is claimed about its quality beyond parity."
+    metric = document["metric"]["name"]
+    better = "higher" if document["metric"]["higher_is_better"] else "lower"
+    rows = [f"| system | reads | parameters | {metric} ({better} is better) | interval |", "|---|---|---|---|---|"]
+    for name, system in document["systems"].items():
+        value = system["metrics"][metric]
+        interval = f"{value['low']:.4g} to {value['high']:.4g}"
+        rows.append(
+            f"| {name} | {', '.join(system['modalities'])} | {system['parameters']:,} | {value['mean']:.4g} | {interval} |"
+        )
+    return "## Results\n\n" + "\n".join(rows) + "\n\n" + verdict(document)
+
+
+def verdict(document: Mapping[str, Any]) -> str:
+    """Distilled against the plain control, and how much of the test split the student answers."""
+    found = document["comparison"]
+    sentence = (
+        f"Against the plain control (the same student, trained without a teacher) this is **{found['verdict']}**: difference "
+        f"{found['difference']:.4g}, interval {found['low']:.4g} to {found['high']:.4g}, p = {found['p']:.3g}."
+    )
+    split = document["split"]
+    return (
+        f"{sentence} Split {split['name']!r}: {split['labelled']} labelled of {split['train']} train rows, {split['valid']} for "
+        f"validation, {split['test']} test rows; the student answers {document['coverage']:.1%} of them."
+    )
+
+
+def checked(parity: Mapping[str, Any]) -> str:
+    """What the parity gate found."""
+    metric = parity["metric"]
+    both = ""
+    if metric["model"] is not None:
+        both = f" {metric['name']}: {metric['model']:.6g} by the model, {metric['artifact']:.6g} by this artifact."
+    return (
+        f"## Parity\n\nThe exported graph re-scored {parity['rows']} test rows ({parity['answered']} answered) of split "
+        f"{parity['split']!r}; its largest difference from the trained model is {parity['max_difference']:.2g} of the target's "
+        f"scale ({parity['tolerance']:g} is allowed).{both}"
+    )
+
+
+def data(about: Mapping[str, str]) -> str:
+    """Licence, citation and whatever else the corpus says of itself."""
+    if not about:
+        return "## Data\n\nThe corpus states no licence and no citation."
+    return "## Data\n\n" + "\n".join(f"- {name}: {value}" for name, value in about.items())
+
+
+def limits() -> str:
+    """What a user must not assume."""
+    return (
+        "## Limits\n\n"
+        "- Measured on the test split above and nowhere else; data of another origin can be answered worse, without a warning.\n"
+        "- Probabilities are the model's own and were not calibrated unless the results say so.\n"
+        "- Licence and intended use of the data bind this artifact as well."
+    )
+
+
+def use(contract: Contract) -> str:
+    """Three lines from a table to predictions."""
+    return (
+        "## Use\n\n```bash\npip install 'understudy[predict]'\n"
+        "understudy predict . your-table.csv --out predictions.csv\n```\n\n"
+        "```python\nfrom understudy.artifact import Artifact, read_table\n\n"
+        'print(Artifact(".").predict(read_table("your-table.csv")))\n```'
+    )

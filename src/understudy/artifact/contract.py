@@ -1,0 +1,123 @@
+"""Contract: what a shipped student reads and answers, and the checksums that say that nothing was changed. No torch."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from understudy.prepare.cells import Modality
+
+FORMAT = 1
+GRAPH = "student.onnx"
+CONTRACT = "contract.json"
+CHECKSUMS = "checksums.json"
+
+
+@dataclass(frozen=True)
+class GraphInput:
+    """One input of the graph. axes: a number is fixed, a name is free; inputs that share a name share the length."""
+
+    name: str
+    dtype: str
+    axes: tuple[str | int, ...]
+
+
+@dataclass(frozen=True)
+class ShippedView:
+    """A fitted view at rest. assets: its asset names -> files of the artifact."""
+
+    view: str
+    state: Mapping[str, Any]
+    assets: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Contract:
+    """Everything that `predict` needs beside the graph itself.
+
+    task: as `Task.to_json`: kind, and classes or unit, mean and scale. inputs: `{modality}.{field}`, and with several
+    modalities `{modality}.present`; a row with nothing present never enters the graph. versions: what it was exported with.
+    """
+
+    name: str
+    task: Mapping[str, Any]
+    modalities: Mapping[str, Modality]
+    views: Mapping[str, ShippedView]
+    inputs: tuple[GraphInput, ...]
+    output: str = "prediction"
+    versions: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Class names in the order of the probabilities; empty for regression."""
+        return tuple(self.task.get("classes", ()))
+
+    def to_json(self) -> dict[str, Any]:
+        modalities = {name: modality.to_json() for name, modality in self.modalities.items()}
+        return {"format": FORMAT} | asdict(self) | {"modalities": modalities}
+
+    @staticmethod
+    def from_json(document: Mapping[str, Any]) -> "Contract":
+        """The contract that `to_json` wrote; ValueError for another format or a document that lacks a part."""
+        if document.get("format") != FORMAT:
+            raise ValueError(
+                f"artifact format {document.get('format')!r}; this understudy reads format {FORMAT}: export it again"
+            )
+        parts = {key: value for key, value in document.items() if key != "format"}
+        try:
+            inputs = tuple(GraphInput(i["name"], i["dtype"], tuple(i["axes"])) for i in parts["inputs"])
+            views = {name: ShippedView(**view) for name, view in parts["views"].items()}
+            if any(Path(file).name != file for view in views.values() for file in view.assets.values()):
+                raise ValueError(f"{CONTRACT} names an asset outside of the artifact's folder")
+            modalities = {name: Modality.from_json(modality) for name, modality in parts["modalities"].items()}
+            return Contract(**parts | {"inputs": inputs, "views": views, "modalities": modalities})
+        except (KeyError, TypeError, AttributeError) as error:
+            raise ValueError(f"{CONTRACT} is not a contract of format {FORMAT}: {error}") from None
+
+
+def write_checksums(folder: Path) -> None:
+    """Seal a folder: the SHA-256 of every file in it, into `checksums.json`."""
+    sums = {path.name: sha256(path) for path in sorted(folder.iterdir()) if path.name != CHECKSUMS}
+    (folder / CHECKSUMS).write_text(json.dumps(sums, indent=1) + "\n", encoding="utf-8")
+
+
+def verify(folder: Path) -> None:
+    """Hold every file against `checksums.json`; ValueError for a changed, missing or extra one."""
+    if not folder.is_dir():
+        raise FileNotFoundError(f"no artifact at {folder}: `understudy export` writes one")
+    expected = read_json(folder / CHECKSUMS)
+    found = {path.name for path in folder.iterdir()} - {CHECKSUMS}
+    for what, names in (("lacks", set(expected) - found), ("has an unlisted file", found - set(expected))):
+        if names:
+            raise ValueError(f"artifact {folder} {what}: {', '.join(sorted(names))}; export it again")
+    for name, checksum in expected.items():
+        if sha256(folder / name) != checksum:
+            raise ValueError(f"artifact {folder}: {name} was changed after export (its checksum differs); export it again")
+
+
+def read_contract(folder: Path) -> Contract:
+    """The contract of a verified artifact."""
+    return Contract.from_json(read_json(folder / CONTRACT))
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """A JSON object; ValueError when the file is missing or holds something else."""
+    if not path.is_file():
+        raise ValueError(f"{path.parent} is no artifact: it has no {path.name}")
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(f"{path} is damaged: {error}") from None
+    if not isinstance(document, dict):
+        raise ValueError(f"{path} is damaged: expected a JSON object")
+    return document
+
+
+def sha256(path: Path) -> str:
+    """Hex digest of a file's bytes; a folder or link in an artifact is an error, since it could not be sealed."""
+    if path.is_symlink() or not path.is_file():
+        raise ValueError(f"{path} is not a plain file; an artifact holds nothing else")
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

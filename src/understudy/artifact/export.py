@@ -1,0 +1,95 @@
+"""Export: a trained student becomes a folder that predicts without torch, or nothing at all."""
+
+import copy
+import json
+from collections.abc import Mapping
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from understudy.artifact.card import write_card
+from understudy.artifact.contract import CONTRACT, GRAPH, Contract, ShippedView, write_checksums
+from understudy.artifact.graph import example_inputs, write_graph
+from understudy.artifact.parity import check_parity
+from understudy.corpus import Corpus, Split
+from understudy.corpus.write import whole
+from understudy.model import Model
+
+PACKAGES = ("understudy", "torch", "onnx", "onnxruntime", "numpy", "pyarrow")
+
+
+def export(
+    model: Model,
+    out: str | Path,
+    *,
+    corpus: Corpus,
+    split: Split,
+    about: Mapping[str, Any],
+    tolerance: float = 1e-4,
+) -> Path:
+    """Ship `model` as the folder `out`, which appears whole and proven, or not at all.
+
+    about: `name` of the student and `results` (the run's results.json), both optional; they stand in the card.
+    tolerance: the largest difference from the torch model on any test row, relative to the target's scale.
+    Raises ValueError where `out` exists, where a modality is unknown to the corpus, and ParityError (a ValueError) where the
+    exported graph says something else than the model.
+    """
+    out = Path(out)
+    if out.exists():
+        raise ValueError(f"{out} exists already; choose another folder, or remove it first")
+    student = copy.deepcopy(model).cpu().eval()
+    with whole(out) as draft:
+        contract = write_student(student, draft, corpus=corpus, name=str(about.get("name", model.name)))
+        write_checksums(draft)
+        parity = check_parity(draft, student, corpus=corpus, split=split, tolerance=tolerance)
+        write_json(draft / "parity.json", parity)
+        card = write_card(contract, parity, corpus=corpus.schema.about, about=about)
+        (draft / "card.md").write_text(card, encoding="utf-8")
+        write_checksums(draft)
+    return out
+
+
+def write_student(student: Model, folder: Path, *, corpus: Corpus, name: str) -> Contract:
+    """Graph, views and contract; what `Artifact` needs to predict."""
+    unknown = [m for m in student.modalities if m not in corpus.modalities]
+    if unknown:
+        raise ValueError(
+            f"the student reads {', '.join(unknown)}, which this corpus lacks; it has: {', '.join(corpus.modalities)}"
+        )
+    cells = {m: corpus.cells(m, example_rows(corpus, m)) for m in student.modalities}
+    inputs = write_graph(student, example_inputs(student, cells), folder / GRAPH)
+    contract = Contract(
+        name=name,
+        task=student.task.to_json(),
+        modalities={m: corpus.modalities[m] for m in student.modalities},
+        views={m: write_view(student, m, folder) for m in student.modalities},
+        inputs=inputs,
+        versions={package: version(package) for package in PACKAGES},
+    )
+    write_json(folder / CONTRACT, contract.to_json())
+    return contract
+
+
+def example_rows(corpus: Corpus, modality: str) -> np.ndarray:
+    """Two rows that have it; the graph is traced on them."""
+    rows = np.flatnonzero(corpus.present(modality))
+    if not len(rows):
+        raise ValueError(f"no row of the corpus has modality {modality!r}")
+    return np.resize(rows, 2)
+
+
+def write_view(student: Model, modality: str, folder: Path) -> ShippedView:
+    """The view's assets become files `{modality}-{asset}`."""
+    view = student.views[modality]
+    assets = view.assets()
+    files = {name: f"{modality}-{name}" for name in assets}
+    for name, content in assets.items():
+        (folder / files[name]).write_bytes(content)
+    return ShippedView(type(view).__name__, view.state(), files)
+
+
+def write_json(path: Path, document: Mapping[str, Any]) -> None:
+    """Readable, and the same bytes for the same document."""
+    path.write_text(json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")

@@ -1,0 +1,80 @@
+"""The parity gate: the artifact re-scores the test split and must say what the torch model says."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from understudy.artifact.predict import Artifact, Predicted
+from understudy.corpus import Corpus, Split
+from understudy.evaluate.score import predict
+from understudy.loader import Loader
+from understudy.model import Model, views_of
+from understudy.task import Regression, Task
+
+
+class ParityError(ValueError):
+    """The exported graph does not say what the model says; nothing was shipped."""
+
+
+def check_parity(folder: Path, model: Model, *, corpus: Corpus, split: Split, tolerance: float) -> dict[str, Any]:
+    """Compare both on every test row; ParityError when one differs by more than `tolerance` or is answered by one side only.
+
+    Differences are relative to the target's scale for a regression and absolute for class probabilities.
+    """
+    rows = np.asarray(split.test)
+    if not len(rows):
+        raise ValueError(f"split {split.name!r} has no test rows, so nothing could show that the artifact is right")
+    shipped = predict_corpus(Artifact(folder), corpus, rows)
+    loader = Loader(corpus, rows, views_of(model), task=model.task, batch_size=64, shuffle=False)
+    trained = predict(model, loader).ordered(np.asarray(corpus.ids)[rows])
+    if not np.array_equal(shipped.seen, trained.seen):
+        raise ParityError(f"the artifact answers {shipped.seen.sum()} of {len(rows)} test rows, the model {trained.seen.sum()}")
+    scale = target_scale(model.task)
+    off = differences(shipped.values, trained.values, shipped.seen) / scale
+    worst = float(off.max(initial=0.0))
+    if not worst <= tolerance:
+        row = corpus.ids[rows[shipped.seen][int(np.nan_to_num(off, nan=np.inf).argmax())]]
+        raise ParityError(
+            f"parity failed: the exported graph is off by {worst:.3g} of the target's scale in test row {row!r}, "
+            f"{tolerance:g} is allowed; nothing was written"
+        )
+    scored = shipped.seen & corpus.has_target[rows]
+    target = corpus.target[rows][scored]
+    metric = {"name": model.task.primary, "model": None, "artifact": None}
+    if scored.any():
+        metric["model"] = float(np.mean(model.task.per_row(trained.values[scored], target)))
+        metric["artifact"] = float(np.mean(model.task.per_row(shipped.values[scored], target)))
+    return {
+        "split": split.name,
+        "rows": len(rows),
+        "answered": int(shipped.seen.sum()),
+        "tolerance": tolerance,
+        "scale": scale,
+        "max_difference": worst,
+        "mean_difference": float(off.mean()) if len(off) else 0.0,
+        "metric": metric,
+    }
+
+
+def predict_corpus(artifact: Artifact, corpus: Corpus, rows: NDArray[np.intp]) -> Predicted:
+    """The artifact's own path over rows of a corpus, some at a time."""
+    values, seen = [], []
+    for start in range(0, len(rows), artifact.rows_at_once):
+        some = rows[start : start + artifact.rows_at_once]
+        part = artifact.predict_cells({m: corpus.cells(m, some) for m in artifact.modalities})
+        values.append(part.values)
+        seen.append(part.seen)
+    return Predicted(np.concatenate(values), np.concatenate(seen))
+
+
+def target_scale(task: Task) -> float:
+    """What a difference is measured against: the train targets' deviation, or 1 for probabilities."""
+    return task.scale if isinstance(task, Regression) else 1.0
+
+
+def differences(a: NDArray[Any], b: NDArray[Any], seen: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """The largest absolute difference of each seen row."""
+    off = np.abs(np.asarray(a, dtype=np.float64) - np.asarray(b, dtype=np.float64))[seen]
+    return off if off.ndim == 1 else off.max(axis=1)

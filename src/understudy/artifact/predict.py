@@ -1,0 +1,161 @@
+"""Predict with a shipped student: table in, predictions out. Needs onnxruntime, never torch."""
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from understudy.artifact.contract import GRAPH, Contract, read_contract, verify
+from understudy.prepare import restore
+from understudy.prepare.cells import Cells, Modality
+from understudy.prepare.source import cells_from_table, source_columns
+from understudy.prepare.view import FieldArrays, View, trim
+
+ROWS_AT_ONCE = 32
+"""Rows prepared and run together: bounds memory where a row may be a picture or a long text."""
+FLAT_ROWS_AT_ONCE = 1024
+"""The same where every modality is a vector or a table."""
+
+
+@dataclass(frozen=True, eq=False)
+class Predicted:
+    """values: `[N]` in the target's unit or class probabilities `[N C]`, float32, NaN where not `seen`.
+
+    seen: the row has at least one modality of the student; its share is the coverage.
+    """
+
+    values: NDArray[np.float32]
+    seen: NDArray[np.bool_]
+
+
+class Artifact:
+    """A verified artifact folder, ready to predict. Safe to call from several threads.
+
+    Raises FileNotFoundError where there is no folder and ValueError where one was changed or is of another format.
+    """
+
+    def __init__(self, folder: str | Path) -> None:
+        self.folder = Path(folder)
+        verify(self.folder)
+        self.contract: Contract = read_contract(self.folder)
+        self.views: dict[str, View] = {name: self._view(name) for name in self.contract.views}
+        options = onnxruntime.SessionOptions()
+        options.log_severity_level = 3
+        graph = str(self.folder / GRAPH)
+        self._session = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+
+    def _view(self, modality: str) -> View:
+        shipped = self.contract.views[modality]
+        assets = {name: (self.folder / file).read_bytes() for name, file in shipped.assets.items()}
+        return restore(shipped.view, shipped.state, assets)
+
+    @property
+    def modalities(self) -> Mapping[str, Modality]:
+        """What the student can read, by name."""
+        return self.contract.modalities
+
+    @property
+    def rows_at_once(self) -> int:
+        """Rows that are prepared and run together."""
+        flat = all(modality.kind in ("vector", "table") for modality in self.modalities.values())
+        return FLAT_ROWS_AT_ONCE if flat else ROWS_AT_ONCE
+
+    def readable(self, columns: Collection[str], *, only: Collection[str] | None = None) -> tuple[str, ...]:
+        """The modalities to read from a table with these columns; those without any column there are absent.
+
+        only: read no other modality, to see what the student says without them. ValueError for an unknown name there,
+        for a modality of which a part of the columns is missing, and when no modality is left.
+        """
+        wanted = self._known(self.modalities if only is None else only)
+        missing = {m: [c for c in source_columns(m, self.modalities[m]) if c not in columns] for m in wanted}
+        whole = tuple(m for m in wanted if not missing[m])
+        for modality in wanted:
+            partly = len(missing[modality]) < len(source_columns(modality, self.modalities[modality]))
+            if missing[modality] and (partly or not whole):
+                raise ValueError(f"modality {modality!r} needs the missing column{_list(missing[modality])}; {_has(columns)}")
+        return whole
+
+    def _known(self, asked: Iterable[str]) -> list[str]:
+        unknown = [m for m in asked if m not in self.modalities]
+        if unknown:
+            raise ValueError(f"unknown modality{_list(unknown)}; this student reads: {', '.join(self.modalities)}")
+        return [m for m in self.modalities if m in asked]
+
+    def predict(self, table: pa.Table, *, folder: Path = Path(), only: Collection[str] | None = None) -> pa.Table:
+        """One row of `prediction` (and `probability_{class}` columns) for each row of `table`; null where nothing is present.
+
+        folder: what relative media paths are relative to. only: as in `readable`.
+        """
+        modalities = self.readable(table.column_names, only=only)
+        answers = [self._predict_slice(table, start, modalities, folder) for start in range(0, len(table), self.rows_at_once)]
+        values = np.concatenate([a.values for a in answers]) if answers else self._filler(0)
+        seen = np.concatenate([a.seen for a in answers]) if answers else np.zeros(0, dtype=bool)
+        return self.as_table(Predicted(values, seen))
+
+    def _predict_slice(self, table: pa.Table, start: int, modalities: tuple[str, ...], folder: Path) -> Predicted:
+        piece = table.slice(start, self.rows_at_once)
+        return self.predict_cells(
+            {m: cells_from_table(piece, m, self.modalities[m], folder=folder, first_row=start + 1) for m in modalities}
+        )
+
+    def predict_cells(self, cells: Mapping[str, Cells]) -> Predicted:
+        """Predictions for rows in memory; a modality that is not given is absent in every row."""
+        given = self._known(cells)
+        if not given:
+            raise ValueError(f"no modality given; this student reads: {', '.join(self.modalities)}")
+        seen = np.any([cells[m].present for m in given], axis=0)
+        values = self._filler(len(seen))
+        rows = np.flatnonzero(seen)
+        for start in range(0, len(rows), self.rows_at_once):
+            some = rows[start : start + self.rows_at_once]
+            values[some] = self._run({m: cells[m].take(some) for m in given}, len(some))
+        return Predicted(values, seen)
+
+    def _run(self, cells: Mapping[str, Cells], rows: int) -> NDArray[np.float32]:
+        feed: FieldArrays = {}
+        for modality, view in self.views.items():
+            here = cells[modality] if modality in cells else absent(self.modalities[modality], rows)
+            fields = trim(view.prepare(here)) | {"present": here.present}
+            feed |= {f"{modality}.{name}": values for name, values in fields.items()}
+        inputs = {i.name: feed[i.name] for i in self.contract.inputs}
+        return np.asarray(self._session.run([self.contract.output], inputs)[0], dtype=np.float32)
+
+    def _filler(self, rows: int) -> NDArray[np.float32]:
+        classes = len(self.contract.classes)
+        return np.full((rows, classes) if classes else rows, np.nan, dtype=np.float32)
+
+    def as_table(self, predicted: Predicted) -> pa.Table:
+        """Predictions as columns: the number, or the most probable class and one probability a class."""
+        absent = ~predicted.seen
+        if not self.contract.classes:
+            return pa.table({"prediction": pa.array(predicted.values, mask=absent)})
+        best = predicted.values.argmax(axis=1)
+        names = pa.array([self.contract.classes[i] for i in best], type=pa.string(), mask=absent)
+        shares = {
+            f"probability_{c}": pa.array(v, mask=absent) for c, v in zip(self.contract.classes, predicted.values.T, strict=True)
+        }
+        return pa.table({"prediction": names} | shares)
+
+
+def absent(modality: Modality, rows: int) -> Cells:
+    """Cells of a modality that no row has."""
+    present = np.zeros(rows, dtype=bool)
+    if modality.kind == "vector":
+        return Cells("vector", np.zeros((rows, modality.width), dtype=np.float32), present)
+    if modality.kind == "table":
+        empty = {"number": np.full(rows, np.nan), "category": np.full(rows, None, dtype=object)}
+        return Cells("table", {name: empty[of] for name, of in modality.columns.items()}, present)
+    return Cells(modality.kind, [None] * rows, present)
+
+
+def _list(names: list[str]) -> str:
+    return f"{'s' if len(names) > 1 else ''} {', '.join(names)}"
+
+
+def _has(columns: Collection[str]) -> str:
+    shown = list(columns)[:20]
+    return f"the table has: {', '.join(shown) or 'no columns'}{' ...' if len(columns) > len(shown) else ''}"

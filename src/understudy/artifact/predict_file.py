@@ -1,0 +1,104 @@
+"""A user's file in, a file of predictions out: whole or not at all. No torch."""
+
+import json
+import os
+import secrets
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+from pyarrow import csv, parquet
+
+from understudy.artifact.predict import Artifact
+from understudy.prepare.source import read_table
+
+
+@dataclass(frozen=True)
+class Summary:
+    """rows read, rows answered (the others have no modality that the student reads), and where the predictions are."""
+
+    rows: int
+    answered: int
+    modalities: tuple[str, ...]
+    out: Path
+
+    @property
+    def coverage(self) -> float:
+        """Share of rows with a prediction; 1 for a file without rows."""
+        return self.answered / self.rows if self.rows else 1.0
+
+
+def write_csv(table: pa.Table, path: Path) -> None:
+    """Null becomes an empty cell."""
+    csv.write_csv(table, path)
+
+
+def write_jsonl(table: pa.Table, path: Path) -> None:
+    """One object a line; null stays null."""
+    lines = (json.dumps(row, ensure_ascii=False, default=str) + "\n" for row in table.to_pylist())
+    path.write_text("".join(lines), encoding="utf-8")
+
+
+WRITERS: dict[str, Callable[[pa.Table, Path], None]] = {
+    ".csv": write_csv,
+    ".parquet": parquet.write_table,
+    ".jsonl": write_jsonl,
+}
+
+
+def predict_file(
+    artifact: Artifact,
+    path: str | Path,
+    out: str | Path,
+    *,
+    id: str | None = None,
+    modalities: Collection[str] | None = None,
+) -> Summary:
+    """Predict every row of a .csv, .tsv, .parquet, .jsonl or .npz file and write .csv, .parquet or .jsonl.
+
+    id: a column of `path` that names its rows; without it they are numbered from 1, as in error messages, in a column `row`.
+    modalities: read only these. Media paths in the file are relative to its folder. An existing `out` is replaced. Raises
+    ValueError (columns, modalities, endings) and FileNotFoundError.
+    """
+    path, out = Path(path), Path(out)
+    if out.suffix.lower() not in WRITERS:
+        raise ValueError(f"cannot write predictions to {out.name!r}: it must end in {', '.join(WRITERS)}")
+    if not out.parent.is_dir():
+        raise FileNotFoundError(f"no folder {out.parent} to write {out.name} into")
+    if out.exists() and path.exists() and out.samefile(path):
+        raise ValueError(f"predictions would overwrite their own input {path}; choose another file")
+    table = read_table(path)
+    names = row_names(table, id)
+    answers = artifact.predict(table, folder=path.parent, only=modalities)
+    if taken := set(names.column_names) & set(answers.column_names):
+        raise ValueError(f"the id column may not be called {taken.pop()!r}: a column of the predictions is; rename it")
+    write_whole(pa.table(to_dict(names) | to_dict(answers)), out)
+    answered = len(answers) - answers["prediction"].null_count
+    return Summary(len(table), answered, artifact.readable(table.column_names, only=modalities), out)
+
+
+def to_dict(table: pa.Table) -> dict[str, pa.ChunkedArray]:
+    """Columns by name."""
+    return dict(zip(table.column_names, table.columns, strict=True))
+
+
+def row_names(table: pa.Table, id: str | None) -> pa.Table:
+    """The column that says which row a prediction belongs to."""
+    if id is None:
+        return pa.table({"row": pa.array(range(1, len(table) + 1), type=pa.int64())})
+    if id not in table.column_names:
+        raise ValueError(f"no column {id!r} for the ids; the table has: {', '.join(table.column_names)}")
+    return table.select([id])
+
+
+def write_whole(table: pa.Table, out: Path) -> None:
+    """Write beside `out` and rename, so that a killed or failed write leaves nothing under its name."""
+    draft = out.with_name(f".{out.name}.{secrets.token_hex(4)}")
+    try:
+        WRITERS[out.suffix.lower()](table, draft)
+        with draft.open("rb") as file:
+            os.fsync(file.fileno())
+        draft.replace(out)
+    finally:
+        draft.unlink(missing_ok=True)
