@@ -27,7 +27,7 @@ class Encoder(nn.Module, ABC):
     """Fitted; the loader prepares it, the artifact ships it."""
     width: int
     """D of `pooled`."""
-    pretrained: bool = False
+    fine_tuned: bool = False
     """Whether its weights came from elsewhere and take the plan's `pretrained_rate`."""
 
     @abstractmethod

@@ -84,7 +84,7 @@ def groups_of(player: str, module: nn.Module) -> Iterator[Group]:
     if isinstance(module, Model):
         for modality in module.modalities:
             encoder = module.encoders[modality]
-            if getattr(encoder, "pretrained"):  # noqa: B009
+            if getattr(encoder, "fine_tuned"):  # noqa: B009
                 old |= {id(p): p for p in encoder.parameters() if p.requires_grad}
     new = [p for p in module.parameters() if p.requires_grad and id(p) not in old]
     if old:
