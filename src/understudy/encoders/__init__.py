@@ -1,1 +1,19 @@
 """Encoders: one family, one file; each names its view."""
+
+from understudy.encoders.audio import AudioConv
+from understudy.encoders.image import ImageConv
+from understudy.encoders.sequence import SequenceGRU, SequenceTransformer
+from understudy.encoders.table import TableMLP
+from understudy.encoders.text import TextEncoder, TextTransformer
+from understudy.encoders.vector import VectorMLP
+
+__all__ = [
+    "AudioConv",
+    "ImageConv",
+    "SequenceGRU",
+    "SequenceTransformer",
+    "TableMLP",
+    "TextEncoder",
+    "TextTransformer",
+    "VectorMLP",
+]

@@ -50,7 +50,10 @@ class Text(View):
         """The fast tokenizer of a transformers folder or hub id; needs transformers here, but nowhere later."""
         from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
-        loaded = AutoTokenizer.from_pretrained(str(name), trust_remote_code=False)
+        try:
+            loaded = AutoTokenizer.from_pretrained(str(name), trust_remote_code=False)
+        except OSError as error:
+            raise FileNotFoundError(f"no tokenizer {name}: {error}") from None
         if not isinstance(loaded, PreTrainedTokenizerFast):
             raise ValueError(f"{name}: its tokenizer is a {type(loaded).__name__}; expected a fast one, that is a tokenizer.json")
         if max_tokens > loaded.model_max_length:
