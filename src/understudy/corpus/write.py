@@ -109,7 +109,7 @@ def _write_shards(
         rows = np.arange(start, min(start + per_shard, len(ids)))
         part = slice(start, start + len(rows))
         known = ~np.isnan(target[part])
-        plain = target[part].astype(np.int64 if schema.task.kind == "classification" else np.float64, copy=True)
+        plain = np.where(known, target[part], 0).astype(np.int64 if schema.task.kind == "classification" else np.float64)
         arrays = [pa.array(ids[part]), pa.array(plain, mask=~known)]
         arrays += [] if groups is None else [pa.array(groups[part], pa.large_string())]
         arrays += [pa.array(content[part], pa.binary(DIGEST))]

@@ -1,0 +1,83 @@
+"""Check: what is told, and what is an error."""
+
+import json
+
+import numpy as np
+
+from corpus.made import made_corpus, vector_corpus
+from understudy.corpus import Corpus, Schema, Split, check, make_split, write_corpus
+from understudy.prepare.cells import Cells, Modality
+from understudy.task import Regression
+
+
+def test_a_sound_corpus(tmp_path):
+    corpus = made_corpus(tmp_path / "c", rows=60, groups=10)
+    corpus.save_split(make_split(corpus, name="s"))
+    found = check(corpus)
+    assert found.errors == []
+    assert found.warnings == []
+    facts = json.loads(json.dumps(found.to_json()))["facts"]
+    assert facts["rows"] == 60
+    assert facts["groups"] == 10
+    assert facts["target"]["labelled"] == 52
+    assert sum(facts["target"]["classes"].values()) == 52
+    assert facts["modalities"]["words"]["missing"] == 1 - corpus.present("words").mean()
+    assert facts["splits"]["s"]["hash"] == corpus.split("s").hash
+
+
+def test_a_flipped_byte_is_an_error(tmp_path):
+    corpus = made_corpus(tmp_path / "c")
+    shard = corpus.folder / "rows-0.arrow"
+    content = bytearray(shard.read_bytes())
+    content[len(content) // 2] ^= 1
+    shard.write_bytes(bytes(content))
+    found = check(corpus)
+    assert "rows-0.arrow was changed" in found.errors[0]
+
+
+def test_warnings(tmp_path):
+    values = np.random.default_rng(0).normal(size=(40, 3))
+    values[:, 1] = 2
+    values[:, 2] = np.nan
+    values[3] = values[0]
+    corpus = vector_corpus(tmp_path / "c", values, targets=[0] * 39 + [1], groups=["g"] * 10 + ["h"] * 30)
+    corpus.save_split(Split("s", np.arange(3), np.arange(3, 40), np.arange(3)))
+    said = "\n".join(check(corpus).warnings)
+    assert "modality 'x': 2 columns hold one value or none: 1, 2" in said
+    assert "98% of the labels are 'a'" in said
+    assert "1 groups stand in more than one part, the first 'g'" in said
+    assert "1 exact duplicates stand in more than one part, one is row 'r0'" in said
+    assert "1 classes of the test rows have no labelled train row" in said
+    assert check(corpus).facts["duplicate_rows"] == 2
+
+
+def test_absent_modalities(tmp_path):
+    here = np.array([True] + [False] * 9)
+    table = Cells("table", {"a": np.arange(10.0), "b": np.array(["x"] * 10, object)}, here)
+    corpus = write_corpus(
+        tmp_path / "c",
+        Schema(Regression(), {"t": Modality("table", columns={"a": "number", "b": "category"})}),
+        ids=[str(n) for n in range(10)],
+        targets=[1.0] * 10,
+        cells={"t": table},
+    )
+    corpus.save_split(Split("s", np.arange(5), np.arange(5, 10), np.arange(5)))
+    said = "\n".join(check(corpus).warnings)
+    assert "modality 't' is absent in 90% of the rows" in said
+    assert "modality 't': 2 columns" in said
+    assert "9 rows have no modality at all, the first '1'" in said
+    assert "every target is 1.0" in said
+    assert "no test row has modality 't'" in said
+    assert check(corpus).facts["duplicate_rows"] == 0
+
+
+def test_a_broken_split_is_an_error(tmp_path):
+    corpus = made_corpus(tmp_path / "c")
+    corpus.save_split(make_split(corpus, name="fine"))
+    (corpus.folder / "splits" / "broken.json").write_text("{}")
+    found = check(Corpus(corpus.folder))
+    assert len(found.errors) == 1
+    assert "broken.json" in found.errors[0]
+    assert list(found.facts["splits"]) == ["fine"]
+    nothing = vector_corpus(tmp_path / "d", [[1], [2]], targets=[None, None])
+    assert check(nothing).errors == ["no row has a target"]

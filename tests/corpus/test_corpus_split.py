@@ -1,0 +1,191 @@
+"""Splits: drawn, saved, read back and refused."""
+
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from corpus.made import made_corpus, vector_corpus
+from understudy.corpus import Corpus, Split, given_split, leave_one_group_out, make_split
+from understudy.task import Classification, Regression
+
+
+def at(*rows):
+    return np.array(rows, np.intp)
+
+
+def parts_of(split):
+    return {name: set(getattr(split, name).tolist()) for name in ("train", "valid", "test", "labelled")}
+
+
+def mixed(folder, *, rows=60, seed=0, groups=False, classes=2, repeat=0.3) -> Corpus:
+    """Random rows, some equal to others, some without a target."""
+    random = np.random.default_rng(seed)
+    values = random.normal(size=(rows, 2))
+    for row in np.flatnonzero(random.random(rows) < repeat):
+        values[row] = values[random.integers(rows)]
+    targets = [None if random.random() < 0.2 else int(random.integers(classes)) for _ in range(rows)]
+    named = [None if random.random() < 0.1 else f"g{random.integers(rows // 3)}" for _ in range(rows)] if groups else None
+    return vector_corpus(folder, values, targets=targets, groups=named, task=Classification(classes=tuple("abcdef"[:classes])))
+
+
+@settings(max_examples=20, deadline=None)
+@given(seed=st.integers(0, 10**6), groups=st.booleans(), stratify=st.booleans(), valid=st.sampled_from([0.0, 0.1, 0.3]))
+def test_groups_and_duplicates_never_cross(tmp_path_factory, seed, groups, stratify, valid):
+    corpus = mixed(tmp_path_factory.mktemp("s") / "c", seed=seed, groups=groups)
+    split = make_split(corpus, name="s", valid=valid, test=0.2, stratify=stratify, seed=seed)
+    part = np.full(len(corpus), -1)
+    for number, name in enumerate(("train", "valid", "test")):
+        rows = getattr(split, name)
+        assert (part[rows] == -1).all()
+        part[rows] = number
+    keys = [corpus.content, *([] if corpus.groups is None else [corpus.groups])]
+    for key in keys:
+        seen = {}
+        for each, number in zip(key, part, strict=True):
+            if each is not None and number >= 0:
+                assert seen.setdefault(each, number) == number
+    assert corpus.has_target[part > 0].all()
+    assert set(split.labelled) == set(np.flatnonzero((part == 0) & corpus.has_target))
+    assert len(split.valid) > 0 or valid == 0
+    again = make_split(corpus, name="s", valid=valid, test=0.2, stratify=stratify, seed=seed)
+    assert parts_of(again) == parts_of(split)
+
+
+def test_strata_keep_their_shares(tmp_path):
+    random = np.random.default_rng(0)
+    targets = np.repeat([0, 1, 2], [100, 50, 10])
+    corpus = vector_corpus(
+        tmp_path / "c", random.normal(size=(160, 1)), targets=targets, task=Classification(classes=("a", "b", "c"))
+    )
+    split = make_split(corpus, name="s", valid=0.1, test=0.2, seed=3)
+    assert np.bincount(targets[split.test]).tolist() == [20, 10, 2]
+    assert np.bincount(targets[split.valid]).tolist() == [10, 5, 1]
+    numbers = vector_corpus(tmp_path / "n", random.normal(size=(100, 1)), targets=np.arange(100.0), task=Regression())
+    split = make_split(numbers, name="s", valid=0, test=0.2, seed=3)
+    assert np.bincount(split.test // 20).tolist() == [4] * 5
+    assert len(split.valid) == 0
+
+
+def test_seeds_differ_and_are_spread(tmp_path):
+    corpus = vector_corpus(tmp_path / "c", np.random.default_rng(0).normal(size=(200, 1)))
+    tested = [make_split(corpus, name="s", seed=seed).test for seed in range(30)]
+    assert len({tuple(rows) for rows in tested}) == 30
+    times = np.bincount(np.concatenate(tested), minlength=200)
+    # 30 draws at one in five: 6 expected, deviation 2.2; a drift along the rows would show in the halves.
+    assert times.max() <= 15
+    assert abs(times[:100].mean() - times[100:].mean()) < 1
+
+
+def test_few_labels(tmp_path):
+    corpus = vector_corpus(tmp_path / "c", np.random.default_rng(0).normal(size=(200, 1)), targets=np.arange(200) % 4 // 3)
+    full = make_split(corpus, name="s")
+    few = make_split(corpus, name="s", labelled=40)
+    more = make_split(corpus, name="s", labelled=80)
+    other = make_split(corpus, name="s", labelled=40, draw=1)
+    assert set(few.train) == set(full.train) == set(other.train)
+    assert np.bincount(corpus.target[few.labelled]).tolist() == [30, 10]
+    assert set(few.labelled) <= set(more.labelled)
+    assert set(few.labelled) != set(other.labelled)
+    for count in (0, 10_000):
+        with pytest.raises(ValueError, match="rows with a target"):
+            make_split(corpus, name="s", labelled=count)
+    for valid, test in ((0.5, 0.5), (-0.1, 0.2), (0.1, 0.0)):
+        with pytest.raises(ValueError, match="shares"):
+            make_split(corpus, name="s", valid=valid, test=test)
+
+
+def test_leave_one_group_out(tmp_path):
+    corpus = made_corpus(tmp_path / "c", rows=24, groups=4)
+    splits = leave_one_group_out(corpus)
+    assert [split.name for split in splits] == [f"leave-g{n}" for n in range(4)]
+    assert corpus.groups is not None
+    for number, split in enumerate(splits):
+        assert set(corpus.groups[split.test]) == {f"g{number}"}
+        assert set(corpus.groups[split.valid]) == {f"g{(number + 1) % 4}"}
+        assert len(set(corpus.groups[split.train])) == 2
+        corpus.save_split(split)
+    assert len(leave_one_group_out(corpus, valid_groups=0)[0].valid) == 0
+    with pytest.raises(ValueError, match="too few"):
+        leave_one_group_out(corpus, valid_groups=3)
+    with pytest.raises(ValueError, match="needs a corpus with groups"):
+        leave_one_group_out(made_corpus(tmp_path / "d"))
+
+
+def test_leave_one_group_out_drops_what_it_tests(tmp_path):
+    corpus = vector_corpus(tmp_path / "c", [[0], [1], [2], [0], [4], [5]], groups=["a", "a", "b", "b", "c", "c"])
+    first = leave_one_group_out(corpus, valid_groups=0)[0]
+    assert first.test.tolist() == [0, 1]
+    assert first.train.tolist() == [2, 4, 5]
+
+
+def test_given(tmp_path):
+    corpus = vector_corpus(tmp_path / "c", [[n] for n in range(6)], targets=[0, 1, None, 0, 1, 0])
+    split = corpus.save_split(given_split(corpus, name="g", parts=["train", "Train ", "train", "dev", "test", ""]))
+    assert parts_of(split) == {"train": {0, 1, 2}, "valid": {3}, "test": {4}, "labelled": {0, 1}}
+    with pytest.raises(ValueError, match="row 'r1': 'x' is none of train"):
+        given_split(corpus, name="g", parts=["train", "x"] + [None] * 4)
+
+
+def test_saved_and_read(tmp_path):
+    corpus = made_corpus(tmp_path / "c", rows=40, groups=8)
+    split = make_split(corpus, name="a b", seed=5)
+    saved = corpus.save_split(split)
+    assert parts_of(saved) == parts_of(split)
+    assert (saved.name, saved.group, saved.seed) == ("a b", True, 5)
+    assert len(saved.hash) == 64
+    assert corpus.splits == ("a b",)
+    assert Corpus(corpus.folder).split("a b").hash == saved.hash
+    assert not list((corpus.folder / "splits").glob(".*"))
+    with pytest.raises(KeyError, match="no split 'b'; it has a b"):
+        corpus.split("b")
+    for name in ("", "../x", ".x"):
+        with pytest.raises(ValueError, match="file name"):
+            corpus.save_split(make_split(corpus, name=name))
+
+
+REFUSED = {
+    "stands in train and in test": Split("s", at(0, 1), at(1, 2), at(0)),
+    "train is empty": Split("s", at(), at(1), at()),
+    "test is empty": Split("s", at(0), at(), at(0)),
+    "labelled is empty": Split("s", at(0), at(1), at()),
+    "labelled rows must be train rows": Split("s", at(0), at(1), at(2)),
+    "row 'r6' has no target": Split("s", at(0), at(1, 6), at(0)),
+    "group 'g0' stands in train and in test": Split("s", at(0), at(1), at(0), group=True),
+}
+
+
+@pytest.mark.parametrize("said", REFUSED)
+def test_refused(tmp_path, said):
+    corpus = made_corpus(tmp_path / "c", groups=4)
+    with pytest.raises(ValueError, match=said):
+        corpus.save_split(REFUSED[said])
+    assert corpus.splits == ()
+
+
+def test_refused_files(tmp_path):
+    corpus = made_corpus(tmp_path / "c", groups=4)
+    corpus.save_split(Split("s", at(0), at(22), at(0)))
+    path = corpus.folder / "splits" / "s.json"
+    document = json.loads(path.read_text())
+
+    def changed(said, **changes):
+        path.write_text(json.dumps(document | changes))
+        with pytest.raises(ValueError, match=said):
+            corpus.split("s")
+
+    changed("changed after it was written", test=["r21"])
+    changed("test names 1 ids that the corpus does not have, the first 'zz'", test=["zz"])
+    changed("cannot be used", test=3)
+    changed("cannot be used", group=[], test=[["r1"]])
+    del document["hash"]
+    changed("'r0' stands in train and in test", test=["r0"])
+    changed("group 'g0'", test=["r1"], group=True)
+    changed("cannot be used", **{"train": None})
+    path.write_text(json.dumps(document | {"test": ["r21"]}))
+    assert corpus.split("s").test.tolist() == [21]
+    path.write_text("{")
+    with pytest.raises(ValueError, match="cannot be used"):
+        corpus.split("s")
