@@ -1,1 +1,47 @@
-"""Train with every sense, ship with one."""
+"""Train with every sense, ship with one: distil a multimodal teacher into a student that needs only some modalities."""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from understudy.advise import advise as advise
+    from understudy.artifact.export import export as export
+    from understudy.artifact.predict import Artifact as Artifact
+    from understudy.corpus import Corpus as Corpus
+    from understudy.corpus import make_split as make_split
+    from understudy.corpus import write_corpus as write_corpus
+    from understudy.corpus.check import check as check
+    from understudy.corpus.importers.table import import_table as import_table
+    from understudy.model import Model as Model
+    from understudy.plan import Plan as Plan
+    from understudy.recipes.distill import distill as distill
+    from understudy.recipes.run import Run as Run
+    from understudy.recipes.run import load as load
+
+# Looked up on first use: `import understudy` must import neither torch nor numpy.
+PUBLIC = {
+    "Artifact": "understudy.artifact.predict",
+    "Corpus": "understudy.corpus",
+    "Model": "understudy.model",
+    "Plan": "understudy.plan",
+    "Run": "understudy.recipes.run",
+    "advise": "understudy.advise",
+    "check": "understudy.corpus.check",
+    "distill": "understudy.recipes.distill",
+    "export": "understudy.artifact.export",
+    "import_table": "understudy.corpus.importers.table",
+    "load": "understudy.recipes.run",
+    "make_split": "understudy.corpus",
+    "write_corpus": "understudy.corpus",
+}
+__all__ = sorted(PUBLIC)  # noqa: PLE0605  # pyright: ignore
+
+
+def __getattr__(name: str) -> Any:
+    if name not in PUBLIC:
+        raise AttributeError(f"understudy has no {name!r}; it has {', '.join(__all__)}")
+    return getattr(import_module(PUBLIC[name]), name)
+
+
+def __dir__() -> list[str]:
+    return list(__all__)

@@ -1,0 +1,29 @@
+# Two commands for people: `make demo` and `make test`. Each makes .venv and installs what it needs first.
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: demo test lint types docs clean
+
+demo: .venv/installed
+	$(BIN)/understudy demo --out demo
+
+test: .venv/installed
+	$(BIN)/python -m pytest
+
+lint: .venv/installed
+	$(BIN)/ruff check . && $(BIN)/ruff format --check .
+
+types: .venv/installed
+	$(BIN)/pyright --pythonpath $(BIN)/python
+
+docs: .venv/installed
+	$(BIN)/python -m docs.pages --check
+
+# The whole tested set, pinned. Without constraints.txt pip takes a torch build with several GB of CUDA.
+.venv/installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	touch $@
+
+clean:
+	rm -rf .venv demo runs

@@ -1,0 +1,63 @@
+"""The command line: command name -> function, and nothing else."""
+
+import json
+import sys
+from collections.abc import Sequence
+
+import tyro
+
+from understudy.commands import data, ship, study
+
+COMMANDS = {
+    "demo": study.demo,
+    "import": {
+        "table": data.import_table,
+        "mfeat": data.import_mfeat,
+        "mosi": data.import_mosi,
+        "av-digits": data.import_av_digits,
+    },
+    "check": data.check,
+    "split": data.split,
+    "advise": study.advise,
+    "distill": study.distill,
+    "evaluate": study.evaluate,
+    "compare": study.compare,
+    "store": study.store,
+    "export": ship.export,
+    "predict": ship.predict,
+    "serve": ship.serve,
+    "report": study.report,
+    "list": study.list_,
+}
+ABOUT = """Train with every sense, ship with one: distil a multimodal teacher into a student that needs only some modalities.
+
+Every command takes --json (one JSON document on stdout) and exits 0 on success, 2 on unusable arguments or input."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; the exit code is 0 on success, 2 for unusable arguments or input, 130 when interrupted."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    as_json = "--json" in arguments
+    arguments = [a for a in arguments if a != "--json"]
+    table, program = COMMANDS, "understudy"
+    if arguments[:1] == ["import"]:
+        table, program, arguments = COMMANDS["import"], "understudy import", arguments[1:]
+    functions = {name: f if callable(f) else data.import_ for name, f in table.items()}
+    try:
+        answer = tyro.extras.subcommand_cli_from_dict(functions, prog=program, args=arguments, description=ABOUT)
+    except (ValueError, KeyError, OSError, ImportError) as error:
+        message = str(error.args[0]) if isinstance(error, KeyError) and error.args else str(error)
+        print(json.dumps({"error": message}) if as_json else f"understudy: {message}", file=sys.stdout if as_json else sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("understudy: interrupted; the same command goes on where it stopped", file=sys.stderr)
+        return 130
+    if as_json:
+        print(json.dumps(answer.document, indent=1, allow_nan=False))
+    else:
+        print(answer.text + (f"\n\nNext: {answer.next}" if answer.next else ""))
+    return 0 if answer.ok else 2
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,64 @@
+"""Commands around the artifact: export, predict, serve."""
+
+from pathlib import Path
+
+from understudy.commands.answer import Answer
+
+
+def export(run: Path, /, *, out: Path, seed: int = -1) -> Answer:
+    """Ship the distilled student: an ONNX graph and its contract, proven equal to the trained model on every test row.
+
+    Args:
+        run: folder of a finished run.
+        out: folder of the new artifact.
+        seed: which student; -1 takes the best on validation, or the first where nothing was validated.
+    """
+    import json
+
+    from understudy.artifact.export import export as ship
+    from understudy.recipes.run import load
+
+    opened = load(run)
+    about = {"name": "-".join(opened.settings["arguments"]["student"]) + "-student", "results": opened.results}
+    model = opened.model("distilled", seed=None if seed < 0 else seed)
+    folder = ship(model, out, corpus=opened.corpus(), split=opened.split(), about=about)
+    parity = json.loads((folder / "parity.json").read_text(encoding="utf-8"))
+    size = sum(path.stat().st_size for path in folder.iterdir())
+    equal = f"equal to the trained student on {parity['rows']} test rows (largest difference {parity['max_difference']:.2g})"
+    text = f"{folder}: {size / 2**20:.1f} MiB, {equal}"
+    return Answer(
+        {"artifact": str(folder), "bytes": size, "parity": parity}, text, f"understudy predict {out} TABLE --out predictions.csv"
+    )
+
+
+def predict(artifact: Path, table: Path, /, *, out: Path, id: str = "", modalities: tuple[str, ...] = ()) -> Answer:
+    """Predict every row of a table, without PyTorch.
+
+    Args:
+        artifact: folder that `understudy export` wrote.
+        table: .csv, .tsv, .parquet, .jsonl or .npz with the columns that the student reads.
+        out: .csv, .parquet or .jsonl to write.
+        id: column that names the rows; they are numbered when empty.
+        modalities: read only these; all that the table has when none is named.
+    """
+    from understudy.artifact.predict import Artifact
+    from understudy.artifact.predict_file import predict_file
+
+    found = predict_file(Artifact(artifact), table, out, id=id or None, modalities=modalities or None)
+    document = {"out": str(out), "rows": found.rows, "answered": found.answered, "modalities": list(found.modalities)}
+    unseen = "" if found.answered == found.rows else f"; {found.rows - found.answered} rows have nothing that the student reads"
+    return Answer(document | {"coverage": found.coverage}, f"{found.answered} predictions in {out}{unseen}")
+
+
+def serve(artifact: Path, /, *, host: str = "127.0.0.1", port: int = 8000) -> Answer:
+    """Answer over HTTP, with a page to try it; stops with Ctrl-C.
+
+    Args:
+        artifact: folder that `understudy export` wrote.
+        host: address to listen on.
+        port: to listen on.
+    """
+    from understudy.serve.app import serve as run_it
+
+    run_it(artifact, host=host, port=port)
+    return Answer({"artifact": str(artifact)}, "stopped")

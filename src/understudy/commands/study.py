@@ -1,0 +1,193 @@
+"""Commands that train and judge: demo, advise, distill, evaluate, compare, store, report, list."""
+
+from pathlib import Path
+from typing import Literal
+
+from understudy.commands.answer import Answer, pairs, values
+from understudy.commands.ship import export
+
+
+def demo(*, out: Path = Path("demo"), seeds: int = 5) -> Answer:
+    """Six views of handwritten digits teach a student that needs one: real data, in the package, about a minute.
+
+    Args:
+        out: folder for corpus, run and artifact.
+        seeds: how many times each system is trained.
+    """
+    from understudy.artifact.predict import Artifact
+    from understudy.artifact.predict_file import predict_file
+    from understudy.recipes.mfeat import mfeat
+    from understudy.recipes.summary import few_rows, summary
+
+    run = mfeat(seeds=seeds, corpus=out / "corpus", out=out / "run")
+    artifact = out / "artifact"
+    if not artifact.exists():
+        export(run.folder, out=artifact)
+    rows = few_rows(run, out / "rows.jsonl")
+    predict_file(Artifact(artifact), rows, out / "predictions.csv", id="id")
+    said = (out / "predictions.csv").read_text(encoding="utf-8").splitlines()[:4]
+    shipped = f"The student, shipped and asked without PyTorch ({out / 'predictions.csv'}):"
+    text = "\n".join([summary(run), "", shipped, *said])
+    return Answer(run.results | {"report": str(run.report), "artifact": str(artifact)}, text, f"open {run.report} in a browser")
+
+
+def advise(corpus: Path, /, *, student: tuple[str, ...], split: str = "", seed: int = 0) -> Answer:
+    """Should this be distilled at all, and from which modality? Quick probes on the train rows.
+
+    Args:
+        corpus: folder of the corpus.
+        student: modalities that will be there in use.
+        split: needed when the corpus has several.
+        seed: of folds and resampling.
+    """
+    from understudy.advise import advise as ask
+    from understudy.corpus import Corpus
+    from understudy.recipes.distill import only_split
+
+    opened = Corpus(corpus)
+    name = split or only_split(opened)
+    found = ask(opened, list(student), split=opened.split(name), seed=seed)
+    go = f"understudy distill {corpus} --student {' '.join(student)} --split {name}"
+    return Answer(found.to_json(), str(found), go)
+
+
+def distill(
+    corpus: Path,
+    /,
+    *,
+    student: tuple[str, ...],
+    teacher: tuple[str, ...] = (),
+    split: str = "",
+    method: str = "kd",
+    options: tuple[str, ...] = (),
+    encoder: tuple[str, ...] = (),
+    teacher_encoder: tuple[str, ...] = (),
+    plan: tuple[str, ...] = (),
+    sizes: tuple[str, ...] = (),
+    ensemble: Literal["no", "yes", "if better"] = "no",
+    teachers_of: str = "",
+    seeds: int = 5,
+    out: Path = Path("runs/distill"),
+) -> Answer:
+    """Train teacher, plain student and distilled student; score the test rows once; write results and report.
+
+    Args:
+        corpus: folder of the corpus.
+        student: modalities that will be there in use.
+        teacher: modalities of the teacher; all when none is named.
+        split: needed when the corpus has several.
+        method: kd or self_distillation; `understudy list` describes them.
+        options: NAME=VALUE of the method, e.g. `temperature=4`.
+        encoder: MODALITY=ENCODER, e.g. `text=small` or `text=FOLDER` of a transformers model (or its hub id).
+        teacher_encoder: the same for the teacher, where it differs.
+        plan: NAME=VALUE of training, e.g. `epochs=20 rate=0.001 batch_size=64 patience=5`.
+        sizes: width=N, dropout=P, modality_dropout=P.
+        ensemble: distil from the mean of all seeds' teachers.
+        teachers_of: a finished run whose teachers are taken.
+        seeds: how many times each system is trained.
+        out: folder of the run; the same command on the same folder goes on where it stopped.
+    """
+    from understudy.recipes.distill import distill as run_it
+    from understudy.recipes.summary import summary
+
+    run = run_it(
+        corpus,
+        student=student,
+        teacher=teacher,
+        split=split,
+        method=method,
+        options=values("--options", options),
+        encoders=pairs("--encoder", encoder),
+        teacher_encoders=pairs("--teacher-encoder", teacher_encoder),
+        sizes=values("--sizes", sizes),
+        plan=values("--plan", plan),
+        ensemble=ensemble,
+        teachers_of=teachers_of,
+        seeds=seeds,
+        out=out,
+    )
+    return Answer(
+        run.results | {"run": str(out), "report": str(run.report)}, summary(run), f"understudy export {out} --out ARTIFACT"
+    )
+
+
+def evaluate(
+    run: Path, /, *, system: Literal["distilled", "plain", "teacher"] = "distilled", seed: int = -1, split: str = ""
+) -> Answer:
+    """Score a trained model on the test rows of a split, with every subset of its modalities.
+
+    Args:
+        run: folder of a finished run.
+        system: which of the three.
+        seed: which training; -1 takes the one that ships.
+        split: of the run's corpus; the run's own when empty.
+    """
+    from understudy.recipes.evaluation import evaluate_subsets
+    from understudy.recipes.run import load
+
+    opened = load(run)
+    found = evaluate_subsets(opened, system=system, seed=None if seed < 0 else seed, split=split)
+    primary = opened.results["metric"]["name"]
+    text = "\n".join(f"{name:30s} {scores.get(primary, float('nan')):.4f}" for name, scores in found.items())
+    return Answer({"run": str(run), "system": system, "metric": primary, "subsets": found}, f"{primary} by modalities\n{text}")
+
+
+def compare(runs: tuple[Path, ...], /) -> Answer:
+    """Several runs in one table, with Holm-adjusted p values.
+
+    Args:
+        runs: folders of finished runs; the first is the one that the others are held against.
+    """
+    from understudy.evaluate.compare import compare_runs
+    from understudy.recipes.summary import comparison_table
+
+    found = compare_runs(runs)
+    return Answer({"runs": found}, comparison_table(found))
+
+
+def store(run: Path, /, *, out: Path, seed: int = -1, codec: Literal["float32", "float16", "int8"] = "float32") -> Answer:
+    """Keep a teacher's answers to every row of its corpus, so that students train without it; the same command goes on.
+
+    Args:
+        run: folder of a finished run.
+        out: folder of the store.
+        seed: which teacher; -1 takes the one that ships.
+        codec: how numbers are kept; the error that this costs is measured and recorded.
+    """
+    from understudy.recipes.evaluation import store_answers
+    from understudy.recipes.run import load
+
+    made = store_answers(load(run), out, seed=None if seed < 0 else seed, codec=codec)
+    error = ", ".join(f"{name} off by at most {found['max']:.2g}" for name, found in made.header["error"].items())
+    document = {
+        "store": str(out),
+        "rows": len(made),
+        "codec": codec,
+        "error": made.header["error"],
+        "fingerprint": made.fingerprint,
+    }
+    return Answer(document, f"{len(made)} answers in {out} ({codec}; {error})")
+
+
+def report(run: Path, /) -> Answer:
+    """Write a finished run's page again.
+
+    Args:
+        run: folder of a finished run.
+    """
+    from understudy.report import write_report
+
+    page = write_report(run)
+    return Answer({"report": str(page)}, str(page), f"open {page} in a browser")
+
+
+def list_() -> Answer:
+    """What there is to choose from: methods and their options, encoders, objectives, commands' file kinds."""
+    from understudy.recipes.catalogue import catalogue
+
+    document = catalogue()
+    methods = [f"  {name}: {found['about']}\n      options: {found['options']}" for name, found in document["methods"].items()]
+    encoders = [f"  {kind}: {', '.join(names)}" for kind, names in document["encoders"].items()]
+    return Answer(
+        document, "\n".join(["methods", *methods, "encoders", *encoders]), "understudy distill CORPUS --student MODALITY"
+    )

@@ -1,0 +1,42 @@
+"""av_digits: a digit seen (MNIST) and spoken (Free Spoken Digit Dataset), an unheard speaker; the student hears only.
+
+The data is read from a folder: https://github.com/Jakobovski/free-spoken-digit-dataset (CC BY-SA 4.0) as `fsdd/recordings.tar`, 5,000 images of
+MNIST (CC BY-SA 3.0) as `mnist5k/mnist_5k.csv.gz`. A picture is paired with a recording of the same digit by a seeded draw.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from understudy.corpus import Corpus
+from understudy.corpus.importers.av_digits import import_av_digits
+from understudy.plan import Plan
+from understudy.recipes.distill import distill
+from understudy.recipes.run import Run
+
+PLAN = Plan(epochs=20, batch_size=64, rate=2e-3, weight_decay=0.05)
+SIZES = {"width": 64, "dropout": 0.2}
+
+
+def av_digits(
+    folder: Path | str,
+    *,
+    speaker: str = "theo",
+    seeds: int | Sequence[int] = 3,
+    corpus: Path | str = "runs/av_digits/corpus",
+    out: Path | str = "runs/av_digits/theo",
+) -> Run:
+    """Image and audio teach audio; `speaker` is never heard in training, and the best epoch is chosen on another unheard one."""
+    data = Path(folder)
+    found = (
+        Corpus(corpus) if (Path(corpus) / "corpus.json").is_file() else import_av_digits(data / "fsdd", data / "mnist5k", corpus)
+    )
+    return distill(
+        found,
+        student=["audio"],
+        teacher=["image", "audio"],
+        split=f"leave-{speaker}",
+        plan=PLAN,
+        sizes=SIZES,
+        seeds=seeds,
+        out=out,
+    )

@@ -1,0 +1,23 @@
+"""What there is to choose from, read off the code itself."""
+
+import inspect
+from typing import Any
+
+from understudy import objectives
+from understudy.methods import CATALOGUE
+from understudy.recipes.blueprint import OWN
+from understudy.recipes.distill import options_of
+
+
+def catalogue() -> dict[str, Any]:
+    """Methods with their first docstring line and options, encoders by kind of modality, objectives."""
+    methods = {}
+    for name, method in CATALOGUE.items():
+        module = inspect.getmodule(method)
+        about = (inspect.getdoc(module) or "").splitlines()[0].partition(": ")[2]
+        methods[name] = {"about": about, "options": ", ".join(str(each) for each in options_of(name).values()) or "none"}
+    encoders = {
+        kind: list(named) + (["FOLDER or hub id of a transformers model"] if kind == "text" else [])
+        for kind, named in OWN.items()
+    }
+    return {"methods": methods, "encoders": encoders, "objectives": list(objectives.__all__)}

@@ -1,0 +1,127 @@
+"""The main job: teacher, plain student and distilled student, with the same seeds, steps and validation."""
+
+import inspect
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, fields, replace
+from pathlib import Path
+from typing import Any, Literal
+
+from understudy.corpus import Corpus, Split
+from understudy.methods import CATALOGUE
+from understudy.plan import Plan
+from understudy.recipes.blueprint import own_encoder
+from understudy.recipes.job import Job
+from understudy.recipes.run import Run, begin
+
+Choice = Literal["no", "yes", "if better"]
+
+
+def distill(
+    corpus: Corpus | Path | str,
+    *,
+    student: Sequence[str],
+    teacher: Sequence[str] = (),
+    split: str = "",
+    method: str = "kd",
+    options: Mapping[str, Any] | None = None,
+    encoders: Mapping[str, str] | None = None,
+    teacher_encoders: Mapping[str, str] | None = None,
+    sizes: Mapping[str, Any] | None = None,
+    plan: Plan | Mapping[str, Any] | None = None,
+    teacher_plan: Plan | None = None,
+    ensemble: Choice = "no",
+    teachers_of: Path | str = "",
+    seeds: int | Sequence[int] = 5,
+    out: Path | str = "runs/distill",
+) -> Run:
+    """Train the three systems, score the test split once, and write results and report into `out`; the same call resumes.
+
+    student, teacher: modalities (teacher: all when empty). split: needed when the corpus has several. method, options: a name of
+    `understudy.methods` and its own options. encoders, teacher_encoders: modality -> encoder (for text also a transformers folder
+    or hub id); the teacher takes the student's where it has none. sizes: `width`, `dropout`, `modality_dropout` of every model.
+    plan: the student's, or what to change in the default one; teacher_plan: the same when None. ensemble: distil from the mean of all seeds' teachers; "if better"
+    asks the validation rows. teachers_of: a finished run whose teachers are taken (same corpus, split, teacher and seeds).
+    ValueError and KeyError say what cannot be done.
+    """
+    corpus = corpus if isinstance(corpus, Corpus) else Corpus(corpus)
+    rows = corpus.split(split or only_split(corpus))
+    reads = {"student": tuple(student), "teacher": tuple(teacher) or tuple(corpus.modalities)}
+    check_modalities(corpus, rows, reads)
+    check_method(method, options or {})
+    own, theirs = dict(encoders or {}), dict(encoders or {}) | dict(teacher_encoders or {})
+    if not isinstance(plan, Plan):
+        plan = changed(default_plan(rows, pretrained=any(not own_encoder(name) for name in theirs.values())), plan or {})
+    arguments = {
+        "corpus": str(corpus.folder),
+        "split": rows.name,
+        "student": list(reads["student"]),
+        "teacher": list(reads["teacher"]),
+        "method": method,
+        "options": dict(options or {}),
+        "encoders": own,
+        "teacher_encoders": theirs,
+        "sizes": dict(sizes or {}),
+        "plan": asdict(plan),
+        "teacher_plan": asdict(teacher_plan or plan),
+        "ensemble": ensemble,
+        "teachers_of": str(teachers_of),
+        "seeds": list(range(seeds)) if isinstance(seeds, int) else list(seeds),
+    }
+    run = begin(Path(out), recipe="distill", arguments=arguments, corpus=corpus, split=rows)
+    return Job(run, corpus, rows, plan, teacher_plan or plan).play()
+
+
+def only_split(corpus: Corpus) -> str:
+    """The name of the corpus's one split; ValueError when there is none or a choice."""
+    if len(corpus.splits) == 1:
+        return corpus.splits[0]
+    if not corpus.splits:
+        raise ValueError(f"{corpus.folder} has no split yet; `understudy split {corpus.folder}` makes one")
+    raise ValueError(f"{corpus.folder} has several splits; choose one of {', '.join(corpus.splits)}")
+
+
+def check_modalities(corpus: Corpus, split: Split, reads: Mapping[str, Sequence[str]]) -> None:
+    """KeyError for a modality that the corpus lacks, ValueError for players that read nothing of the train or test rows."""
+    for player, modalities in reads.items():
+        if not modalities or len(set(modalities)) != len(modalities):
+            raise ValueError(f"the {player} needs at least one modality, each once; choose from {', '.join(corpus.modalities)}")
+        for modality in modalities:
+            if modality not in corpus.modalities:
+                raise KeyError(f"no modality {modality!r} for the {player}; the corpus has {', '.join(corpus.modalities)}")
+            for part in ("train", "test"):
+                if not corpus.present(modality)[getattr(split, part)].any():
+                    raise ValueError(f"no {part} row of split {split.name!r} has {modality!r}, which the {player} reads")
+
+
+def check_method(name: str, options: Mapping[str, Any]) -> None:
+    """KeyError for an unknown method, ValueError for an option that it does not have."""
+    known = {each for each in CATALOGUE if each != "supervised"}
+    if name not in known:
+        raise KeyError(f"no method {name!r}; choose from {', '.join(sorted(known))} (the plain control is always trained)")
+    allowed = options_of(name)
+    wrong = [option for option in options if option not in allowed]
+    if wrong:
+        raise ValueError(f"{name} has no option {', '.join(wrong)}; it has {', '.join(allowed)}")
+
+
+def options_of(method: str) -> dict[str, inspect.Parameter]:
+    """A method's own options: the keyword-only arguments of its constructor."""
+    found = inspect.signature(CATALOGUE[method]).parameters
+    return {name: each for name, each in found.items() if each.kind is inspect.Parameter.KEYWORD_ONLY}
+
+
+def changed(plan: Plan, changes: Mapping[str, Any]) -> Plan:
+    """The plan with other values; ValueError for a name that a plan does not have."""
+    known = [each.name for each in fields(plan)]
+    wrong = [name for name in changes if name not in known]
+    if wrong:
+        raise ValueError(f"a plan has no {', '.join(wrong)}; it has {', '.join(known)}")
+    return replace(plan, **changes)
+
+
+def default_plan(split: Split, *, pretrained: bool) -> Plan:
+    """About 1,500 updates of new networks, or 5 epochs of pretrained ones; validation stops early where there are such rows."""
+    batch = 64 if len(split.train) < 10_000 else 256
+    epochs = 5 if pretrained else max(5, min(200, math.ceil(1500 * batch / len(split.train))))
+    return Plan(epochs=epochs, batch_size=batch, patience=max(5, epochs // 5) if len(split.valid) else None)

@@ -1,0 +1,213 @@
+"""Job: one distillation under way. What it finished is on disk and is not done again."""
+
+import inspect
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from understudy.checkpoint import load_weights, remove, save_weights
+from understudy.corpus import Corpus, Split
+from understudy.evaluate import compare, cost, score, subsets
+from understudy.evaluate.written import write_json
+from understudy.fit import Scores, fit
+from understudy.loader import Loader
+from understudy.methods import CATALOGUE, Method, Supervised
+from understudy.model import Model, views_of
+from understudy.plan import Plan
+from understudy.prepare.view import Views
+from understudy.recipes.blueprint import Blueprint, draw
+from understudy.recipes.run import WEIGHTS, Run, load
+from understudy.report import write_report
+from understudy.store import write_store
+from understudy.task import Task
+from understudy.teachers import Ensemble, Frozen, Stored, Teacher
+
+
+@dataclass(frozen=True)
+class Job:
+    """One distillation under way; every step it finished is on disk and is not done again."""
+
+    run: Run
+    corpus: Corpus
+    split: Split
+    plan: Plan
+    teacher_plan: Plan
+
+    @property
+    def arguments(self) -> Mapping[str, Any]:
+        return self.run.settings["arguments"]
+
+    def play(self) -> Run:
+        """Everything, in order."""
+        student = self.blueprint("student", self.arguments["student"], self.arguments["encoders"])
+        teacher = self.blueprint("teacher", self.arguments["teacher"], self.arguments["teacher_encoders"])
+        leads = {seed: self.lead(teacher, seed) for seed in self.run.seeds}
+        answers, ensemble = self.answers(leads)
+        plain, distilled = {}, {}
+        for seed in self.run.seeds:
+            plain[seed] = self.train("plain", seed, Supervised(student.build(seed)))
+            taught = method_of(self.arguments, student.build(seed), answers[seed])
+            distilled[seed] = self.train("distilled", seed, taught)
+        self.conclude({"teacher": leads, "plain": plain, "distilled": distilled}, ensemble)
+        return self.run
+
+    def blueprint(self, name: str, modalities: Sequence[str], named: Mapping[str, str]) -> Blueprint:
+        """Saved with the run, so that it is drawn once and models come back without the corpus."""
+        if not (self.run.folder / f"{name}.json").is_file():
+            draw(self.corpus, self.split, modalities, name=name, named=named, sizes=self.arguments["sizes"]).save(self.run.folder)
+        return Blueprint.load(self.run.folder, name)
+
+    def lead(self, teacher: Blueprint, seed: int) -> Model:
+        """The teacher of a seed: trained here, or taken from the run that `teachers_of` names."""
+        if not self.arguments["teachers_of"]:
+            return self.train("teacher", seed, Supervised(teacher.build(seed)))
+        other = load(self.arguments["teachers_of"])
+        for name in ("split", "teacher", "teacher_encoders", "sizes", "teacher_plan"):
+            if other.settings["arguments"][name] != self.arguments[name]:
+                raise ValueError(f"the teachers of {other.folder} were trained with another {name}; train them here instead")
+        if other.settings["corpus_fingerprint"] != self.corpus.fingerprint:
+            raise ValueError(f"the teachers of {other.folder} were trained on another corpus; train them here instead")
+        model = other.model("teacher", seed=seed)
+        return self.finish("teacher", seed, model)
+
+    def train(self, system: str, seed: int, method: Method) -> Model:
+        """Train `method` with this seed unless that is done; returns its student with the selected weights."""
+        folder, model = self.run.folder / system / f"seed-{seed}", method.student
+        if (folder / WEIGHTS).is_file():
+            load_weights(model, folder / WEIGHTS)
+            return model.eval()
+        plan = self.teacher_plan if system == "teacher" else self.plan
+        say(f"{system}, seed {seed}: {'+'.join(model.modalities)}, {plan.epochs} epochs at most")
+        alone = isinstance(method, Supervised)
+        train = self.loader(method.views(), self.split.train, plan, seed=seed, shuffle=True, labelled_only=alone)
+        validate = self.validator(model) if len(self.split.valid) else None
+        fit(method, train, plan=plan, seed=seed, out=folder, validate=validate)
+        return self.finish(system, seed, model)
+
+    def finish(self, system: str, seed: int, model: Model) -> Model:
+        """Score the test rows once, then write the weights: they say that this model is done."""
+        folder = self.run.folder / system / f"seed-{seed}"
+        if not (folder / WEIGHTS).is_file():
+            predictions = score.predict(model, self.evaluation(model, self.split.test))
+            if self.corpus.groups is not None:
+                predictions = predictions.grouped(self.corpus.ids, self.corpus.groups)
+            predictions.save(folder / "predictions.npz")
+            save_weights(model, folder / WEIGHTS)
+            remove(folder)
+        return model.eval()
+
+    def loader(self, views: Views, rows: Any, plan: Plan, **options: Any) -> Loader:
+        """Batches of train rows: targets only where the split says so, like lengths together where there is a text."""
+        text = [m for m in (*self.arguments["student"], *views) if self.corpus.modalities[m].kind == "text" and m in views]
+        labelled = self.split.labelled
+        return Loader(
+            self.corpus,
+            rows,
+            views,
+            task=self.corpus.task,
+            batch_size=plan.batch_size,
+            labelled=labelled,
+            similar_length=text[0] if text and len(labelled) == len(rows) else None,
+            **options,
+        )
+
+    def evaluation(self, model: Model, rows: Any) -> Loader:
+        """Every row once, in order."""
+        return Loader(self.corpus, rows, views_of(model), task=self.corpus.task, batch_size=256, shuffle=False)
+
+    def validator(self, model: Model) -> Callable[[], Scores]:
+        """Scores of `model` on the validation rows, whenever asked."""
+        loader, task = self.evaluation(model, self.split.valid), model.task
+
+        def validate() -> Scores:
+            found = score.score(task, score.predict(model, loader))
+            return Scores(found[task.primary], task.higher_is_better, found)
+
+        return validate
+
+    def answers(self, leads: Mapping[int, Model]) -> tuple[dict[int, Teacher], bool]:
+        """What each seed's student learns from, stored once; and whether that is the ensemble of all teachers."""
+        ensemble = self.arguments["ensemble"] == "yes" or (self.arguments["ensemble"] == "if better" and self.better(leads))
+        teachers: dict[int, Teacher] = {seed: Frozen(model) for seed, model in leads.items()}
+        if ensemble:
+            teachers = dict.fromkeys(leads, Ensemble(list(teachers.values())))
+        stored: dict[int, Teacher] = {}
+        for seed, teacher in teachers.items():
+            folder = self.run.folder / "teacher" / ("answers" if ensemble else f"seed-{seed}/answers")
+            rows = Loader(self.corpus, self.split.train, teacher.views, task=self.corpus.task, batch_size=256, shuffle=False)
+            stored[seed] = Stored(write_store(folder, teacher, rows, corpus=self.corpus.fingerprint))
+        return stored, ensemble
+
+    def better(self, leads: Mapping[int, Model]) -> bool:
+        """Whether, on the validation rows, the mean of all teachers beats the teachers' mean score."""
+        if not len(self.split.valid):
+            raise ValueError('ensemble "if better" asks the validation rows, and this split has none; say "yes" or "no"')
+        task = next(iter(leads.values())).task
+        loaders = [self.evaluation(model, self.split.valid) for model in leads.values()]
+        single = [
+            score.score(task, score.predict(m, each))[task.primary] for m, each in zip(leads.values(), loaders, strict=True)
+        ]
+        joint = score.collect(Ensemble([Frozen(model) for model in leads.values()]), task, loaders[0])
+        gain = score.score(task, joint)[task.primary] - sum(single) / len(single)
+        return gain > 0 if task.higher_is_better else gain < 0
+
+    def conclude(self, systems: Mapping[str, Mapping[int, Model]], ensemble: bool) -> None:
+        """results.json, subsets.json, cost.json, the seed that ships, report.html."""
+        task = next(iter(systems["teacher"].values())).task
+        compared = {name: self.system(name, models) for name, models in systems.items()}
+        if ensemble:
+            compared["ensemble"] = self.ensemble(list(systems["teacher"].values()))
+        sizes = {part: len(getattr(self.split, part)) for part in ("train", "labelled", "valid", "test")}
+        write_json(self.run.folder / "ships.json", {"seed": self.best(systems["distilled"])})
+        cost.write_cost(self.run.folder, {name: self.cost(next(iter(models.values()))) for name, models in systems.items()})
+        subsets.write_subsets(self.run.folder, self.subsets(task, systems))
+        validated = f"best epoch on {sizes['valid']} validation rows" if sizes["valid"] else "none: the plan was fixed in advance"
+        split = {"name": self.split.name} | sizes
+        compare.write_results(self.run.folder, compare.compare(task, compared, split=split, selection=validated))
+        write_report(self.run.folder)
+
+    def system(self, name: str, models: Mapping[int, Model]) -> compare.System:
+        """A system as the comparison wants it."""
+        model = next(iter(models.values()))
+        return compare.System(model.modalities, cost.parameters_of(model)["total"], self.run.predictions(name))
+
+    def ensemble(self, models: Sequence[Model]) -> compare.System:
+        """All teachers together, on the test rows."""
+        teacher = Ensemble([Frozen(model) for model in models])
+        found = score.collect(teacher, models[0].task, self.evaluation(models[0], self.split.test))
+        if self.corpus.groups is not None:
+            found = found.grouped(self.corpus.ids, self.corpus.groups)
+        return compare.System(teacher.modalities, sum(cost.parameters_of(m)["total"] for m in models), [found])
+
+    def best(self, models: Mapping[int, Model]) -> int:
+        """The seed whose student is best on validation; the first one when there is none."""
+        if not len(self.split.valid):
+            return next(iter(models))
+        found = {seed: self.validator(model)() for seed, model in models.items()}
+        return max(found, key=lambda seed: found[seed].primary * (1 if found[seed].higher_is_better else -1))
+
+    def cost(self, model: Model) -> dict[str, Any]:
+        """Parameters and latencies, measured on the first test rows."""
+        rows = self.split.test[:16]
+        return cost.measure(model, {m: self.corpus.cells(m, rows) for m in model.modalities})
+
+    def subsets(self, task: Task, systems: Mapping[str, Mapping[int, Model]]) -> dict[str, Any]:
+        """Every non-empty subset of each system's modalities on the test rows."""
+        found = {}
+        for name, models in systems.items():
+            asked = [subsets.predict_subsets(model, self.evaluation(model, self.split.test)) for model in models.values()]
+            found[name] = [subsets.score_subsets(task, predictions) for predictions in asked]
+        return subsets.subsets_document(found)
+
+
+def method_of(arguments: Mapping[str, Any], student: Model, teacher: Teacher) -> Method:
+    """The distilling method by its name, with the teacher if it takes one."""
+    method = CATALOGUE[arguments["method"]]
+    given = {"teacher": teacher} if "teacher" in inspect.signature(method).parameters else {}
+    return method(student, **given, **arguments["options"])
+
+
+def say(words: str) -> None:
+    """Progress goes to stderr: stdout is for answers."""
+    print(words, file=sys.stderr, flush=True)

@@ -1,0 +1,107 @@
+"""Run: what one recipe left in a folder, and how it comes back."""
+
+import json
+import platform
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from understudy.checkpoint import load_weights
+from understudy.corpus import Corpus, Split
+from understudy.evaluate.compare import predictions_of, read_results
+from understudy.evaluate.predictions import Predictions
+from understudy.evaluate.written import write_json
+from understudy.model import Model
+from understudy.recipes.blueprint import Blueprint
+
+VERSIONED = ("understudy", "torch", "numpy", "pyarrow", "transformers", "tokenizers")
+WEIGHTS = "model.safetensors"
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run's folder. `settings` is its run.json: recipe, resolved arguments, versions, corpus fingerprint, split hash."""
+
+    folder: Path
+    settings: Mapping[str, Any]
+
+    @property
+    def results(self) -> dict[str, Any]:
+        """results.json; FileNotFoundError while the run is not finished."""
+        return read_results(self.folder)
+
+    @property
+    def verdict(self) -> str:
+        """ "better", "worse" or "not distinguishable": the distilled student against the plain one."""
+        return self.results["comparison"]["verdict"]
+
+    @property
+    def report(self) -> Path:
+        """The page about this run."""
+        return self.folder / "report.html"
+
+    @property
+    def seeds(self) -> list[int]:
+        return list(self.settings["arguments"]["seeds"])
+
+    def corpus(self) -> Corpus:
+        """The corpus it was run on; ValueError when the folder holds other rows by now."""
+        corpus = Corpus(self.settings["arguments"]["corpus"])
+        if corpus.fingerprint != self.settings["corpus_fingerprint"]:
+            raise ValueError(f"{corpus.folder} holds other rows than the ones {self.folder} was run on")
+        return corpus
+
+    def split(self) -> Split:
+        return self.corpus().split(self.settings["arguments"]["split"])
+
+    def model(self, system: str = "distilled", *, seed: int | None = None) -> Model:
+        """A trained model, in evaluation mode; by default the distilled student of the seed that ships."""
+        seed = self.ships if seed is None else seed
+        path = self.folder / system / f"seed-{seed}" / WEIGHTS
+        if not path.is_file():
+            raise FileNotFoundError(f"{self.folder} holds no trained {system!r} of seed {seed}; its seeds are {self.seeds}")
+        model = Blueprint.load(self.folder, "teacher" if system == "teacher" else "student").build(seed, weights=False)
+        load_weights(model, path)
+        return model.eval()
+
+    @property
+    def ships(self) -> int:
+        """The seed that is exported: the distilled student best on validation, or the first seed when nothing was validated."""
+        chosen = self.folder / "ships.json"
+        return json.loads(chosen.read_text())["seed"] if chosen.is_file() else self.seeds[0]
+
+    def predictions(self, system: str) -> list[Predictions]:
+        """Test predictions of `teacher`, `plain` or `distilled`, one a seed."""
+        return predictions_of(self.folder, system)
+
+
+def load(folder: Path | str) -> Run:
+    """The run in `folder`; FileNotFoundError when it holds none."""
+    path = Path(folder) / "run.json"
+    if not path.is_file():
+        raise FileNotFoundError(f"{folder} holds no run (no run.json); `understudy distill ... --out FOLDER` makes one")
+    return Run(Path(folder), json.loads(path.read_text(encoding="utf-8")))
+
+
+def begin(folder: Path, *, recipe: str, arguments: Mapping[str, Any], corpus: Corpus, split: Split) -> Run:
+    """Start a run, or go on with the same one; ValueError when the folder holds anything else."""
+    settings = {
+        "recipe": recipe,
+        "arguments": dict(arguments),
+        "corpus_fingerprint": corpus.fingerprint,
+        "split_hash": split.hash,
+        "versions": {"python": platform.python_version()} | {name: version(name) for name in VERSIONED},
+    }
+    settings = json.loads(json.dumps(settings))
+    if (folder / "run.json").is_file():
+        other = load(folder).settings
+        differ = [key for key in settings["arguments"] if settings["arguments"][key] != other["arguments"].get(key)]
+        differ += [key for key in ("recipe", "corpus_fingerprint", "split_hash", "versions") if settings[key] != other[key]]
+        if differ:
+            raise ValueError(f"{folder} holds another run (differs in {', '.join(differ)}); give another --out or remove it")
+    elif folder.exists() and any(folder.iterdir()):
+        raise ValueError(f"{folder} exists and holds no run; give another --out or remove it")
+    write_json(folder / "run.json", settings)
+    return Run(folder, settings)

@@ -1,0 +1,52 @@
+"""A run in a few lines of text, for a terminal."""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from understudy.evaluate.written import write_whole
+from understudy.recipes.run import Run
+from understudy.report.recorded import read_run
+from understudy.report.words import story
+
+
+def summary(run: Run) -> str:
+    """The sentence, the table of systems, and where the report is."""
+    results = run.results
+    metric = results["metric"]["name"]
+    lines = [story(read_run(run.folder)).headline, "", f"{'system':10s} {'reads':32s} {'parameters':>10s}  {metric} (95 % over seeds)"]
+    for name, system in results["systems"].items():
+        found = system["metrics"][metric]
+        spread = f" [{found['low']:.4f}, {found['high']:.4f}]" if found["low"] is not None else ""
+        lines.append(f"{name:10s} {'+'.join(system['modalities']):32s} {system['parameters']:10,d}  {found['mean']:.4f}{spread}")
+    found, share = results["comparison"], results["recovered_share"]
+    lines.append(
+        f"distilled - plain: {found['difference']:+.4f} [{found['low']:+.4f}, {found['high']:+.4f}], p = {found['p']:.2g}: {found['verdict']}"
+    )
+    if share:
+        lines.append(
+            f"recovered share of the teacher's advantage: {share['value']:.2f} [{share['low']:.2f}, {share['high']:.2f}]"
+        )
+    return "\n".join([*lines, f"report: {run.report}"])
+
+
+def comparison_table(entries: Sequence[Mapping[str, Any]]) -> str:
+    """One line a run."""
+    lines = [f"{'run':40s} {'teacher':>8s} {'plain':>8s} {'distilled':>9s} {'difference':>10s} {'p (Holm)':>8s}  verdict"]
+    for each in entries:
+        means, found = each["means"], each["comparison"]
+        teacher = f"{means['teacher']:8.4f}" if means.get("teacher") is not None else " " * 8
+        numbers = f"{teacher} {means['plain']:8.4f} {means['distilled']:9.4f} {found['difference']:+10.4f} {found['p_holm']:8.2g}"
+        lines.append(f"{each['run']:40s} {numbers}  {found['verdict_holm']}")
+    return "\n".join(lines)
+
+
+def few_rows(run: Run, path: Path, *, rows: int = 20) -> Path:
+    """The first test rows as JSON lines with what the student reads and nothing else; vectors only."""
+    corpus, split = run.corpus(), run.split()
+    chosen = split.test[:rows]
+    columns = {m: corpus.cells(m, chosen).values.tolist() for m in run.settings["arguments"]["student"]}
+    records = [{"id": corpus.ids[row]} | {m: column[i] for m, column in columns.items()} for i, row in enumerate(chosen)]
+    write_whole(path, lambda file: file.write("".join(json.dumps(each) + "\n" for each in records).encode()))
+    return path
