@@ -53,7 +53,7 @@ class Predictions:
         """A `.npz` without pickled objects, whole or not at all."""
         said = {"values": self.values, "target": self.target, "has_target": self.has_target, "seen": self.seen}
         names = {"id": self.id} if self.group is None else {"id": self.id, "group": self.group}
-        arrays = said | {name: column.astype(str) for name, column in names.items()}
+        arrays: dict[str, Any] = said | {name: column.astype(str) for name, column in names.items()}
         write_whole(path, lambda file: np.savez_compressed(file, **arrays))
 
     @staticmethod

@@ -1,0 +1,116 @@
+"""Numbers as people read them: shares in percent, counts with a thin space, errors in their own unit."""
+
+from collections.abc import Mapping
+from math import floor, isfinite, log10
+from typing import Any
+
+SHARES = {
+    "accuracy",
+    "macro_f1",
+    "acc2_has0",
+    "acc2_non0",
+    "f1_has0",
+    "f1_non0",
+    "acc7",
+    "acc7_binned",
+    "acc5",
+    "ece",
+    "coverage",
+}
+COUNTS = {"n_has0", "n_non0"}
+LOWER_IS_BETTER = {"mae", "rmse", "nll", "ece"}
+LABELS = {
+    "accuracy": "accuracy",
+    "macro_f1": "macro F1",
+    "nll": "log-loss",
+    "ece": "calibration error",
+    "mae": "mean absolute error",
+    "rmse": "root mean squared error",
+    "corr": "correlation",
+    "r2": "R²",
+    "acc2_has0": "Acc-2 has0",
+    "acc2_non0": "Acc-2 non0",
+    "f1_has0": "F1 has0",
+    "f1_non0": "F1 non0",
+    "acc7": "Acc-7",
+    "acc7_binned": "Acc-7 binned",
+    "acc5": "Acc-5",
+    "n_has0": "rows has0",
+    "n_non0": "rows non0",
+}
+NONE = "–"
+MINUS = "−"
+NARROW, FIXED = "\u202f", "\u00a0"
+"""A narrow space and a common one; neither breaks a line."""
+
+
+def label(metric: str) -> str:
+    """A metric's name in words."""
+    return LABELS.get(metric, metric)
+
+
+def value(metric: str, number: float | None, *, digits: int = 2) -> str:
+    """A metric's value with its unit: 76.43 %, 0.784; shares with `digits` decimals. A dash for nothing."""
+    if number is None or not isfinite(number):
+        return NONE
+    if metric in SHARES:
+        return f"{signed(100 * number, digits)}{NARROW}%"
+    return whole(number) if metric in COUNTS else plain(number)
+
+
+def interval(metric: str, low: float | None, high: float | None) -> str:
+    """Both ends of an interval; shares between 0 and 100 %, where a t interval may overshoot."""
+    if low is None or high is None:
+        return NONE
+    if metric in SHARES:
+        return f"{signed(max(0.0, 100 * low), 2)}{FIXED}to{FIXED}{signed(min(100.0, 100 * high), 2)}"
+    return f"{plain(low)}{FIXED}to{FIXED}{plain(high)}"
+
+
+def change(metric: str, number: float) -> str:
+    """A difference with its sign, shares in percentage points: +18.2, −0.013."""
+    text = signed(100 * number, 1) if metric in SHARES else plain(number)
+    return text if text.startswith(MINUS) or not text.strip("0.") else f"+{text}"
+
+
+def plain(number: float) -> str:
+    """Three decimals near one, four significant digits elsewhere."""
+    size = abs(number)
+    decimals = 3 if size < 10 else max(0, 3 - floor(log10(size)))
+    if 0 < size < 0.01:
+        decimals = 2 - floor(log10(size))
+    return signed(number, min(decimals, 8))
+
+
+def signed(number: float, decimals: int) -> str:
+    """Fixed decimals, a true minus sign, thin spaces in thousands, and no minus before zero."""
+    text = f"{number:,.{decimals}f}".replace(",", NARROW)
+    return text.replace("-", MINUS if text.strip("-0.") else "")
+
+
+def whole(number: float) -> str:
+    """A count: 1 284."""
+    return signed(number, 0)
+
+
+def probability(p: float) -> str:
+    """p = 0.012, p < 0.001."""
+    return "p < 0.001" if p < 0.001 else f"p = {p:.3f}" if p < 0.1 else f"p = {p:.2f}"
+
+
+def percent(share: float) -> str:
+    """A share without decimals: 61 %."""
+    return f"{signed(100 * share, 0)}{NARROW}%"
+
+
+def milliseconds(latency: Mapping[str, Any] | None, which: str) -> str:
+    """p50 or p95 of a measured latency, in ms with two significant digits."""
+    if not latency:
+        return NONE
+    number = float(latency[which])
+    return signed(number, 0 if number >= 100 else 1 if number >= 10 else 2 if number >= 0.1 else 3)
+
+
+def names(modalities: list[str]) -> str:
+    """text, or text and audio, or a, b and c."""
+    return modalities[0] if len(modalities) == 1 else f"{', '.join(modalities[:-1])} and {modalities[-1]}"

@@ -1,0 +1,164 @@
+"""Page: RUN/report.html, one file that needs no network, no script and no other file."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from understudy.report import figures as draw
+from understudy.report.numbers import change, interval, label, milliseconds, names, percent, probability, value, whole
+from understudy.report.recorded import Recorded, read_run
+from understudy.report.words import ends, points, story, unit
+
+TITLES = {"teacher": "Teacher", "plain": "Plain student", "distilled": "Distilled student", "ensemble": "Teachers together"}
+
+
+def write_report(run: Path) -> Path:
+    """Write the page of a finished run from its files and return its path; it is replaced whole or not at all."""
+    target = run / "report.html"
+    part = target.with_name(f".{target.name}.{os.getpid()}.part")
+    try:
+        with part.open("w", encoding="utf-8") as file:
+            file.write(render(read_run(run)))
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(target)
+    finally:
+        part.unlink(missing_ok=True)
+    return target
+
+
+def render(run: Recorded) -> str:
+    """The page as text. Everything that comes from data is escaped by the template."""
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    here = FileSystemLoader(Path(__file__).parent)
+    environment = Environment(loader=here, autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=StrictUndefined)
+    return environment.get_template("page.html.j2").render(
+        run=run.name,
+        story=story(run),
+        metric=label(run.metric) + (f" ({unit(run).strip()})" if unit(run) else ""),
+        systems=[system_row(run, name) for name in run.systems],
+        metrics=metric_rows(run),
+        titles=[title(name) for name in run.systems],
+        facts=facts(run),
+        comparison=run.results["comparison"],
+        figures=figures(run),
+        costs=[cost_rows(run, name) for name in ("teacher", "distilled") if name in run.cost],
+        machine=next((entry["machine"] for entry in run.cost.values()), {}),
+        data=data_rows(run),
+        settings=flat(run.settings),
+        interval_kind=run.results.get("interval", "95 % interval over seeds"),
+        footnotes=run.results["comparison"]["test"],
+    )
+
+
+def title(system: str) -> str:
+    """What a system is called in the text."""
+    return TITLES.get(system, system)
+
+
+def system_row(run: Recorded, name: str) -> dict[str, Any]:
+    """A system's line in the main table."""
+    system = run.systems[name]
+    found = system["metrics"][run.metric]
+    return {
+        "key": name,
+        "title": title(name),
+        "modalities": names(list(system["modalities"])),
+        "parameters": whole(system["parameters"]),
+        "mean": value(run.metric, found["mean"]),
+        "interval": interval(run.metric, found["low"], found["high"]),
+        "seeds": len(found["seeds"]),
+    }
+
+
+def metric_rows(run: Recorded) -> list[tuple[str, list[tuple[str, str]]]]:
+    """Every metric with its mean and deviation by system."""
+    rows = []
+    for metric in run.systems["plain"]["metrics"]:
+        cells = [system["metrics"].get(metric, {"mean": None, "std": None}) for system in run.systems.values()]
+        rows.append((label(metric), [(value(metric, c["mean"]), value(metric, c["std"]) if c["std"] else "") for c in cells]))
+    return rows
+
+
+def facts(run: Recorded) -> list[tuple[str, str, str]]:
+    """The few numbers of the strip under the headline: what, how much, and a note."""
+    comparison, share = run.results["comparison"], run.results.get("recovered_share")
+    spread = ", ".join(part for part in (points(run).strip(), f"95 % interval {ends(run, 'to')}") if part)
+    found = [("Difference to plain", change(run.metric, comparison["difference"]), spread)]
+    if share:
+        span = f"{percent(share['low'])} to {percent(share['high'])}"
+        found.append(("Share recovered", percent(share["value"]), f"of the teacher’s advantage, {span}"))
+    found.append(("Chance alone", probability(comparison["p"]), "permutation test, two-sided"))
+    parameters = {name: run.systems[name]["parameters"] for name in run.systems}
+    if "teacher" in parameters:
+        part = parameters["distilled"] / max(parameters["teacher"], 1)
+        found.append(("Size of what ships", whole(parameters["distilled"]), f"parameters, {percent(part)} of the teacher’s"))
+    return found
+
+
+def figures(run: Recorded) -> dict[str, Any]:
+    """The drawings that the run's files allow; what is missing is None."""
+    logged = any(log for logs in run.logs.values() for log in logs)
+    predicted = any(run.predictions.values())
+    classes = run.results["task"]["kind"] == "classification"
+    trust = (draw.reliability_figure if classes else draw.truth_figure) if predicted else None
+    curves, validated = draw.curves_figure(run) if logged else (None, False)
+    return {
+        "systems": draw.systems_figure(run),
+        "subsets": draw.subsets_figure(run) if draw.has_subsets(run.subsets) else None,
+        "curves": curves,
+        "validated": validated,
+        "trust": trust(run) if trust else None,
+        "classes": classes,
+    }
+
+
+def cost_rows(run: Recorded, system: str) -> dict[str, Any]:
+    """A system's costs by modality, then of what joins them, then in all."""
+    entry = run.cost[system]
+    parameters, latency = entry["parameters"], entry["latency_ms"]
+    rows = [
+        (name, whole(count), latency["views"][name], latency["encoders"][name]) for name, count in parameters["encoders"].items()
+    ]
+    joint = whole(parameters["fusion"] + parameters["head"])
+    lines = [(name, count, *times(view), *times(encoder)) for name, count, view, encoder in rows]
+    dashes = ("", "", "", "")
+    return {
+        "title": title(system),
+        "lines": [*lines, ("fusion and head", joint, *dashes)],
+        "total": ("whole model", whole(parameters["total"]), "", "", *times(latency["model"])),
+    }
+
+
+def times(latency: Mapping[str, Any] | None) -> tuple[str, str]:
+    """p50 and p95."""
+    return milliseconds(latency, "p50"), milliseconds(latency, "p95")
+
+
+def data_rows(run: Recorded) -> list[tuple[str, str]]:
+    """Facts of the split, of coverage and of selection."""
+    split, results = run.results["split"], run.results
+    counts = [
+        (f"{part.capitalize()} rows", whole(split[part])) for part in ("train", "labelled", "valid", "test") if part in split
+    ]
+    scored = whole(results["rows"]) if "rows" in results else whole(split["test"] * results["coverage"])
+    return [
+        ("Split", str(split["name"])),
+        *counts,
+        ("Test rows scored", f"{scored}, coverage {value('coverage', results['coverage'], digits=1)}"),
+        ("Selection", results.get("selection", "")),
+    ]
+
+
+def flat(settings: Mapping[str, Any], above: str = "") -> list[tuple[str, str]]:
+    """Nested settings as `a.b` and text."""
+    rows: list[tuple[str, str]] = []
+    for name, given in settings.items():
+        if isinstance(given, Mapping) and given:
+            rows += flat(given, f"{above}{name}.")
+        else:
+            shown = ", ".join(map(str, given)) if isinstance(given, list) else "none" if given is None else str(given)
+            rows.append((f"{above}{name}", shown or "–"))
+    return rows

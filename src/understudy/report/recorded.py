@@ -1,0 +1,84 @@
+"""Recorded: what a run left on disk, read for the page."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from understudy.evaluate.predictions import Predictions
+
+ORDER = ("teacher", "plain", "distilled")
+
+
+@dataclass(frozen=True, eq=False)
+class Recorded:
+    """A run's files as objects; what the run did not write is empty, and the page goes without it."""
+
+    name: str
+    results: Mapping[str, Any]
+    settings: Mapping[str, Any]
+    subsets: Mapping[str, Any]
+    cost: Mapping[str, Any]
+    logs: Mapping[str, Sequence[Sequence[Mapping[str, Any]]]]
+    """System -> a seed -> an epoch -> its line."""
+    predictions: Mapping[str, Sequence[Predictions]]
+
+    @property
+    def systems(self) -> dict[str, Mapping[str, Any]]:
+        """Results by system: teacher, plain, distilled, then any others."""
+        found = self.results["systems"]
+        names = [name for name in ORDER if name in found] + [name for name in found if name not in ORDER]
+        return {name: found[name] for name in names}
+
+    @property
+    def metric(self) -> str:
+        return self.results["metric"]["name"]
+
+    @property
+    def higher(self) -> bool:
+        return self.results["metric"]["higher_is_better"]
+
+
+def read_run(run: Path) -> Recorded:
+    """Everything the page draws; FileNotFoundError without results.json, ValueError for one that is no results."""
+    path = run / "results.json"
+    if not path.is_file():
+        raise FileNotFoundError(f"{run} holds no results.json: give the folder of a finished run")
+    results = json.loads(path.read_text(encoding="utf-8"))
+    missing = {"task", "metric", "coverage", "split", "systems", "comparison"} - set(results)
+    if missing:
+        raise ValueError(f"{path} lacks {', '.join(sorted(missing))}; finish the run again")
+    return Recorded(
+        name=run.resolve().name,
+        results=results,
+        settings=read_json(run / "run.json"),
+        subsets=read_json(run / "subsets.json"),
+        cost=read_json(run / "cost.json"),
+        logs={name: [read_log(folder / "log.jsonl") for folder in seeds_of(run / name)] for name in results["systems"]},
+        predictions={name: read_predictions(run / name) for name in results["systems"]},
+    )
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """A JSON object, empty where there is no file."""
+    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+
+
+def seeds_of(system: Path) -> list[Path]:
+    """The folders of a system's seeds, in order."""
+    return sorted(system.glob("seed-*"), key=lambda folder: int(folder.name.removeprefix("seed-")))
+
+
+def read_log(path: Path) -> list[dict[str, Any]]:
+    """One line an epoch, in order; of an epoch that a resumed run wrote twice, the later one."""
+    if not path.is_file():
+        return []
+    lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+    return [line for _, line in sorted({line["epoch"]: line for line in lines}.items())]
+
+
+def read_predictions(system: Path) -> list[Predictions]:
+    """Test predictions of every seed, as far as they were written."""
+    paths = [folder / "predictions.npz" for folder in seeds_of(system)]
+    return [Predictions.load(path) for path in paths if path.is_file()]

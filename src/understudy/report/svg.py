@@ -1,0 +1,74 @@
+"""SVG: a matplotlib figure as markup inside the page, in the page's own colours and font."""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from io import StringIO
+from typing import TYPE_CHECKING, Any
+
+from markupsafe import Markup
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+INK, MUTED, LINE, PAPER = "#010101", "#020202", "#030303", "#040404"
+TEACHER, PLAIN, DISTILLED = "#050505", "#060606", "#070707"
+ROLES = {INK: "ink", MUTED: "muted", LINE: "line", PAPER: "paper", TEACHER: "teacher", PLAIN: "plain", DISTILLED: "distilled"}
+"""Colours that stand for a variable of the page's style sheet, so that one drawing serves light and dark."""
+
+COLOURS = {"teacher": TEACHER, "plain": PLAIN, "distilled": DISTILLED}
+
+STYLE: dict[Any, Any] = {
+    "svg.fonttype": "none",
+    "text.parse_math": False,
+    "font.size": 12,
+    "text.color": INK,
+    "axes.edgecolor": LINE,
+    "axes.labelcolor": MUTED,
+    "axes.labelsize": 12,
+    "axes.titlesize": 12,
+    "axes.titlelocation": "left",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.spines.left": False,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": LINE,
+    "grid.linewidth": 0.8,
+    "xtick.color": LINE,
+    "ytick.color": LINE,
+    "xtick.labelcolor": MUTED,
+    "ytick.labelcolor": MUTED,
+    "xtick.labelsize": 12,
+    "ytick.labelsize": 12,
+    "xtick.major.size": 0,
+    "ytick.major.size": 0,
+    "legend.frameon": False,
+    "lines.linewidth": 2,
+    "lines.solid_capstyle": "round",
+}
+
+
+@contextmanager
+def drawing(name: str) -> Iterator[None]:
+    """The house style, with element ids that no other figure of the page has."""
+    from matplotlib import rc_context
+
+    with rc_context({**STYLE, "svg.hashsalt": name}):
+        yield
+
+
+def inline(figure: "Figure") -> Markup:
+    """The figure as an <svg> element. matplotlib escapes the text in it, so names from data stay text."""
+    written = StringIO()
+    figure.savefig(written, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
+    text = written.getvalue()
+    text = text[text.index("<svg") :]
+    text = re.sub(r"<metadata>.*?</metadata>\s*", "", text, count=1, flags=re.DOTALL)
+    text = re.sub(r"<style[^>]*>.*?</style>", "", text, count=1, flags=re.DOTALL)
+    text = re.sub(r"<svg[^>]*?(viewBox=\"[^\"]*\")[^>]*>", r'<svg \1 aria-hidden="true" focusable="false">', text, count=1)
+    text = re.sub(r'<g id="[^"]*">', "<g>", text)
+    text = re.sub(r"font-family: [^;\"]*;? ?", "", text)
+    for colour, role in ROLES.items():
+        text = text.replace(colour, f"var(--{role})")
+    return Markup(text)

@@ -1,0 +1,147 @@
+"""Words: the verdict of a run as a manager reads it. Nothing is claimed that the interval does not carry."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from understudy.report.numbers import SHARES, change, label, names, percent, probability, signed, value
+from understudy.report.recorded import Recorded
+
+
+@dataclass(frozen=True)
+class Story:
+    """A headline, what it rests on, and what to do."""
+
+    tag: str
+    headline: str
+    evidence: str
+    share: str
+    advice: str
+    cautions: tuple[str, ...]
+
+
+def story(run: Recorded) -> Story:
+    """The run in words, by its verdict."""
+    verdict = run.results["comparison"]["verdict"]
+    told = {"better": better, "worse": worse}.get(verdict, undecided)
+    return told(run)
+
+
+def better(run: Recorded) -> Story:
+    """A gain over the plain control."""
+    return Story(
+        tag="better",
+        headline=f"Distillation helped: with {reads(run)} alone, {moved(run)}.",
+        evidence=f"{against(run)} The gain is {size(run)}; with 95 % confidence it lies between {ends(run)}.",
+        share=share(run),
+        advice="Ship the distilled student.",
+        cautions=cautions(run),
+    )
+
+
+def worse(run: Recorded) -> Story:
+    """A loss against the plain control."""
+    return Story(
+        tag="worse",
+        headline=f"Distillation hurt: with {reads(run)} alone, {moved(run)}.",
+        evidence=f"{against(run)} The difference is {size(run)}; with 95 % confidence it lies between {ends(run)}.",
+        share="",
+        advice="Ship the plain student, or try another method or teacher.",
+        cautions=cautions(run),
+    )
+
+
+def undecided(run: Recorded) -> Story:
+    """Nothing that could be told from luck."""
+    plain, distilled = (value(run.metric, mean(run, name), digits=1) + unit(run) for name in ("plain", "distilled"))
+    advantage = "" if run.results.get("recovered_share") else no_advantage(run)
+    return Story(
+        tag="not distinguishable",
+        headline=f"No gain can be shown: the student’s {label(run.metric)} is {distilled} with distillation and {plain} without it.",
+        evidence=f"{against(run)} The difference, {size(run)}, is within what chance gives (95 % interval {ends(run, 'to')}).",
+        share=advantage,
+        advice="Do not count on a gain here; the plain student is the simpler choice.",
+        cautions=cautions(run),
+    )
+
+
+def mean(run: Recorded, system: str) -> float:
+    """A system's mean primary metric."""
+    return run.systems[system]["metrics"][run.metric]["mean"]
+
+
+def reads(run: Recorded) -> str:
+    """What the student reads."""
+    return names(list(run.systems["distilled"]["modalities"]))
+
+
+def moved(run: Recorded) -> str:
+    """The student's accuracy rose from 58.2 % to 76.4 %."""
+    plain, distilled = mean(run, "plain"), mean(run, "distilled")
+    verb = "rose" if distilled > plain else "fell"
+    start, end = (value(run.metric, number, digits=1) for number in (plain, distilled))
+    return f"the student’s {label(run.metric)} {verb} from {start} to {end}{unit(run)}"
+
+
+def unit(run: Recorded) -> str:
+    """The target's unit with a space before it, if it has one."""
+    named = run.results["task"].get("unit", "")
+    return f" {named}" if named and run.metric in ("mae", "rmse") else ""
+
+
+def against(run: Recorded) -> str:
+    """What the comparison holds fixed."""
+    seeds = len(run.systems["plain"]["metrics"][run.metric]["seeds"])
+    labelled = run.results["split"].get("labelled")
+    rows = f"the same {signed(labelled, 0)} labelled rows" if labelled else "the same labelled rows"
+    runs = f"{seeds} training runs of each" if seeds > 1 else "one training run of each"
+    return f"Measured against the same student trained without distillation: {rows}, as many steps, {runs}."
+
+
+def size(run: Recorded) -> str:
+    """The signed difference with its unit."""
+    return f"{change(run.metric, run.results['comparison']['difference'])}{points(run)}"
+
+
+def points(run: Recorded) -> str:
+    """The unit of a difference, with a space before it."""
+    return " percentage points" if run.metric in SHARES else unit(run)
+
+
+def ends(run: Recorded, joint: str = "and") -> str:
+    """Both ends of the interval of the difference."""
+    found = run.results["comparison"]
+    return f"{change(run.metric, found['low'])} {joint} {change(run.metric, found['high'])}"
+
+
+def share(run: Recorded) -> str:
+    """How much of the teacher's advantage was passed on."""
+    found: Mapping[str, Any] | None = run.results.get("recovered_share")
+    if "teacher" not in run.systems:
+        return ""
+    if not found:
+        return no_advantage(run)
+    teacher = names(list(run.systems["teacher"]["modalities"]))
+    span = f"95 % interval {percent(found['low'])} to {percent(found['high'])}"
+    return f"That is {percent(found['value'])} ({span}) of the advantage of a teacher that reads {teacher}."
+
+
+def no_advantage(run: Recorded) -> str:
+    """Why there is no recovered share."""
+    if "teacher" not in run.systems:
+        return ""
+    return "The teacher itself is not clearly better than the plain student on these rows, so it had little to pass on."
+
+
+def cautions(run: Recorded) -> tuple[str, ...]:
+    """What the headline must not make one forget."""
+    found = []
+    if len(run.systems["plain"]["metrics"][run.metric]["seeds"]) == 1:
+        found.append("One training run of each system: another run may say otherwise.")
+    if run.results["coverage"] < 1:
+        unseen = percent(1 - run.results["coverage"])
+        found.append(f"{unseen} of the test rows lack what a system needs and are in none of these numbers.")
+    if run.results["comparison"]["verdict"] != "not distinguishable" and run.results["comparison"]["p"] > 0.05:
+        p = probability(run.results["comparison"]["p"])
+        found.append(f"A second test, over test rows alone, does not agree ({p}); take the verdict as weak.")
+    return tuple(found)
