@@ -120,7 +120,7 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor]) -> None:
     seen: set[int] = set()
     for name, tensor in tensors.items():
         storage = tensor.untyped_storage().data_ptr()
-        apart[name] = tensor.clone() if storage in seen else tensor.contiguous()
+        apart[name] = tensor.clone(memory_format=torch.contiguous_format) if storage in seen else tensor.contiguous()
         seen.add(storage)
     with whole(path) as partial:
         save_file(apart, partial)

@@ -1,0 +1,108 @@
+"""Two gloo processes through `fit` give the one-process gradient, a critic, windows and missing modalities included."""
+
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+import torch.multiprocessing as mp
+from accelerate import Accelerator
+from torch import Tensor, nn
+
+from toy import NUMBER, ToyLoader, toy_batch, toy_model
+from understudy.batch import Batch
+from understudy.fit import Plan, Scores, fit
+from understudy.methods.method import Group, Method, Terms
+from understudy.objectives import Supervised
+from understudy.objectives.objective import over
+
+PLAN = Plan(epochs=2, rate=0.01, warmup=0.0, clip=None, accumulate=2)
+
+
+class Adversary(Method):
+    """A student that pleases a critic which learns to tell labelled rows: two parts, each with gradients into the other's."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.student, self.critic = toy_model(NUMBER, "x", "y"), nn.Linear(6, 1)
+        for module in self.modules():
+            if isinstance(module, nn.Dropout):
+                module.p = 0.0
+        nn.init.constant_(self.critic.weight, 0.3)
+        nn.init.zeros_(self.critic.bias)
+        self.supervised = Supervised(NUMBER)
+        self.gradients: list[dict[str, Tensor]] = []
+
+    def parts(self) -> tuple[str, ...]:
+        return ("critic", "main")
+
+    def groups(self) -> list[Group]:
+        critic, student = list(self.critic.parameters()), list(self.student.parameters())
+        return [Group("critic", critic, part="critic"), Group("student", student)]
+
+    def forward(self, batch: Batch, part: str = "main") -> Terms:
+        answer = self.play("student", batch)
+        told = self.critic(answer.need("embedding"))[:, 0]
+        if part == "critic":
+            return {"tell": over(answer.valid, (told - batch.labelled.float()).square())}
+        return {"supervised": self.supervised(batch, answer), "please": over(batch.labelled, told.square()).times(0.1)}
+
+    def after_step(self) -> None:
+        self.gradients.append({name: p.grad.clone() for name, p in self.named_parameters() if p.grad is not None})
+
+
+def quarters() -> list[Batch]:
+    """Eight batches of unequal size and counts: two updates of two batches for each of two processes.
+
+    The last batch of the first update lacks modality y everywhere; in the second update no row counts at all.
+    """
+    batches = [toy_batch(NUMBER, rows, seed=rows) for rows in (3, 9, 4, 7)]
+    batches[2:] = [batch.keep("x") for batch in batches[2:]]
+    batches[1] = replace(batches[1], labelled=torch.zeros_like(batches[1].labelled))
+    empty = [
+        replace(b, labelled=torch.zeros_like(b.labelled), present={m: torch.zeros_like(h) for m, h in b.present.items()})
+        for b in batches
+    ]
+    return batches + empty
+
+
+def validate() -> Scores:
+    """Another score in each process, as if they had seen different rows: the first process decides for all."""
+    return Scores(float(os.environ.get("RANK", 0)), False, {})
+
+
+def trained(train: ToyLoader, plan: Plan, out: Path | None = None) -> tuple[list[dict[str, Tensor]], dict[str, Tensor], list]:
+    method = Adversary()
+    settings = {"plan": plan, "seed": 0, "validate": validate, "accelerator": Accelerator(cpu=True)}
+    history = fit(method, train, out=out, save_every=0.0, **settings)
+    log = [{**line, "seconds": 0} for line in history.epochs]
+    return method.gradients, method.state_dict(), log
+
+
+def process(rank: int, folder: Path) -> None:
+    """One of two processes; its batches are every second one."""
+    torch.set_num_threads(1)
+    os.environ |= {"RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2", "OMP_NUM_THREADS": "1"}
+    os.environ |= {"ACCELERATE_USE_CPU": "yes", "GLOO_SOCKET_IFNAME": "lo"}
+    torch.distributed.init_process_group("gloo", init_method=f"file://{folder / 'meet'}", rank=rank, world_size=2)
+    found = trained(ToyLoader(quarters()[rank::2]), PLAN, folder / "run")
+    again = trained(ToyLoader(quarters()[rank::2]), PLAN, folder / "run")
+    torch.save((found, again), folder / f"{rank}.pt")
+    torch.distributed.destroy_process_group()
+
+
+def test_two_processes_give_the_gradient_of_one(tmp_path: Path):
+    mp.start_processes(process, args=(tmp_path,), nprocs=2, start_method="spawn")
+    (one, _), (two, again) = (torch.load(tmp_path / f"{rank}.pt", weights_only=True) for rank in range(2))
+    alone = trained(ToyLoader(quarters()), replace(PLAN, accumulate=4))
+    assert len(alone[0]) == len(one[0]) == 2, "the update in which nothing counts is skipped in both"
+    for mine, theirs, expected in zip(one[0], two[0], alone[0], strict=True):
+        torch.testing.assert_close(mine, theirs, rtol=0, atol=0)
+        torch.testing.assert_close(mine, expected, rtol=1e-5, atol=1e-6)
+    torch.testing.assert_close(one[1], two[1], rtol=0, atol=0)
+    torch.testing.assert_close(one[1], alone[1], rtol=1e-4, atol=1e-5)
+    for mine, expected in zip(one[2], alone[2], strict=True):
+        assert mine["terms"].keys() == expected["terms"].keys()
+        torch.testing.assert_close(mine["terms"], expected["terms"], rtol=1e-5, atol=1e-6)
+    assert again[0] == [], "the checkpoint of the finished run is found by both"
+    torch.testing.assert_close(again[1], two[1], rtol=0, atol=0)
