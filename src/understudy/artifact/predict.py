@@ -43,10 +43,7 @@ class Artifact:
         verify(self.folder)
         self.contract: Contract = read_contract(self.folder)
         self.views: dict[str, View] = {name: self._view(name) for name in self.contract.views}
-        options = onnxruntime.SessionOptions()
-        options.log_severity_level = 3
-        graph = str(self.folder / GRAPH)
-        self._session = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+        self._session = open_graph(self.folder / GRAPH)
 
     def _view(self, modality: str) -> View:
         shipped = self.contract.views[modality]
@@ -139,6 +136,17 @@ class Artifact:
             f"probability_{c}": pa.array(v, mask=absent) for c, v in zip(self.contract.classes, predicted.values.T, strict=True)
         }
         return pa.table({"prediction": names} | shares)
+
+
+def open_graph(path: Path) -> onnxruntime.InferenceSession:
+    """The graph on the CPU; ValueError where this onnxruntime cannot run it."""
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    try:
+        return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    # Its exceptions have no common ancestor below this one.
+    except Exception as error:
+        raise ValueError(f"onnxruntime {onnxruntime.__version__} cannot run {path}: {error}") from None
 
 
 def absent(modality: Modality, rows: int) -> Cells:

@@ -1,0 +1,144 @@
+"""Export: proven by parity or not there at all, the same bytes each time, nothing of this machine inside."""
+
+import json
+
+import numpy as np
+import onnx
+import pytest
+import torch
+from conftest import make_corpus, student
+from understudy.artifact import export as exporting
+from understudy.artifact.card import write_card
+from understudy.artifact.contract import read_contract
+from understudy.artifact.export import export
+from understudy.artifact.parity import ParityError
+from understudy.task import Regression
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("small")
+    corpus, split = make_corpus(folder / "corpus", Regression(mean=50, scale=20))
+    return corpus, split, student(corpus, "numbers")
+
+
+def test_parity_is_recorded(world):
+    parity = json.loads((world.artifact / "parity.json").read_text())
+    assert parity["rows"] == 30
+    assert parity["answered"] == 29
+    assert parity["scale"] == world.model.task.scale
+    assert 0 <= parity["mean_difference"] <= parity["max_difference"] < 1e-5
+    assert parity["metric"]["name"] == "mae"
+    assert parity["metric"]["model"] == pytest.approx(parity["metric"]["artifact"], abs=1e-3)
+
+
+def test_the_graph_has_free_axes_and_no_trace_of_this_machine(world):
+    graph = onnx.load(world.artifact / "student.onnx")
+    shapes = {i.name: [d.dim_param or d.dim_value for d in i.type.tensor_type.shape.dim] for i in graph.graph.input}
+    contract = read_contract(world.artifact)
+    assert shapes == {i.name: list(i.axes) for i in contract.inputs}
+    assert shapes["said.ids"] == ["batch", "said.steps"]
+    assert shapes["sound.values"] == ["batch", "sound.steps", 40]
+    assert "said.spans" not in shapes
+    assert [o.name for o in graph.graph.output] == [contract.output] == ["prediction"]
+    content = (world.artifact / "student.onnx").read_bytes()
+    assert not any(trace in content for trace in (b"/home", b"site-packages", b".py", b"stack_trace"))
+    assert {node.op_type for node in graph.graph.node} & {"GRU"}
+    assert not {node.op_type for node in graph.graph.node} & {"Loop", "Scan"}
+
+
+def test_one_modality_needs_no_presence(reader):
+    assert [i.name for i in read_contract(reader.artifact).inputs] == ["said.ids", "said.mask"]
+
+
+def test_export_is_silent_deterministic_and_leaves_the_model_alone(small, tmp_path, capfd, recwarn):
+    corpus, split, model = small
+    model.train()
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    folders = [export(model, tmp_path / name, corpus=corpus, split=split, about={"name": "same"}) for name in ("a", "b")]
+    names = sorted(path.name for path in folders[0].iterdir())
+    assert names == ["card.md", "checksums.json", "contract.json", "parity.json", "student.onnx"]
+    assert all((folders[0] / name).read_bytes() == (folders[1] / name).read_bytes() for name in names)
+    assert model.training
+    assert all(torch.equal(before[name], value) for name, value in model.state_dict().items())
+    assert capfd.readouterr() == ("", "")
+    assert not recwarn.list
+
+
+def sabotage(monkeypatch, change):
+    """Ship another student than the one that parity compares with."""
+    honest = exporting.write_graph
+
+    def write(model, examples, path):
+        parameter = next(model.parameters())
+        kept = parameter.detach().clone()
+        with torch.no_grad():
+            change(parameter)
+            inputs = honest(model, examples, path)
+            parameter.copy_(kept)
+        return inputs
+
+    monkeypatch.setattr(exporting, "write_graph", write)
+
+
+@pytest.mark.parametrize("change", [lambda p: p.mul_(1.05), lambda p: p.fill_(float("nan"))], ids=["scaled", "nan"])
+def test_a_sabotaged_graph_fails_and_leaves_nothing(small, tmp_path, monkeypatch, change):
+    corpus, split, model = small
+    sabotage(monkeypatch, change)
+    with pytest.raises(ParityError, match="parity failed: .*test row 'row"):
+        export(model, tmp_path / "artifact", corpus=corpus, split=split, about={})
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_exists_is_never_replaced(small, tmp_path):
+    corpus, split, model = small
+    (tmp_path / "there").mkdir()
+    with pytest.raises(ValueError, match="exists already"):
+        export(model, tmp_path / "there", corpus=corpus, split=split, about={})
+
+
+def test_a_foreign_corpus_is_refused(small, tmp_path, monkeypatch):
+    corpus, split, model = small
+    monkeypatch.delitem(corpus.schema.modalities, "numbers")
+    with pytest.raises(ValueError, match="the student reads numbers, which this corpus lacks"):
+        export(model, tmp_path / "artifact", corpus=corpus, split=split, about={})
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_full_disk_leaves_nothing(small, tmp_path, monkeypatch):
+    corpus, split, model = small
+    monkeypatch.setattr(exporting, "write_card", lambda *_, **__: (_ for _ in ()).throw(OSError(28, "No space left on device")))
+    with pytest.raises(OSError, match="No space left"):
+        export(model, tmp_path / "artifact", corpus=corpus, split=split, about={})
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_card_says_what_was_measured(reader):
+    one = {"modalities": ["said"], "parameters": 1234}
+    results = {
+        "metric": {"name": "accuracy", "higher_is_better": True},
+        "coverage": 0.975,
+        "split": {"name": "half", "train": 30, "labelled": 20, "valid": 0, "test": 30},
+        "systems": {n: one | {"metrics": {"accuracy": {"mean": m, "low": m - 0.1, "high": m + 0.1}}} for n, m in (("plain", 0.6), ("distilled", 0.7))},
+        "comparison": {"difference": 0.1, "low": -0.02, "high": 0.2, "p": 0.12, "test": "permutation", "verdict": "not distinguishable"},
+    }
+    parity = json.loads((reader.artifact / "parity.json").read_text())
+    contract = read_contract(reader.artifact)
+    card = write_card(contract, parity, corpus={"licence": "CC0", "citation": "Somebody 2020"}, about={"results": results})
+    for said in (
+        "| plain | said | 1,234 | 0.6 | 0.5 to 0.7 |",
+        "**not distinguishable**",
+        "97.5%",
+        "licence: CC0",
+        "Somebody 2020",
+        "20 labelled of 30 train rows",
+        "low, middle",
+    ):
+        assert said in card
+    assert "nothing is claimed" in (reader.artifact / "card.md").read_text()
+
+
+def test_numbers_in_the_contract_are_those_of_training(world):
+    task = read_contract(world.artifact).task
+    assert (task["mean"], task["scale"], task["unit"]) == (50.0, 40.0, "points")
+    assert np.isclose(task["scale"], world.model.task.scale)
