@@ -3,7 +3,9 @@
 import io
 import re
 import tarfile
+import warnings
 import wave
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -74,6 +76,9 @@ def _recordings(folder: Path) -> tuple[list[tuple[str, str, str]], list[NDArray[
         found[digit, speaker, index] = samples.astype(np.float32) / 32768
     if not found:
         raise ValueError(f"{folder}: no recording found")
+    counts = Counter((digit, speaker) for digit, speaker, _ in found)
+    if len(set(counts.values())) > 1 or len(counts) != len({d for d, _ in counts}) * len({s for _, s in counts}):
+        warnings.warn(f"{folder}: speakers and digits do not have equally many recordings; is the copy whole?", stacklevel=3)
     names = sorted(found, key=lambda name: (name[0], name[1], int(name[2])))
     return names, [found[name] for name in names]
 
@@ -81,11 +86,14 @@ def _recordings(folder: Path) -> tuple[list[tuple[str, str, str]], list[NDArray[
 def _wav_files(folder: Path) -> Iterator[tuple[str, bytes]]:
     """Name and content of each .wav file; a tar is read in place, nothing of it is unpacked."""
     if (folder / "recordings.tar").is_file():
-        with tarfile.open(folder / "recordings.tar") as archive:
-            for member in archive:
-                source = archive.extractfile(member) if member.name.endswith(".wav") else None
-                if source is not None:
-                    yield Path(member.name).name, source.read()
+        try:
+            with tarfile.open(folder / "recordings.tar") as archive:
+                for member in archive:
+                    source = archive.extractfile(member) if member.name.endswith(".wav") else None
+                    if source is not None:
+                        yield Path(member.name).name, source.read()
+        except tarfile.TarError as error:
+            raise ValueError(f"{folder / 'recordings.tar'} cannot be read: {error}") from None
     elif (folder / "recordings").is_dir():
         yield from ((path.name, path.read_bytes()) for path in (folder / "recordings").glob("*.wav"))
     else:
