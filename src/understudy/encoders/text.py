@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 from torch import Tensor, nn
 
@@ -53,7 +53,7 @@ class TextEncoder(Encoder):
             )
 
     @classmethod
-    def pretrained(cls, name: str | Path, view: Text, *, weights: bool = True) -> Self:
+    def pretrained(cls, name: str | Path, view: Text, *, weights: bool = True) -> "TextEncoder":
         """From a transformers folder or hub id, in float32.
 
         weights: False builds the architecture only, for a state that is loaded next. Raises FileNotFoundError where there is no

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
@@ -65,7 +65,7 @@ class LogMel(View):
         """Length of the Fourier transform: the power of two that holds a window."""
         return 1 << (self.frame - 1).bit_length()
 
-    def fit(self, cells: Cells) -> Self:
+    def fit(self, cells: Cells) -> "LogMel":
         spectra = (self.log_mel(cells.values[row]) for row in np.flatnonzero(cells.present))
         return type(self)(self.rate, self.mels, self.window, self.hop, self.max_seconds, Standardisation.fit(spectra))
 
@@ -106,5 +106,5 @@ class LogMel(View):
         return settings | {"standard": self.standard.state()}
 
     @classmethod
-    def restore(cls, state: Mapping[str, Any], assets: Mapping[str, bytes]) -> Self:
+    def restore(cls, state: Mapping[str, Any], assets: Mapping[str, bytes]) -> "LogMel":
         return cls(**{**state, "standard": Standardisation.restore(state["standard"])})

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,7 +33,7 @@ class Image(View):
                 f"image of size {self.size} with {self.channels} channels: expected sizes from 1 and 1 or 3 channels"
             )
 
-    def fit(self, cells: Cells) -> Self:
+    def fit(self, cells: Cells) -> "Image":
         pixels = (self._pixels(cells.values[row]).reshape(-1, self.channels) for row in np.flatnonzero(cells.present))
         return type(self)(self.size, self.channels, Standardisation.fit(pixels))
 
@@ -56,6 +56,6 @@ class Image(View):
         return {"size": list(self.size), "channels": self.channels, "standard": self.standard.state()}
 
     @classmethod
-    def restore(cls, state: Mapping[str, Any], assets: Mapping[str, bytes]) -> Self:
+    def restore(cls, state: Mapping[str, Any], assets: Mapping[str, bytes]) -> "Image":
         height, width = state["size"]
         return cls((height, width), state["channels"], Standardisation.restore(state["standard"]))

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -35,7 +35,7 @@ class Sequence(View):
         """D."""
         return len(self.standard.mean)
 
-    def fit(self, cells: Cells) -> Self:
+    def fit(self, cells: Cells) -> "Sequence":
         rows = [cells.values[row][: self.max_steps] for row in np.flatnonzero(cells.present)]
         chunks = (np.concatenate(rows[start : start + ROWS_AT_ONCE]) for start in range(0, len(rows), ROWS_AT_ONCE))
         return type(self)(self.max_steps, Standardisation.fit(chunks))
@@ -55,5 +55,5 @@ class Sequence(View):
         return {"max_steps": self.max_steps, "standard": self.standard.state()}
 
     @classmethod
-    def restore(cls, state: Mapping[str, Any], assets: Mapping[str, bytes]) -> Self:
+    def restore(cls, state: Mapping[str, Any], assets: Mapping[str, bytes]) -> "Sequence":
         return cls(state["max_steps"], Standardisation.restore(state["standard"]))

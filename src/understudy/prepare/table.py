@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,7 +25,7 @@ class Table(View):
 
     kind: ClassVar[Kind] = "table"
 
-    def fit(self, cells: Cells) -> Self:
+    def fit(self, cells: Cells) -> "Table":
         here = {name: column[cells.present] for name, column in cells.values.items()}
         numbers = tuple(name for name, column in here.items() if column.dtype != object)
         standard = Standardisation.fit([np.stack([here[name] for name in numbers], axis=1)]) if numbers else UNFITTED
@@ -57,6 +57,6 @@ class Table(View):
         return {"numbers": list(self.numbers), "standard": self.standard.state(), "categories": known}
 
     @classmethod
-    def restore(cls, state: Mapping[str, Any], assets: Mapping[str, bytes]) -> Self:
+    def restore(cls, state: Mapping[str, Any], assets: Mapping[str, bytes]) -> "Table":
         known = {name: tuple(categories) for name, categories in state["categories"]}
         return cls(tuple(state["numbers"]), Standardisation.restore(state["standard"]), known)

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -39,14 +39,14 @@ class Text(View):
             raise ValueError(f"max_tokens={self.max_tokens}: expected at least 2, since special tokens count too")
 
     @classmethod
-    def bpe(cls, *, vocabulary: int = 4000, max_tokens: int = 128) -> Self:
+    def bpe(cls, *, vocabulary: int = 4000, max_tokens: int = 128) -> "Text":
         """A byte-level BPE of at most `vocabulary` tokens, trained by `fit`. Bytes need no unknown token, in any language."""
         if vocabulary < 258:
             raise ValueError(f"vocabulary={vocabulary}: expected at least 258, for 256 bytes and 2 special tokens")
         return cls(max_tokens, vocabulary)
 
     @classmethod
-    def pretrained(cls, name: str | Path, *, max_tokens: int = 128) -> Self:
+    def pretrained(cls, name: str | Path, *, max_tokens: int = 128) -> "Text":
         """The fast tokenizer of a transformers folder or hub id; needs transformers here, but nowhere later."""
         from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
@@ -66,7 +66,7 @@ class Text(View):
         """How many ids there are."""
         return self._tokenizer.get_vocab_size(with_added_tokens=True)
 
-    def fit(self, cells: Cells) -> Self:
+    def fit(self, cells: Cells) -> "Text":
         if not self.vocabulary:
             return self
         texts = [cells.values[row] for row in np.flatnonzero(cells.present)]
@@ -110,7 +110,7 @@ class Text(View):
         return {ASSET: self.tokenizer.encode()}
 
     @classmethod
-    def restore(cls, state: Mapping[str, Any], assets: Mapping[str, bytes]) -> Self:
+    def restore(cls, state: Mapping[str, Any], assets: Mapping[str, bytes]) -> "Text":
         return cls(**state, tokenizer=assets[ASSET].decode())
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -24,7 +24,7 @@ class Vector(View):
         """D."""
         return len(self.standard.mean)
 
-    def fit(self, cells: Cells) -> Self:
+    def fit(self, cells: Cells) -> "Vector":
         return type(self)(Standardisation.fit([cells.values[cells.present]]))
 
     def prepare(self, cells: Cells) -> FieldArrays:
@@ -37,5 +37,5 @@ class Vector(View):
         return {"standard": self.standard.state()}
 
     @classmethod
-    def restore(cls, state: Mapping[str, Any], assets: Mapping[str, bytes]) -> Self:
+    def restore(cls, state: Mapping[str, Any], assets: Mapping[str, bytes]) -> "Vector":
         return cls(Standardisation.restore(state["standard"]))
