@@ -64,7 +64,7 @@ def test_strata_keep_their_shares(tmp_path):
     assert np.bincount(targets[split.test]).tolist() == [20, 10, 2]
     assert np.bincount(targets[split.valid]).tolist() == [10, 5, 1]
     numbers = vector_corpus(tmp_path / "n", random.normal(size=(100, 1)), targets=np.arange(100.0), task=Regression())
-    split = make_split(numbers, name="s", valid=0, test=0.2, seed=3)
+    split = make_split(numbers, name="s", valid=0.0, test=0.2, seed=3)
     assert np.bincount(split.test // 20).tolist() == [4] * 5
     assert len(split.valid) == 0
 

@@ -25,17 +25,18 @@ from understudy.prepare.cells import Cells
 SHARD_BYTES = 2**30
 """About how large a shard may grow; random reads are fastest from one shard."""
 
-Targets = Sequence[float | int | None] | NDArray[Any]
+Column = Sequence[Any] | NDArray[Any]
+"""One value a row; what may stand in it is checked, not only typed."""
 
 
 def write_corpus(
     folder: Path | str,
     schema: Schema,
     *,
-    ids: Sequence[str] | NDArray[Any],
-    targets: Targets,
+    ids: Column,
+    targets: Column,
     cells: Mapping[str, Cells],
-    groups: Sequence[str | None] | NDArray[Any] | None = None,
+    groups: Column | None = None,
     splits: Sequence[Split] | Callable[[Corpus], Iterable[Split]] = (),
 ) -> Corpus:
     """A new corpus at `folder`, which must not exist yet.

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -24,7 +24,7 @@ FEW = 10
 """Whole-number targets with at most this many different values are taken for classes where no task is stated."""
 
 Spec = str | Modality | Sequence[str] | Mapping[str, Any]
-"""`kind:column,column`, a Modality, columns alone, or `{"kind": ..., "columns": [...], "rate": ...}`."""
+"""`kind:column,column` (`audio@8000:column`), a Modality, columns alone, or `{"kind": ..., "columns": [...], "rate": ...}`."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,7 +63,7 @@ def import_table(
     out: Path | str,
     *,
     target: str | None = None,
-    task: Task | Literal["regression", "classification"] | None = None,
+    task: Task | str | None = None,
     modalities: Mapping[str, Spec] | None = None,
     id: str | None = None,
     group: str | None = None,
@@ -72,11 +72,11 @@ def import_table(
 ) -> Corpus:
     """A corpus from a .csv, .tsv, .parquet, .jsonl or .npz file.
 
-    modalities: name -> `kind:column,column` (kinds: vector, table, sequence, text, image, audio; columns may be patterns such as
-    `a_*`), a Modality, or columns alone. task: where not stated, strings and few whole numbers are classes, other numbers a
-    regression. group: rows of one group never part. split: a column of train / valid / test becomes the split `given`. mapping: a
-    JSON file with the same keys; an argument beats it. Empty target cells are unlabelled rows. What was inferred stands in
-    `schema.about["inferred"]`. ValueError names column and row.
+    modalities: name -> `kind:column,column` (kinds: vector, table, sequence, text, image, audio@RATE with samples a second; columns
+    may be patterns such as `a_*`), a Modality, or columns alone. task: a Task, "regression" or "classification"; where not stated,
+    strings and few whole numbers are classes, other numbers a regression. group: rows of one group never part. split: a column of
+    train / valid / test becomes the split `given`. mapping: a JSON file with the same keys; an argument beats it. Empty target
+    cells are unlabelled rows. What was inferred stands in `schema.about["inferred"]`. ValueError names column and row.
     """
     given = {"target": target, "task": task, "modalities": modalities, "id": id, "group": group, "split": split}
     settings = _read_mapping(mapping) | {key: value for key, value in given.items() if value is not None}
