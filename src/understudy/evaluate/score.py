@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -14,6 +14,7 @@ from understudy.model import Model
 from understudy.task import Task
 
 
+@runtime_checkable
 class Batches(Protocol):
     """What a Loader is to an evaluator."""
 
