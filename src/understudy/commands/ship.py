@@ -15,13 +15,9 @@ def export(run: Path, /, *, out: Path, seed: int = -1) -> Answer:
     """
     import json
 
-    from understudy.artifact.export import export as ship
     from understudy.recipes.run import load
 
-    opened = load(run)
-    about = {"name": "-".join(opened.settings["arguments"]["student"]) + "-student", "results": opened.results}
-    model = opened.model("distilled", seed=None if seed < 0 else seed)
-    folder = ship(model, out, corpus=opened.corpus(), split=opened.split(), about=about)
+    folder = load(run).export(out, seed=None if seed < 0 else seed)
     parity = json.loads((folder / "parity.json").read_text(encoding="utf-8"))
     size = sum(path.stat().st_size for path in folder.iterdir())
     equal = f"equal to the trained student on {parity['rows']} test rows (largest difference {parity['max_difference']:.2g})"

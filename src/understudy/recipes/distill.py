@@ -34,6 +34,7 @@ def distill(
     teachers_of: Path | str = "",
     seeds: int | Sequence[int] = 5,
     out: Path | str = "runs/distill",
+    report: bool = True,
 ) -> Run:
     """Train the three systems, score the test split once, and write results and report into `out`; the same call resumes.
 
@@ -42,6 +43,7 @@ def distill(
     or hub id); the teacher takes the student's where it has none. sizes: `width`, `dropout`, `modality_dropout` of every model.
     plan: the student's, or what to change in the default one; teacher_plan: the same when None. ensemble: distil from the mean of all seeds' teachers; "if better"
     asks the validation rows. teachers_of: a finished run whose teachers are taken (same corpus, split, teacher and seeds).
+    report: also measure subsets and costs and draw the page; a table over many runs does without.
     ValueError and KeyError say what cannot be done.
     """
     corpus = corpus if isinstance(corpus, Corpus) else Corpus(corpus)
@@ -69,7 +71,7 @@ def distill(
         "seeds": list(range(seeds)) if isinstance(seeds, int) else list(seeds),
     }
     run = begin(Path(out), recipe="distill", arguments=arguments, corpus=corpus, split=rows)
-    return Job(run, corpus, rows, plan, teacher_plan or plan).play()
+    return Job(run, corpus, rows, plan, teacher_plan or plan).play(report=report)
 
 
 def only_split(corpus: Corpus) -> str:

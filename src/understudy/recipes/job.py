@@ -20,7 +20,6 @@ from understudy.recipes.blueprint import Blueprint, draw
 from understudy.recipes.run import WEIGHTS, Run, load
 from understudy.report import write_report
 from understudy.store import write_store
-from understudy.task import Task
 from understudy.teachers import Ensemble, Frozen, Stored, Teacher
 
 
@@ -38,7 +37,7 @@ class Job:
     def arguments(self) -> Mapping[str, Any]:
         return self.run.settings["arguments"]
 
-    def play(self) -> Run:
+    def play(self, *, report: bool) -> Run:
         """Everything, in order."""
         student = self.blueprint("student", self.arguments["student"], self.arguments["encoders"])
         teacher = self.blueprint("teacher", self.arguments["teacher"], self.arguments["teacher_encoders"])
@@ -49,7 +48,10 @@ class Job:
             plain[seed] = self.train("plain", seed, Supervised(student.build(seed)))
             taught = method_of(self.arguments, student.build(seed), answers[seed])
             distilled[seed] = self.train("distilled", seed, taught)
-        self.conclude({"teacher": leads, "plain": plain, "distilled": distilled}, ensemble)
+        systems = {"teacher": leads, "plain": plain, "distilled": distilled}
+        self.conclude(systems, ensemble)
+        if report:
+            self.report(systems)
         return self.run
 
     def blueprint(self, name: str, modalities: Sequence[str], named: Mapping[str, str]) -> Blueprint:
@@ -153,18 +155,21 @@ class Job:
         return gain > 0 if task.higher_is_better else gain < 0
 
     def conclude(self, systems: Mapping[str, Mapping[int, Model]], ensemble: bool) -> None:
-        """results.json, subsets.json, cost.json, the seed that ships, report.html."""
-        task = next(iter(systems["teacher"].values())).task
+        """The seed that ships, and results.json."""
         compared = {name: self.system(name, models) for name, models in systems.items()}
         if ensemble:
             compared["ensemble"] = self.ensemble(list(systems["teacher"].values()))
         sizes = {part: len(getattr(self.split, part)) for part in ("train", "labelled", "valid", "test")}
+        selection = f"best epoch on {sizes['valid']} validation rows" if sizes["valid"] else "none: the plan was fixed in advance"
         write_json(self.run.folder / "ships.json", {"seed": self.best(systems["distilled"])})
+        task = next(iter(systems["plain"].values())).task
+        found = compare.compare(task, compared, split={"name": self.split.name} | sizes, selection=selection)
+        compare.write_results(self.run.folder, found)
+
+    def report(self, systems: Mapping[str, Mapping[int, Model]]) -> None:
+        """subsets.json, cost.json and report.html."""
+        subsets.write_subsets(self.run.folder, self.subsets(systems))
         cost.write_cost(self.run.folder, {name: self.cost(next(iter(models.values()))) for name, models in systems.items()})
-        subsets.write_subsets(self.run.folder, self.subsets(task, systems))
-        validated = f"best epoch on {sizes['valid']} validation rows" if sizes["valid"] else "none: the plan was fixed in advance"
-        split = {"name": self.split.name} | sizes
-        compare.write_results(self.run.folder, compare.compare(task, compared, split=split, selection=validated))
         write_report(self.run.folder)
 
     def system(self, name: str, models: Mapping[int, Model]) -> compare.System:
@@ -192,13 +197,15 @@ class Job:
         rows = self.split.test[:16]
         return cost.measure(model, {m: self.corpus.cells(m, rows) for m in model.modalities})
 
-    def subsets(self, task: Task, systems: Mapping[str, Mapping[int, Model]]) -> dict[str, Any]:
+    def subsets(self, systems: Mapping[str, Mapping[int, Model]]) -> dict[str, Any]:
         """Every non-empty subset of each system's modalities on the test rows."""
-        found = {}
-        for name, models in systems.items():
-            asked = [subsets.predict_subsets(model, self.evaluation(model, self.split.test)) for model in models.values()]
-            found[name] = [subsets.score_subsets(task, predictions) for predictions in asked]
-        return subsets.subsets_document(found)
+        return subsets.subsets_document(
+            {name: [self.subset_scores(m) for m in models.values()] for name, models in systems.items()}
+        )
+
+    def subset_scores(self, model: Model) -> dict[tuple[str, ...], dict[str, float]]:
+        """One model's."""
+        return subsets.score_subsets(model.task, subsets.predict_subsets(model, self.evaluation(model, self.split.test)))
 
 
 def method_of(arguments: Mapping[str, Any], student: Model, teacher: Teacher) -> Method:

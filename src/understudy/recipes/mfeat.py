@@ -25,11 +25,12 @@ def mfeat(
     corpus: Path | str = "demo/corpus",
     teachers_of: Path | str = "",
     out: Path | str = "demo/run",
+    report: bool = True,
 ) -> Run:
     """Distil six views into `student` with `labelled` of 1,200 train rows labelled; the plan is fixed, so nothing is selected.
 
     student: one of pix, fou, kar, zer, mor, fac. draw: 0 to 9, which train rows are labelled. corpus: where the bundled set is, or
-    is written to. teachers_of: a finished run of the same draw whose teachers are taken.
+    is written to. teachers_of: a finished run of the same draw whose teachers are taken. report: see `distill`.
     """
     found = Corpus(corpus) if (Path(corpus) / "corpus.json").is_file() else import_mfeat(corpus)
     return distill(
@@ -43,4 +44,5 @@ def mfeat(
         teachers_of=teachers_of,
         seeds=seeds,
         out=out,
+        report=report,
     )

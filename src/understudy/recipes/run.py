@@ -66,6 +66,13 @@ class Run:
         load_weights(model, path)
         return model.eval()
 
+    def export(self, out: Path | str, *, seed: int | None = None) -> Path:
+        """Ship the distilled student (of `ships`, or of `seed`) as the artifact folder `out`; see `understudy.export`."""
+        from understudy.artifact.export import export
+
+        about = {"name": "-".join(self.settings["arguments"]["student"]) + "-student", "results": self.results}
+        return export(self.model(seed=seed), out, corpus=self.corpus(), split=self.split(), about=about)
+
     @property
     def ships(self) -> int:
         """The seed that is exported: the distilled student best on validation, or the first seed when nothing was validated."""

@@ -15,7 +15,11 @@ def summary(run: Run) -> str:
     """The sentence, the table of systems, and where the report is."""
     results = run.results
     metric = results["metric"]["name"]
-    lines = [story(read_run(run.folder)).headline, "", f"{'system':10s} {'reads':32s} {'parameters':>10s}  {metric} (95 % over seeds)"]
+    lines = [
+        story(read_run(run.folder)).headline,
+        "",
+        f"{'system':10s} {'reads':32s} {'parameters':>10s}  {metric} (95 % over seeds)",
+    ]
     for name, system in results["systems"].items():
         found = system["metrics"][metric]
         spread = f" [{found['low']:.4f}, {found['high']:.4f}]" if found["low"] is not None else ""
