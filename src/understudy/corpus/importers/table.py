@@ -72,11 +72,12 @@ def import_table(
 ) -> Corpus:
     """A corpus from a .csv, .tsv, .parquet, .jsonl or .npz file.
 
-    modalities: name -> `kind:column,column` (kinds: vector, table, sequence, text, image, audio@RATE with samples a second; columns
-    may be patterns such as `a_*`), a Modality, or columns alone. task: a Task, "regression" or "classification"; where not stated,
-    strings and few whole numbers are classes, other numbers a regression. group: rows of one group never part. split: a column of
-    train / valid / test becomes the split `given`. mapping: a JSON file with the same keys; an argument beats it. Empty target
-    cells are unlabelled rows. What was inferred stands in `schema.about["inferred"]`. ValueError names column and row.
+    modalities: name -> `kind:column,column` (kinds: vector, table, sequence, text, image, audio@RATE with samples a second;
+    columns may be patterns such as `a_*`), a Modality, or columns alone. task: a Task, regression or classification; where
+    not stated, strings and few whole numbers are classes, other numbers a regression. group: rows of one group never part.
+    split: a column of train / valid / test becomes the split `given`. mapping: a JSON file with the same keys; an argument
+    beats it. Empty target cells are unlabelled rows. What was inferred stands in `schema.about["inferred"]`. ValueError
+    names column and row.
     """
     given = {"target": target, "task": task, "modalities": modalities, "id": id, "group": group, "split": split}
     settings = _read_mapping(mapping) | {key: value for key, value in given.items() if value is not None}
