@@ -107,7 +107,7 @@ def test_an_ensemble_needs_members_of_one_task():
     with pytest.raises(ValueError, match="at least one"):
         Ensemble([])
     with pytest.raises(ValueError, match="one task"):
-        Ensemble([Told(CLASSES, [], []), Told(NUMBER, [], [])])
+        Ensemble([Told(CLASSES, [[1, 2, 3]], [True]), Told(NUMBER, [[1]], [True])])
 
 
 def test_a_stored_teacher_needs_nothing_of_the_batch_but_its_ids(tmp_path):
