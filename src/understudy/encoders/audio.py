@@ -1,6 +1,5 @@
 """AudioConv: a small convolutional network over log-mel spectrograms."""
 
-import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
@@ -36,25 +35,17 @@ class AudioConv(Encoder):
 
 
 class Layer(nn.Module):
-    """Convolution, normalisation and GELU; padding behind a clip is 0 before and after, as beyond the end of the longest clip.
+    """Convolution, normalisation and GELU; the padding behind a clip is 0 again afterwards, as beyond the end of the longest clip.
 
-    The normalisation is GroupNorm over the real steps of a row only, so that a clip's answer does not depend on its company.
+    LayerNorm over the channels of each point: statistics over time would make a clip's answer depend on its padding.
     """
 
-    def __init__(self, before: int, after: int, groups: int = 8) -> None:
+    def __init__(self, before: int, after: int) -> None:
         super().__init__()
         self.convolve = nn.Conv2d(before, after, 3, stride=2, padding=1, bias=False)
-        self.groups = groups
-        self.scale, self.shift = nn.Parameter(torch.ones(after)), nn.Parameter(torch.zeros(after))
+        self.norm = nn.LayerNorm(after)
 
-    def forward(self, sound: Float[Tensor, "B C T M"], mask: Bool[Tensor, "B T"]):
-        sound, mask = self.convolve(sound), mask[:, ::2]
-        real = mask[:, None, :, None]
-        grouped = sound.unflatten(1, (self.groups, -1))
-        weight = real[:, None].to(sound.dtype)
-        count = (weight.sum(dim=(2, 3, 4), keepdim=True) * grouped.shape[2] * grouped.shape[4]).clamp_min(1)
-        centred = (grouped - (grouped * weight).sum(dim=(2, 3, 4), keepdim=True) / count) * weight
-        spread = centred.square().sum(dim=(2, 3, 4), keepdim=True) / count
-        normal = (centred * torch.rsqrt(spread + 1e-5)).flatten(1, 2)
-        bent = nn.functional.gelu(normal * self.scale[:, None, None] + self.shift[:, None, None])
-        return bent.where(real, 0.0), mask
+    def forward(self, sound: Float[Tensor, "B _ T M"], mask: Bool[Tensor, "B T"]):
+        normal = self.norm(self.convolve(sound).permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
+        mask = mask[:, ::2]
+        return nn.functional.gelu(normal).where(mask[:, None, :, None], 0.0), mask
