@@ -59,7 +59,9 @@ def test_every_changed_byte_is_found(copied):
     Artifact(copied)
 
 
-@pytest.mark.parametrize("name", ["student.onnx", "contract.json", "card.md", "parity.json", "said-tokenizer.json", "checksums.json"])
+@pytest.mark.parametrize(
+    "name", ["student.onnx", "contract.json", "card.md", "parity.json", "said-tokenizer.json", "checksums.json"]
+)
 def test_a_missing_file_is_named(copied, name):
     (copied / name).unlink()
     with pytest.raises(ValueError, match=name):

@@ -119,8 +119,18 @@ def test_the_card_says_what_was_measured(reader):
         "metric": {"name": "accuracy", "higher_is_better": True},
         "coverage": 0.975,
         "split": {"name": "half", "train": 30, "labelled": 20, "valid": 0, "test": 30},
-        "systems": {n: one | {"metrics": {"accuracy": {"mean": m, "low": m - 0.1, "high": m + 0.1}}} for n, m in (("plain", 0.6), ("distilled", 0.7))},
-        "comparison": {"difference": 0.1, "low": -0.02, "high": 0.2, "p": 0.12, "test": "permutation", "verdict": "not distinguishable"},
+        "systems": {
+            n: one | {"metrics": {"accuracy": {"mean": m, "low": m - 0.1, "high": m + 0.1}}}
+            for n, m in (("plain", 0.6), ("distilled", 0.7))
+        },
+        "comparison": {
+            "difference": 0.1,
+            "low": -0.02,
+            "high": 0.2,
+            "p": 0.12,
+            "test": "permutation",
+            "verdict": "not distinguishable",
+        },
     }
     parity = json.loads((reader.artifact / "parity.json").read_text())
     contract = read_contract(reader.artifact)

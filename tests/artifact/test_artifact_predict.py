@@ -176,7 +176,10 @@ def test_only_some_modalities(world, six, files, tmp_path):
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ({"modalities": ["said", "smell"]}, "unknown modality smell; this student reads: numbers, facts, steps, said, picture, sound"),
+        (
+            {"modalities": ["said", "smell"]},
+            "unknown modality smell; this student reads: numbers, facts, steps, said, picture, sound",
+        ),
         ({"modalities": []}, "no modality given"),
         ({"id": "nobody"}, "no column 'nobody' for the ids"),
         ({"modalities": ["steps"]}, "'steps' needs the missing column steps"),
@@ -220,6 +223,7 @@ def test_an_id_column_may_not_be_the_prediction(reader, tmp_path):
 def test_a_failed_write_keeps_what_was_there(reader, tmp_path, monkeypatch):
     (tmp_path / "in.csv").write_text("said\nthe cat\n")
     (tmp_path / "out.csv").write_text("before")
+
     def full(table, path):
         path.write_text("half")
         raise OSError(28, "No space left on device")
