@@ -88,6 +88,8 @@ def test_natural_order(hundred):
     assert all(batch.labelled.all() and batch.present["x"].all() for batch in batches)
     assert loader.rows.tolist() == rows.tolist()
     with_labels = load(hundred, rows, batch_size=2, shuffle=False, labelled=[7, 1])
+    assert len(with_labels) == 3
+    assert len(load(hundred, rows, batch_size=1, shuffle=False, labelled=[7])) == 5
     assert [name for batch in with_labels.batches(0) for name in batch.id] == [f"r{row}" for row in rows]
     assert torch.cat([batch.labelled for batch in with_labels.batches(0)]).tolist() == [True, False, False, False, True]
     assert torch.cat([batch.target for batch in with_labels.batches(0)]).tolist() == [3.5, 0, 0, 0, 0.5]
@@ -228,6 +230,8 @@ def test_refused(hundred):
         ("process 2", [1], {"process": 2, "processes": 2}),
         ("labelled names rows", [1, 2], {"labelled": [3]}),
         ("batch_size 1 cannot hold", [1, 2], {"labelled": [1], "batch_size": 1}),
+        ("no effect with shuffle=False", [1, 2], {"labelled_only": True, "shuffle": False}),
+        ("no effect with shuffle=False", [1, 2], {"similar_length": "x", "shuffle": False}),
         ("no row is labelled", [1, 2], {"labelled": [], "labelled_only": True}),
         ("'x' is vector, but its view Letters reads text", [1], {"views": {"x": {"l": Letters()}}}),
     ):

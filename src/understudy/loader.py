@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from understudy.batch import Batch, Fields
 from understudy.corpus.corpus import Corpus
-from understudy.order import Steps, order_steps
+from understudy.order import Steps, in_turn, order_steps
 from understudy.prepare.view import FieldArrays, View, Views, trim
 from understudy.task import Task
 
@@ -50,13 +50,16 @@ class Loader:
         self.rows = _checked(rows, len(corpus))
         if batch_size < 1 or not 0 <= process < processes:
             raise ValueError(f"batch_size {batch_size} must be at least 1, and process {process} one of 0..{processes - 1}")
-        self.corpus, self.views, self.seed, self.shuffle = corpus, _fitting(corpus, views), seed, shuffle
+        self.corpus, self.views, self.seed = corpus, _fitting(corpus, views), seed
         self.process, self.processes = process, processes
         has = corpus.has_target[self.rows]
         known = has if labelled is None else has & np.isin(self.rows, np.asarray(labelled, dtype=np.intp))
         if labelled is not None and known.sum() != len(np.unique(np.asarray(labelled))):
             raise ValueError("labelled names rows that this loader does not read or that have no target")
-        self._steps = Steps(known, batch_size, labelled_only=labelled_only and shuffle)
+        if not shuffle and (labelled_only or similar_length is not None):
+            raise ValueError("labelled_only and similar_length order an epoch, so they have no effect with shuffle=False")
+        self._steps = Steps(known, batch_size, labelled_only=labelled_only) if shuffle else None
+        self._natural = in_turn(len(known), batch_size)
         self._sizes = None if similar_length is None else _lengths(corpus, similar_length, self.rows)
         self._ids = corpus.ids[self.rows]
         self._known = known
@@ -67,13 +70,13 @@ class Loader:
 
     def __len__(self) -> int:
         """Steps in an epoch."""
-        return self._steps.count
+        return len(self._natural) if self._steps is None else self._steps.count
 
     def batches(self, epoch: int, start: int = 0) -> Iterator[Batch]:
         """The batches of an epoch; the first `start` are skipped without being prepared."""
-        steps = (
-            order_steps(self._steps, seed=self.seed, epoch=epoch, sizes=self._sizes) if self.shuffle else self._steps.natural()
-        )
+        steps = self._natural
+        if self._steps is not None:
+            steps = order_steps(self._steps, seed=self.seed, epoch=epoch, sizes=self._sizes)
         for chosen in steps[start:]:
             yield self._batch(*self._share(chosen))
 

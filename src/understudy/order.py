@@ -43,9 +43,10 @@ class Steps:
             once, room = once - int(self.known.sum()), room - self.labelled
         return -(-once // room)
 
-    def natural(self) -> list[Index]:
-        """Every row once, in order."""
-        return np.array_split(np.arange(len(self.known)), -(-len(self.known) // self.batch_size))
+
+def in_turn(rows: int, batch_size: int) -> list[Index]:
+    """Every row once, in order."""
+    return np.array_split(np.arange(rows), -(-rows // batch_size))
 
 
 def order_steps(steps: Steps, *, seed: int, epoch: int, sizes: Index | None = None) -> list[Index]:
