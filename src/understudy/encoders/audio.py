@@ -35,7 +35,7 @@ class AudioConv(Encoder):
 
 
 class Layer(nn.Module):
-    """Convolution, normalisation and GELU; the padding behind a clip is 0 again afterwards, as beyond the end of the longest clip.
+    """Convolution, normalisation and GELU; afterwards the padding behind a clip is 0 again, as it is beyond the longest clip.
 
     LayerNorm over the channels of each point: statistics over time would make a clip's answer depend on its padding.
     """

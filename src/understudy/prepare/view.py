@@ -46,6 +46,10 @@ class View(ABC):
         """How many of these rows `prepare` cuts short."""
         return 0
 
+    def __deepcopy__(self, memo: dict[int, Any]) -> "View":
+        """Itself, since it never changes: a copied model shares it."""
+        return self
+
     @cached_property
     def key(self) -> str:
         """Views with equal keys prepare equal fields, so they are prepared once."""
