@@ -12,11 +12,11 @@ from understudy.evaluate.subsets import subsets_document, subsets_of, write_subs
 from understudy.task import Classification, Regression, Task
 
 DIGITS = Classification(classes=tuple("0123456789"))
-SENTIMENT = Regression(low=-3, high=3, unit="points", sentiment=True, mean=0.1, scale=1.4)
-SPLIT = {"name": "draw-0", "train": 1200, "labelled": 50, "valid": 0, "test": 400}
+SENTIMENT = Regression(low=-3.0, high=3.0, unit="points", sentiment=True, mean=0.1, scale=1.4)
+SPLIT = {"name": "draw-0", "train": 1200, "labelled": 50, "valid": 0, "test": 240}
 
 
-def made_predictions(task: Task, skill: float, seed: int, rows: int = 400) -> Predictions:
+def made_predictions(task: Task, skill: float, seed: int, rows: int = 240) -> Predictions:
     """Answers as good as `skill` in [0, 1] to questions that do not depend on the seed."""
     fixed, draw = np.random.default_rng(0), np.random.default_rng([seed, int(1000 * skill)])
     ones = np.ones(rows, bool)
@@ -60,7 +60,7 @@ def made_run(
     write_subsets(folder, subsets_document(subsets))
     write_cost(folder, cost)
     words = "best epoch on validation" if validated else "none: the plan was fixed in advance"
-    write_results(folder, compare(task, systems, split=SPLIT | {"name": name}, selection=words, draws=2000))
+    write_results(folder, compare(task, systems, split=SPLIT | {"name": name}, selection=words, draws=500))
     (folder / "run.json").write_text(json.dumps(made_settings(views, seeds)))
     return folder
 

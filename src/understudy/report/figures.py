@@ -4,7 +4,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from markupsafe import Markup
 
 from understudy.evaluate.calibration import reliability, trend
 from understudy.report.numbers import SHARES, label, value
@@ -45,7 +44,7 @@ def axis_label(metric: str, higher: bool, unit: str = "") -> str:
     return f"{label(metric)}{f' ({named})' if named else ''}, {'higher is better' if higher else 'lower is better'}"
 
 
-def systems_figure(run: Recorded) -> Markup:
+def systems_figure(run: Recorded) -> str:
     """Each system's seeds as dots, its mean as a bar, its interval as a band."""
     factor, names = scale(run.metric), list(run.systems)
     with drawing("systems"):
@@ -108,7 +107,7 @@ def subset_name(modalities: Sequence[str], every: Sequence[str]) -> str:
     return f"all but {without[0]}" if len(without) == 1 and len(every) > 3 else " + ".join(modalities)
 
 
-def subsets_figure(run: Recorded) -> Markup:
+def subsets_figure(run: Recorded) -> str:
     """One row a subset; a dot for each system that can read it."""
     rows, factor = subset_rows(run), scale(run.metric)
     every = max((m for _, m in rows), key=len)
@@ -132,7 +131,7 @@ def subsets_figure(run: Recorded) -> Markup:
         return inline(figure)
 
 
-def curves_figure(run: Recorded) -> tuple[Markup, bool]:
+def curves_figure(run: Recorded) -> tuple[str, bool]:
     """Learning curves, and whether they show validation (one panel) or training losses (a panel a system)."""
     validated = all(run.metric in line.get("valid", {}) for logs in run.logs.values() for log in logs for line in log)
     shown = [name for name in COLOURS if any(run.logs.get(name, []))]
@@ -177,11 +176,11 @@ def scored(run: Recorded) -> dict[str, tuple[Any, Any]]:
     return found
 
 
-def reliability_figure(run: Recorded) -> Markup:
+def reliability_figure(run: Recorded) -> str:
     """Confidence against accuracy, a panel a system; a dot's area is its share of the rows."""
     found = scored(run)
     with drawing("reliability"):
-        figure, panels = new_figure(4.0, len(found), sharey=True)
+        figure, panels = new_figure(3.8, len(found), sharey=True)
         for axes, (name, (prediction, target)) in zip(panels, found.items(), strict=True):
             bins = reliability(prediction, target)
             here = bins.count > 0
@@ -192,7 +191,7 @@ def reliability_figure(run: Recorded) -> Markup:
                 100 * bins.confidence[here], 100 * bins.accuracy[here], s=areas, color=colour(name), alpha=0.75, linewidth=0
             )
             axes.set_title(f"{name}: error {value('ece', bins.error, digits=1)}", color=INK)
-            square(axes, (0, 104), "confidence (%)")
+            square(axes, (0.0, 104.0), "confidence (%)")
         panels[0].set_ylabel("accuracy (%)")
         return inline(figure)
 
@@ -203,14 +202,14 @@ def square(axes: "Axes", limits: tuple[float, float], named: str) -> None:
     axes.set_box_aspect(1)
 
 
-def truth_figure(run: Recorded) -> Markup:
+def truth_figure(run: Recorded) -> str:
     """Predicted against true, a panel a system, with the mean truth of rows that are predicted alike."""
     found, draw = scored(run), np.random.default_rng(0)
     unit = run.results["task"].get("unit", "")
     named = f" ({unit})" if unit else ""
     limits = span(both for pair in found.values() for both in pair)
     with drawing("truth"):
-        figure, panels = new_figure(4.0, len(found), sharey=True)
+        figure, panels = new_figure(3.8, len(found), sharey=True)
         for axes, (name, (prediction, target)) in zip(panels, found.items(), strict=True):
             some = draw.permutation(len(prediction))[:SHOWN]
             axes.plot(limits, limits, color=MUTED, linewidth=1, dashes=(3, 3))

@@ -49,7 +49,7 @@ def label(metric: str) -> str:
     return LABELS.get(metric, metric)
 
 
-def value(metric: str, number: float | None, *, digits: int = 2) -> str:
+def value(metric: str, number: float | int | None, *, digits: int = 2) -> str:
     """A metric's value with its unit: 76.43 %, 0.784; shares with `digits` decimals. A dash for nothing."""
     if number is None or not isfinite(number):
         return NONE
@@ -58,7 +58,7 @@ def value(metric: str, number: float | None, *, digits: int = 2) -> str:
     return whole(number) if metric in COUNTS else plain(number)
 
 
-def interval(metric: str, low: float | None, high: float | None) -> str:
+def interval(metric: str, low: float | int | None, high: float | int | None) -> str:
     """Both ends of an interval; shares between 0 and 100 %, where a t interval may overshoot."""
     if low is None or high is None:
         return NONE
@@ -67,38 +67,38 @@ def interval(metric: str, low: float | None, high: float | None) -> str:
     return f"{plain(low)}{FIXED}to{FIXED}{plain(high)}"
 
 
-def change(metric: str, number: float) -> str:
+def change(metric: str, number: float | int) -> str:
     """A difference with its sign, shares in percentage points: +18.2, −0.013."""
     text = signed(100 * number, 1) if metric in SHARES else plain(number)
     return text if text.startswith(MINUS) or not text.strip("0.") else f"+{text}"
 
 
-def plain(number: float) -> str:
-    """Three decimals near one, four significant digits elsewhere."""
+def plain(number: float | int) -> str:
+    """Three decimals near one, four significant digits of large numbers, two of small ones."""
     size = abs(number)
     decimals = 3 if size < 10 else max(0, 3 - floor(log10(size)))
-    if 0 < size < 0.01:
-        decimals = 2 - floor(log10(size))
-    return signed(number, min(decimals, 8))
+    if 1e-6 < size < 0.01:
+        decimals = max(3, 1 - floor(log10(size)))
+    return signed(number, decimals)
 
 
-def signed(number: float, decimals: int) -> str:
+def signed(number: float | int, decimals: int) -> str:
     """Fixed decimals, a true minus sign, thin spaces in thousands, and no minus before zero."""
     text = f"{number:,.{decimals}f}".replace(",", NARROW)
     return text.replace("-", MINUS if text.strip("-0.") else "")
 
 
-def whole(number: float) -> str:
+def whole(number: float | int) -> str:
     """A count: 1 284."""
     return signed(number, 0)
 
 
-def probability(p: float) -> str:
+def probability(p: float | int) -> str:
     """p = 0.012, p < 0.001."""
     return "p < 0.001" if p < 0.001 else f"p = {p:.3f}" if p < 0.1 else f"p = {p:.2f}"
 
 
-def percent(share: float) -> str:
+def percent(share: float | int) -> str:
     """A share without decimals: 61 %."""
     return f"{signed(100 * share, 0)}{NARROW}%"
 

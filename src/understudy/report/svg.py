@@ -6,8 +6,6 @@ from contextlib import contextmanager
 from io import StringIO
 from typing import TYPE_CHECKING, Any
 
-from markupsafe import Markup
-
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
@@ -58,7 +56,7 @@ def drawing(name: str) -> Iterator[None]:
         yield
 
 
-def inline(figure: "Figure") -> Markup:
+def inline(figure: "Figure") -> str:
     """The figure as an <svg> element. matplotlib escapes the text in it, so names from data stay text."""
     written = StringIO()
     figure.savefig(written, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
@@ -67,8 +65,8 @@ def inline(figure: "Figure") -> Markup:
     text = re.sub(r"<metadata>.*?</metadata>\s*", "", text, count=1, flags=re.DOTALL)
     text = re.sub(r"<style[^>]*>.*?</style>", "", text, count=1, flags=re.DOTALL)
     text = re.sub(r"<svg[^>]*?(viewBox=\"[^\"]*\")[^>]*>", r'<svg \1 aria-hidden="true" focusable="false">', text, count=1)
-    text = re.sub(r'<g id="[^"]*">', "<g>", text)
+    text = re.sub(r'<g id="[^"]*"', "<g", text)
     text = re.sub(r"font-family: [^;\"]*;? ?", "", text)
     for colour, role in ROLES.items():
         text = text.replace(colour, f"var(--{role})")
-    return Markup(text)
+    return text

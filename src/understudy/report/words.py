@@ -31,10 +31,10 @@ def better(run: Recorded) -> Story:
     """A gain over the plain control."""
     return Story(
         tag="better",
-        headline=f"Distillation helped: with {reads(run)} alone, {moved(run)}.",
+        headline=f"{once(run, 'Distillation helped')}: with {reads(run)} alone, {moved(run)}.",
         evidence=f"{against(run)} The gain is {size(run)}; with 95 % confidence it lies between {ends(run)}.",
         share=share(run),
-        advice="Ship the distilled student.",
+        advice="Ship the distilled student." if repeats(run) > 1 else "Repeat it with several seeds before counting on it.",
         cautions=cautions(run),
     )
 
@@ -43,7 +43,7 @@ def worse(run: Recorded) -> Story:
     """A loss against the plain control."""
     return Story(
         tag="worse",
-        headline=f"Distillation hurt: with {reads(run)} alone, {moved(run)}.",
+        headline=f"{once(run, 'Distillation hurt')}: with {reads(run)} alone, {moved(run)}.",
         evidence=f"{against(run)} The difference is {size(run)}; with 95 % confidence it lies between {ends(run)}.",
         share="",
         advice="Ship the plain student, or try another method or teacher.",
@@ -54,10 +54,10 @@ def worse(run: Recorded) -> Story:
 def undecided(run: Recorded) -> Story:
     """Nothing that could be told from luck."""
     plain, distilled = (value(run.metric, mean(run, name), digits=1) + unit(run) for name in ("plain", "distilled"))
-    advantage = "" if run.results.get("recovered_share") else no_advantage(run)
+    advantage = "" if run.results.get("recovered_share") else no_advantage(run, "it had little to pass on")
     return Story(
         tag="not distinguishable",
-        headline=f"No gain can be shown: the student’s {label(run.metric)} is {distilled} with distillation and {plain} without it.",
+        headline=f"No gain can be shown: the student’s {label(run.metric)} is {distilled} with distillation, {plain} without.",
         evidence=f"{against(run)} The difference, {size(run)}, is within what chance gives (95 % interval {ends(run, 'to')}).",
         share=advantage,
         advice="Do not count on a gain here; the plain student is the simpler choice.",
@@ -68,6 +68,16 @@ def undecided(run: Recorded) -> Story:
 def mean(run: Recorded, system: str) -> float:
     """A system's mean primary metric."""
     return run.systems[system]["metrics"][run.metric]["mean"]
+
+
+def repeats(run: Recorded) -> int:
+    """How many times each student was trained."""
+    return len(run.systems["plain"]["metrics"][run.metric]["seeds"])
+
+
+def once(run: Recorded, claim: str) -> str:
+    """A claim, less sure of itself after a single training run."""
+    return claim if repeats(run) > 1 else f"In this one run, {claim[0].lower()}{claim[1:]}"
 
 
 def reads(run: Recorded) -> str:
@@ -91,7 +101,7 @@ def unit(run: Recorded) -> str:
 
 def against(run: Recorded) -> str:
     """What the comparison holds fixed."""
-    seeds = len(run.systems["plain"]["metrics"][run.metric]["seeds"])
+    seeds = repeats(run)
     labelled = run.results["split"].get("labelled")
     rows = f"the same {signed(labelled, 0)} labelled rows" if labelled else "the same labelled rows"
     runs = f"{seeds} training runs of each" if seeds > 1 else "one training run of each"
@@ -120,23 +130,23 @@ def share(run: Recorded) -> str:
     if "teacher" not in run.systems:
         return ""
     if not found:
-        return no_advantage(run)
+        return no_advantage(run, "no share of its advantage is given")
     teacher = names(list(run.systems["teacher"]["modalities"]))
     span = f"95 % interval {percent(found['low'])} to {percent(found['high'])}"
     return f"That is {percent(found['value'])} ({span}) of the advantage of a teacher that reads {teacher}."
 
 
-def no_advantage(run: Recorded) -> str:
+def no_advantage(run: Recorded, therefore: str) -> str:
     """Why there is no recovered share."""
     if "teacher" not in run.systems:
         return ""
-    return "The teacher itself is not clearly better than the plain student on these rows, so it had little to pass on."
+    return f"The teacher itself is not clearly better than the plain student on these rows, so {therefore}."
 
 
 def cautions(run: Recorded) -> tuple[str, ...]:
     """What the headline must not make one forget."""
     found = []
-    if len(run.systems["plain"]["metrics"][run.metric]["seeds"]) == 1:
+    if repeats(run) == 1:
         found.append("One training run of each system: another run may say otherwise.")
     if run.results["coverage"] < 1:
         unseen = percent(1 - run.results["coverage"])
