@@ -50,7 +50,12 @@ class Frozen(Teacher):
 
     @torch.no_grad()
     def __call__(self, batch: Batch) -> Output:
-        return self.model.eval().to(batch.labelled.device)(batch)
+        # Asked first, since `eval` and `to` touch every module of a model and this runs at each step.
+        if any(module.training for module in self.model.modules()):
+            self.model.eval()
+        if next(self.model.parameters()).device != batch.labelled.device:
+            self.model.to(batch.labelled.device)
+        return self.model(batch)
 
     @property
     def views(self) -> Views:
