@@ -37,6 +37,16 @@ def own_encoder(name: str) -> bool:
     return any(name in named for named in OWN.values())
 
 
+def check_encoders(corpus: Corpus, named: Mapping[str, str]) -> None:
+    """KeyError for a modality that the corpus lacks, ValueError for an encoder that its kind does not have."""
+    for modality, name in named.items():
+        if modality not in corpus.modalities:
+            raise KeyError(f"an encoder is named for {modality!r}, but the corpus has {', '.join(corpus.modalities)}")
+        kind = corpus.modalities[modality].kind
+        if kind != "text" and name not in OWN[kind]:
+            raise ValueError(f"no {kind} encoder {name!r} for {modality}; choose from {', '.join(OWN[kind])}")
+
+
 @dataclass(frozen=True)
 class Blueprint:
     """A model before training: what it reads through which fitted views and encoders, and its sizes.
@@ -120,8 +130,6 @@ def draw(
     for modality in modalities:
         kind = corpus.modalities[modality].kind
         chosen[modality] = named.get(modality, next(iter(OWN[kind])))
-        if kind != "text" and chosen[modality] not in OWN[kind]:
-            raise ValueError(f"no {kind} encoder {chosen[modality]!r} for {modality}; choose from {', '.join(OWN[kind])}")
         own = chosen[modality] in OWN[kind]
         view = view_for(corpus.modalities[modality]) if own else Text.pretrained(chosen[modality], max_tokens=max_tokens)
         views[modality] = view.fit(corpus.cells(modality, split.train))

@@ -10,9 +10,9 @@ from typing import Any, Literal
 from understudy.corpus import Corpus, Split
 from understudy.methods import CATALOGUE
 from understudy.plan import Plan
-from understudy.recipes.blueprint import own_encoder
+from understudy.recipes.blueprint import check_encoders, own_encoder
 from understudy.recipes.job import Job
-from understudy.recipes.run import Run, begin
+from understudy.recipes.run import Run, begin, load
 
 Choice = Literal["no", "yes", "if better"]
 
@@ -52,6 +52,8 @@ def distill(
     check_modalities(corpus, rows, reads)
     check_method(method, options or {})
     own, theirs = dict(encoders or {}), dict(encoders or {}) | dict(teacher_encoders or {})
+    for named in (own, theirs):
+        check_encoders(corpus, named)
     if not isinstance(plan, Plan):
         plan = changed(default_plan(rows, pretrained=any(not own_encoder(name) for name in theirs.values())), plan or {})
     arguments = {
@@ -70,6 +72,7 @@ def distill(
         "teachers_of": str(teachers_of),
         "seeds": list(range(seeds)) if isinstance(seeds, int) else list(seeds),
     }
+    check_teachers_of(arguments, corpus)
     run = begin(Path(out), recipe="distill", arguments=arguments, corpus=corpus, split=rows)
     return Job(run, corpus, rows, plan, teacher_plan or plan).play(report=report)
 
@@ -94,6 +97,21 @@ def check_modalities(corpus: Corpus, split: Split, reads: Mapping[str, Sequence[
             for part in ("train", "test"):
                 if not corpus.present(modality)[getattr(split, part)].any():
                     raise ValueError(f"no {part} row of split {split.name!r} has {modality!r}, which the {player} reads")
+
+
+def check_teachers_of(arguments: Mapping[str, Any], corpus: Corpus) -> None:
+    """ValueError where the run whose teachers are asked for trained them otherwise, or FileNotFoundError where there is none."""
+    if not arguments["teachers_of"]:
+        return
+    other = load(arguments["teachers_of"])
+    for name in ("split", "teacher", "teacher_encoders", "sizes", "teacher_plan"):
+        if other.settings["arguments"][name] != arguments[name]:
+            raise ValueError(f"the teachers of {other.folder} were trained with another {name}; train them here instead")
+    lacking = sorted(set(arguments["seeds"]) - set(other.seeds))
+    if other.settings["corpus_fingerprint"] != corpus.fingerprint or lacking:
+        raise ValueError(
+            f"the teachers of {other.folder} are of another corpus, or lack seeds {lacking}; train them here instead"
+        )
 
 
 def check_method(name: str, options: Mapping[str, Any]) -> None:

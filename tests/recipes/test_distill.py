@@ -1,0 +1,177 @@
+"""The main job: three systems, resumed, refused, loaded back and shipped."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from recipes.small import PLAN, SIZES, make_corpus
+
+import understudy as us
+from understudy.corpus import Corpus
+from understudy.plan import Plan
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory) -> Corpus:
+    return make_corpus(tmp_path_factory.mktemp("data") / "corpus")
+
+
+@pytest.fixture(scope="module")
+def run(corpus, tmp_path_factory) -> us.Run:
+    out = tmp_path_factory.mktemp("runs") / "run"
+    return us.distill(
+        corpus, student=["weak"], teacher=["strong", "weak"], split="main", plan=PLAN, sizes=SIZES, seeds=2, out=out
+    )
+
+
+def again(corpus: Corpus, out: Path, **changes) -> us.Run:
+    asked = {
+        "student": ["weak"],
+        "teacher": ["strong", "weak"],
+        "split": "main",
+        "plan": PLAN,
+        "sizes": SIZES,
+        "seeds": 2,
+        "report": False,
+    }
+    return us.distill(corpus, out=out, **(asked | changes))
+
+
+def weights(run: us.Run, system: str, seed: int = 0) -> dict[str, torch.Tensor]:
+    return run.model(system, seed=seed).state_dict()
+
+
+def same(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> bool:
+    return one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
+
+
+def test_three_systems_on_the_same_rows(run):
+    found = run.results
+    assert set(found["systems"]) == {"teacher", "plain", "distilled"}
+    assert found["systems"]["plain"]["parameters"] == found["systems"]["distilled"]["parameters"]
+    assert all(len(system["metrics"]["accuracy"]["seeds"]) == 2 for system in found["systems"].values())
+    assert found["comparison"]["verdict"] in ("better", "worse", "not distinguishable")
+    assert found["split"]["labelled"] == 24
+    assert "validation" in found["selection"]
+    assert found["systems"]["teacher"]["metrics"]["accuracy"]["mean"] > found["systems"]["plain"]["metrics"]["accuracy"]["mean"]
+
+
+def test_page_and_its_sources_are_written(run):
+    assert "<html" in run.report.read_text()
+    assert {"weak", "strong", "strong+weak"} == set(json.loads((run.folder / "subsets.json").read_text())["teacher"])
+    assert not list(run.folder.rglob("checkpoint"))
+
+
+def test_load_gives_the_same_predictions(run, corpus):
+    back = us.load(run.folder)
+    assert back.seeds == [0, 1]
+    assert same(weights(run, "distilled"), weights(back, "distilled"))
+    saved = back.predictions("distilled")[0]
+    assert np.array_equal(saved.id, corpus.ids[corpus.split("main").test])
+
+
+def test_same_call_does_not_train_again(run, corpus):
+    before = {path: path.stat().st_mtime_ns for path in run.folder.rglob("model.safetensors")}
+    us.distill(
+        corpus, student=["weak"], teacher=["strong", "weak"], split="main", plan=PLAN, sizes=SIZES, seeds=2, out=run.folder
+    )
+    assert before == {path: path.stat().st_mtime_ns for path in run.folder.rglob("model.safetensors")}
+
+
+def test_a_lost_student_is_trained_again_bit_for_bit(corpus, tmp_path):
+    made = again(corpus, tmp_path / "run")
+    lost = weights(made, "distilled", seed=1)
+    (made.folder / "distilled" / "seed-1" / "model.safetensors").unlink()
+    assert same(lost, weights(again(corpus, tmp_path / "run"), "distilled", seed=1))
+
+
+def test_another_run_in_the_folder_is_refused(run, corpus):
+    with pytest.raises(ValueError, match="another run.*differs in options"):
+        again(corpus, run.folder, options={"weight": 0.9})
+
+
+def test_a_folder_with_other_files_is_refused(corpus, tmp_path):
+    (tmp_path / "thesis.tex").write_text("mine")
+    with pytest.raises(ValueError, match="holds no run"):
+        again(corpus, tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
+
+
+def test_distillation_of_weight_zero_is_the_plain_control_bit_for_bit(corpus, tmp_path):
+    made = again(corpus, tmp_path / "run", split="full", options={"weight": 0.0}, seeds=1)
+    assert same(weights(made, "plain"), weights(made, "distilled"))
+    assert made.results["comparison"]["difference"] == 0
+
+
+def test_teachers_of_another_run_are_taken(run, corpus, tmp_path):
+    made = again(corpus, tmp_path / "run", teachers_of=run.folder, options={"weight": 0.9})
+    assert same(weights(made, "teacher"), weights(run, "teacher"))
+    assert same(weights(made, "plain"), weights(run, "plain"))
+    with pytest.raises(ValueError, match="another teacher"):
+        again(corpus, tmp_path / "other", teachers_of=run.folder, teacher=["strong"])
+
+
+@pytest.mark.parametrize("choice", ["yes", "if better"])
+def test_ensemble(corpus, tmp_path, choice):
+    made = again(corpus, tmp_path / "run", ensemble=choice)
+    stored = (made.folder / "teacher" / "answers").is_dir()
+    assert stored == ("ensemble" in made.results["systems"])
+    assert stored or choice == "if better"
+
+
+def test_self_distillation_takes_no_teacher(corpus, tmp_path):
+    made = again(corpus, tmp_path / "run", method="self_distillation", seeds=1)
+    assert not same(weights(made, "plain"), weights(made, "distilled"))
+
+
+def test_regression(tmp_path):
+    corpus = make_corpus(tmp_path / "corpus", regression=True)
+    made = again(corpus, tmp_path / "run")
+    assert made.results["metric"] == {"name": "mae", "higher_is_better": False}
+    assert made.model().task.scale == pytest.approx(np.std(corpus.target[corpus.split("main").labelled]))
+
+
+def test_plan_may_be_changes_of_the_default(corpus, tmp_path):
+    made = again(corpus, tmp_path / "run", plan={"epochs": 1}, seeds=1)
+    assert made.settings["arguments"]["plan"]["epochs"] == 1
+    with pytest.raises(ValueError, match="a plan has no epoch; it has epochs"):
+        again(corpus, tmp_path / "other", plan={"epoch": 1})
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"student": ["smell"]}, "no modality 'smell'.*strong, weak, spare"),
+        ({"student": []}, "at least one modality"),
+        ({"student": ["weak", "weak"]}, "each once"),
+        ({"split": "nope"}, "no split 'nope'"),
+        ({"split": ""}, "several splits; choose one of full, main"),
+        ({"method": "magic"}, "no method 'magic'; choose from kd"),
+        ({"method": "supervised"}, "plain control is always trained"),
+        ({"options": {"wait": 1}}, "kd has no option wait"),
+        ({"encoders": {"weak": "gru"}}, "no vector encoder 'gru' for weak"),
+    ],
+)
+def test_bad_arguments_are_one_sentence_and_leave_nothing(corpus, tmp_path, changes, message):
+    with pytest.raises((ValueError, KeyError), match=message):
+        again(corpus, tmp_path / "run", **changes)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_student_modality_that_no_test_row_has(corpus, tmp_path):
+    split = corpus.split("full")
+    bare = split.test[~corpus.present("spare")[split.test]]
+    from dataclasses import replace
+
+    corpus.save_split(replace(split, name="bare", test=bare, hash=""))
+    with pytest.raises(ValueError, match="no test row of split 'bare' has 'spare'"):
+        again(corpus, tmp_path / "run", student=["spare"], split="bare")
+
+
+def test_coverage_is_reported_for_rows_the_student_cannot_see(corpus, tmp_path):
+    made = again(corpus, tmp_path / "run", student=["spare"], split="full", seeds=1, plan=Plan(epochs=1))
+    test = corpus.split("full").test
+    assert made.results["coverage"] == pytest.approx(corpus.present("spare")[test].mean())
+    assert made.results["rows"] == corpus.present("spare")[test].sum()
