@@ -8,7 +8,7 @@ from numpy.typing import DTypeLike, NDArray
 
 
 def pad(
-    rows: Sequence[NDArray[Any] | None], *, step: tuple[int, ...] = (), dtype: DTypeLike = np.float32, filler: float = 0
+    rows: Sequence[NDArray[Any] | None], *, step: tuple[int, ...] = (), dtype: DTypeLike = np.float32, filler: int = 0
 ) -> tuple[NDArray[Any], NDArray[np.bool_]]:
     """Values `[N T *step]` and mask `[N T]`, T the longest row and at least 1; None (absent) is all 0.
 

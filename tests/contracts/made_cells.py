@@ -1,0 +1,94 @@
+"""Cells of every kind and one view and encoder of each name, for the contract suites."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import torch
+
+from understudy import encoders
+from understudy.batch import Fields
+from understudy.encoders.encoder import Encoder
+from understudy.prepare import Image, LogMel, Sequence, Table, Text, Vector
+from understudy.prepare.cells import Cells, Kind
+from understudy.prepare.view import View
+
+VIEWS: dict[str, Callable[[], View]] = {
+    "Vector": Vector,
+    "Table": Table,
+    "Sequence": lambda: Sequence(max_steps=9),
+    "Text": lambda: Text.bpe(vocabulary=300, max_tokens=8),
+    "Image": lambda: Image((12, 10), 3),
+    "LogMel": lambda: LogMel(1000, mels=8, max_seconds=0.2),
+}
+BERT = {
+    "model_type": "bert",
+    "vocab_size": 400,
+    "hidden_size": 16,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 2,
+    "intermediate_size": 32,
+    "max_position_embeddings": 32,
+}
+ENCODERS: dict[str, tuple[str, Callable[[Any], Encoder]]] = {
+    "VectorMLP": ("Vector", encoders.VectorMLP),
+    "TableMLP": ("Table", encoders.TableMLP),
+    "SequenceGRU": ("Sequence", encoders.SequenceGRU),
+    "SequenceTransformer": ("Sequence", lambda view: encoders.SequenceTransformer(view, width=16)),
+    "TextTransformer": ("Text", lambda view: encoders.TextTransformer(view, width=16)),
+    "TextEncoder": ("Text", lambda view: encoders.TextEncoder(view, config=BERT)),
+    "ImageConv": ("Image", encoders.ImageConv),
+    "AudioConv": ("LogMel", lambda view: encoders.AudioConv(view, channels=(8, 16))),
+}
+WORDS = ["fine", "film", "bad", "plot", "good", "scene", "dull", "actor"]
+
+
+def cells(kind: Kind, present: list[bool], *, seed: int = 0, filler: float = np.nan) -> Cells:
+    """Random rows, ragged where the kind is; what stands in absent rows is `filler` where there can be any."""
+    draw, here = np.random.default_rng(seed), np.array(present, dtype=bool)
+    rows = len(here)
+
+    def each(make: Callable[[], Any]) -> list[Any]:
+        made = [make() for _ in range(rows)]
+        return [value if there else None for value, there in zip(made, here, strict=True)]
+
+    if kind == "vector":
+        return Cells(kind, np.where(here[:, None], draw.normal(3, 5, (rows, 4)), filler).astype(np.float32), here)
+    if kind == "table":
+        towns = draw.choice(["Ulm", "Rom", None], rows)
+        towns[~here] = "filler"
+        return Cells(kind, {"age": np.where(here, draw.normal(40, 9, rows), filler), "town": towns.astype(object)}, here)
+    made = {
+        "sequence": lambda: draw.normal(1, 2, (draw.integers(1, 14), 3)).astype(np.float32),
+        "text": lambda: " ".join(draw.choice(WORDS, draw.integers(1, 12))),
+        "image": lambda: draw.integers(0, 256, (9, 7, 3), dtype=np.uint8),
+        "audio": lambda: draw.uniform(-1, 1, draw.integers(20, 300)).astype(np.float32),
+    }
+    return Cells(kind, each(made[kind]), here)
+
+
+def fitted(view: str) -> View:
+    """The view of that name, fitted on twenty rows."""
+    unfitted = VIEWS[view]()
+    return unfitted.fit(cells(unfitted.kind, [True] * 20, seed=7))
+
+
+def made_encoder(name: str, *, seed: int = 0) -> Encoder:
+    """The encoder of that name, on its fitted view."""
+    view, make = ENCODERS[name]
+    with drawn(seed):
+        return make(fitted(view))
+
+
+@contextmanager
+def drawn(seed: int) -> Iterator[None]:
+    """torch's random numbers from a seed, inside only."""
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        yield
+
+
+def tensors(view: View, these: Cells) -> Fields:
+    """What the loader would hand over."""
+    return {name: torch.from_numpy(values) for name, values in view.prepare(these).items()}
