@@ -45,6 +45,12 @@ def check_encoders(corpus: Corpus, named: Mapping[str, str]) -> None:
         kind = corpus.modalities[modality].kind
         if kind != "text" and name not in OWN[kind]:
             raise ValueError(f"no {kind} encoder {name!r} for {modality}; choose from {', '.join(OWN[kind])}")
+        if name not in OWN[kind]:
+            try:
+                Text.pretrained(name)
+            except OSError as error:
+                reason = str(error).splitlines()[0]
+                raise ValueError(f"text encoder {name!r}: neither ours nor a transformers folder or hub id ({reason})") from None
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,193 @@
+"""The command line: what a stranger types, what comes back, and what is said of bad input."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from recipes.small import make_corpus
+
+from understudy.cli import COMMANDS, main
+
+ROWS = 90
+
+
+def write_table(path: Path) -> Path:
+    """A user's table: two numbers, a category, a text, a group, a target with empty cells."""
+    random = np.random.default_rng(0)
+    lines = ["name,speed,weight,colour,note,owner,price"]
+    for row in range(ROWS):
+        speed, weight = random.normal(size=2)
+        price = "" if row % 10 == 9 else f"{2 * speed + 0.1 * random.normal():.3f}"
+        note = "fast and good" if speed > 0 else "slow, and dull"
+        lines.append(f'r{row},{speed:.3f},{weight:.3f},{["red", "blue"][row % 2]},"{note}",o{row % 30},{price}')
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return path
+
+
+def call(capsys, *arguments: object) -> tuple[int, str, str]:
+    code = main([str(a) for a in arguments])
+    said = capsys.readouterr()
+    return code, said.out, said.err
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory) -> Path:
+    """A table taken all the way: corpus, split, run, artifact."""
+    home = tmp_path_factory.mktemp("home")
+    table = write_table(home / "cars.csv")
+    modalities = ["numbers=vector:speed,weight", "looks=table:colour", "note=text:note"]
+    steps = [
+        [
+            "import",
+            "table",
+            table,
+            "--out",
+            home / "corpus",
+            "--target",
+            "price",
+            "--id",
+            "name",
+            "--group",
+            "owner",
+            "--modalities",
+            *modalities,
+        ],
+        ["split", home / "corpus", "--name", "main"],
+        [
+            "distill",
+            home / "corpus",
+            "--student",
+            "note",
+            "--plan",
+            "epochs=3",
+            "--sizes",
+            "width=16",
+            "--seeds",
+            "2",
+            "--out",
+            home / "run",
+        ],
+        ["export", home / "run", "--out", home / "artifact"],
+    ]
+    for step in steps:
+        assert main([str(a) for a in step]) == 0
+    return home
+
+
+def test_every_command_is_listed_and_has_help(capsys):
+    with pytest.raises(SystemExit) as stop:
+        main(["--help"])
+    assert stop.value.code == 0
+    said = capsys.readouterr().out
+    assert all(name in said for name in COMMANDS)
+
+
+@pytest.mark.parametrize("name", [n for n in COMMANDS if n != "import"] + [f"import {n}" for n in COMMANDS["import"]])
+def test_help_of_each_command_says_what_its_arguments_mean(name, capsys):
+    with pytest.raises(SystemExit) as stop:
+        main([*name.split(), "--help"])
+    assert stop.value.code == 0
+    assert len(capsys.readouterr().out.splitlines()) >= 4
+
+
+def test_help_imports_neither_torch_nor_numpy():
+    code = "import sys; from understudy.cli import main\ntry: main(['--help'])\nexcept SystemExit: pass\nprint({'torch', 'numpy', 'pyarrow'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip().endswith("set()")
+
+
+def test_table_to_predictions(home, capsys, tmp_path):
+    code, out, _ = call(
+        capsys, "predict", home / "artifact", home / "cars.csv", "--out", tmp_path / "p.csv", "--id", "name", "--json"
+    )
+    assert code == 0
+    assert json.loads(out) | {"out": ""} == {"out": "", "rows": ROWS, "answered": ROWS, "modalities": ["note"], "coverage": 1.0}
+    assert len((tmp_path / "p.csv").read_text().splitlines()) == ROWS + 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "key"),
+    [
+        (["check", "corpus"], "errors"),
+        (["advise", "corpus", "--student", "note"], "verdict"),
+        (["evaluate", "run"], "subsets"),
+        (["evaluate", "run", "--system", "teacher"], "subsets"),
+        (["compare", "run", "run"], "runs"),
+        (["report", "run"], "report"),
+        (["list"], "methods"),
+    ],
+)
+def test_json_is_one_document(home, capsys, arguments, key, monkeypatch):
+    monkeypatch.chdir(home)
+    code, out, _ = call(capsys, *arguments, "--json")
+    assert code == 0
+    assert key in json.loads(out)
+
+
+def test_store_goes_on_and_reports_its_error(home, capsys, tmp_path):
+    for _ in range(2):
+        code, out, _ = call(capsys, "store", home / "run", "--out", tmp_path / "store", "--codec", "float16", "--json")
+        assert code == 0
+    assert json.loads(out)["rows"] == ROWS
+    assert json.loads(out)["error"]["logits"]["max"] > 0
+
+
+def test_few_label_draws(home, capsys, tmp_path):
+    corpus = make_corpus(tmp_path / "corpus").folder
+    code, out, _ = call(capsys, "split", corpus, "--name", "few", "--labelled", 10, "--draws", 3, "--json")
+    assert code == 0
+    assert {name: parts["labelled"] for name, parts in json.loads(out)["splits"].items()} == {
+        "few-0": 10,
+        "few-1": 10,
+        "few-2": 10,
+    }
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["check", "nowhere"], "nowhere"),
+        (["distill", "corpus", "--student", "smell"], "no modality 'smell'"),
+        (["distill", "corpus", "--student", "note", "--split", "nope"], "no split 'nope'"),
+        (["distill", "corpus", "--student", "note", "--plan", "epochs"], "write NAME=VALUE"),
+        (["distill", "corpus", "--student", "note", "--plan", "epochs=0"], "plan.epochs is 0"),
+        (["distill", "corpus", "--student", "note", "--out", "run", "--seeds", "3"], "another run"),
+        (["distill", "corpus", "--student", "note", "--encoder", "note=no/such-model", "--out", "new"], "no/such-model"),
+        (["export", "run", "--out", "artifact"], "exists already"),
+        (["export", "nowhere", "--out", "new"], "no run"),
+        (["predict", "artifact", "cars.csv", "--out", "p.csv", "--modalities", "smell"], "smell"),
+        (["predict", "artifact", "nowhere.csv", "--out", "p.csv"], "nowhere.csv"),
+        (["predict", "corpus", "cars.csv", "--out", "p.csv"], "artifact"),
+        (["import", "table", "cars.csv", "--out", "new", "--target", "cost", "--modalities", "n=vector:speed"], "cost"),
+        (["import", "table", "cars.csv", "--out", "new", "--target", "price", "--modalities", "n=vector:sped"], "sped"),
+        (["import", "table", "cars.csv", "--out", "corpus", "--target", "price", "--modalities", "n=vector:speed"], "corpus"),
+        (["compare", "corpus"], "results.json"),
+        (["split", "corpus", "--name", "../up"], "split name"),
+    ],
+)
+def test_bad_input_is_one_sentence_exit_2_and_leaves_nothing(home, capsys, monkeypatch, arguments, said):
+    monkeypatch.chdir(home)
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    before = sorted(path for path in home.rglob("*") if "__pycache__" not in path.parts)
+    code, out, err = call(capsys, *arguments)
+    assert code == 2
+    assert out == ""
+    assert err.startswith("understudy: ")
+    assert said in err
+    assert "Traceback" not in err
+    assert sorted(path for path in home.rglob("*") if "__pycache__" not in path.parts) == before
+    code, out, _ = call(capsys, *arguments, "--json")
+    assert code == 2
+    assert said in json.loads(out)["error"]
+
+
+def test_a_corpus_with_an_error_fails_the_check(capsys, tmp_path):
+    corpus = make_corpus(tmp_path / "corpus")
+    shard = next((corpus.folder).glob("*.arrow"))
+    content = bytearray(shard.read_bytes())
+    content[len(content) // 2] ^= 1
+    shard.write_bytes(content)
+    assert call(capsys, "check", corpus.folder)[0] == 2
