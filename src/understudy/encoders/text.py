@@ -16,7 +16,7 @@ from understudy.prepare.text import Text
 class TextTransformer(Encoder):
     """Learnt embeddings, a small transformer, then the mean of the tokens; under 1 M parameters with 4,000 tokens."""
 
-    def __init__(self, view: Text, *, width: int = 128, depth: int = 2, heads: int = 4, dropout: float = 0.1) -> None:
+    def __init__(self, view: Text, *, width: int = 128, depth: int = 1, heads: int = 4, dropout: float = 0.1) -> None:
         super().__init__()
         self.view, self.width = view, width
         self.embedding = nn.Embedding(view.tokens, width)
