@@ -80,7 +80,7 @@ def test_a_damaged_checkpoint_is_one_clear_error(tmp_path: Path, file: str, dama
     checkpoint.save(tmp_path, "000001", state=STATE, tensors={"x": torch.randn(50)})
     path = tmp_path / "checkpoint" / "000001" / file
     path.write_bytes(damage(path.read_bytes()))
-    with pytest.raises(ValueError, match="cannot be read .* to train from the start"):
+    with pytest.raises(ValueError, match=r"cannot be read .* to train from the start"):
         checkpoint.load(tmp_path, identity={"seed": 1})
 
 

@@ -1,4 +1,4 @@
-"""fit: exact gradients, the plan, selection, the log, and what it refuses."""
+"""fit: selection, the log, Ctrl-C, hardware, and what it refuses."""
 
 import io
 import json
@@ -8,297 +8,21 @@ import signal
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
 from accelerate import Accelerator
 from accelerate.state import AcceleratorState
 from safetensors.torch import load_file
-from torch import Tensor, nn
+from torch import Tensor
 
 from toy import NUMBER, ToyLoader, toy_batch, toy_loader, toy_model
+from toy_method import FLAT, Alone, Two, joined, same, weights
 from understudy.batch import Batch, Output
 from understudy.fit import Plan, Scores, fit
 from understudy.methods import KD
-from understudy.methods.method import Group, Method, Terms
-from understudy.objectives import Supervised
-from understudy.objectives.objective import Term, over
+from understudy.methods.method import Method, Terms
 from understudy.teachers import Frozen
-
-FLAT = Plan(epochs=1, rate=0.01, warmup=0.0, schedule="constant", clip=None)
-
-
-class Alone(Method):
-    """One student, the task's loss over labelled rows and a pull over all rows: two terms with unequal counts."""
-
-    def __init__(self, *, dropout: bool = False) -> None:
-        super().__init__()
-        self.student = toy_model(NUMBER, "x", "y")
-        if not dropout:
-            for module in self.student.modules():
-                if isinstance(module, nn.Dropout):
-                    module.p = 0.0
-        self.supervised = Supervised(NUMBER)
-        self.gradients: list[dict[str, Tensor]] = []
-        self.heard: list[dict[str, float]] = []
-        self.answers: list[Tensor] = []
-
-    def forward(self, batch: Batch, part: str = "main") -> Terms:
-        answer = self.play("student", batch)
-        self.answers.append(answer.need("logits").detach().clone())
-        pull = over(answer.valid, answer.need("logits")[:, 0].square()).times(0.1)
-        return {"supervised": self.supervised(batch, answer), "pull": pull}
-
-    def after_step(self) -> None:
-        named = self.student.named_parameters()
-        self.gradients.append({name: p.grad.clone() for name, p in named if p.grad is not None})
-
-    def after_epoch(self, scores: dict[str, float]) -> None:
-        self.heard.append(scores)
-
-
-def weights(method: Method) -> dict[str, Tensor]:
-    return {name: value.clone() for name, value in method.student.state_dict().items()}
-
-
-def same(one: dict[str, Tensor], two: dict[str, Tensor]) -> bool:
-    return one.keys() == two.keys() and all(torch.equal(one[name], two[name]) for name in one)
-
-
-def joined(batches: list[Batch]) -> Batch:
-    first = batches[0]
-    return Batch(
-        inputs={
-            m: {v: {f: torch.cat([b.inputs[m][v][f] for b in batches]) for f in fields} for v, fields in views.items()}
-            for m, views in first.inputs.items()
-        },
-        present={m: torch.cat([b.present[m] for b in batches]) for m in first.present},
-        target=torch.cat([b.target for b in batches]),
-        labelled=torch.cat([b.labelled for b in batches]),
-        id=tuple(row for b in batches for row in b.id),
-    )
-
-
-def unlabelled(batch: Batch) -> Batch:
-    return replace(batch, labelled=torch.zeros_like(batch.labelled))
-
-
-def blind(batch: Batch) -> Batch:
-    return replace(unlabelled(batch), present={m: torch.zeros_like(here) for m, here in batch.present.items()})
-
-
-# --- plan ---
-
-
-@pytest.mark.parametrize(
-    "wrong",
-    [
-        {"epochs": 0},
-        {"batch_size": 0},
-        {"accumulate": 0},
-        {"rate": -1.0},
-        {"rate": math.nan},
-        {"pretrained_rate": math.inf},
-        {"weight_decay": -0.1},
-        {"warmup": 1.5},
-        {"schedule": "cosin"},
-        {"clip": 0.0},
-        {"patience": 0},
-    ],
-)
-def test_a_plan_says_what_is_allowed(wrong: dict[str, Any]):
-    with pytest.raises(ValueError, match=f"plan.{next(iter(wrong))} is .*; allowed: "):
-        Plan(**{"epochs": 3, **wrong})
-
-
-def test_the_rate_rises_and_falls_as_the_closed_form_says():
-    plan = Plan(epochs=1, warmup=0.2, schedule="linear")
-    assert [round(plan.factor(step, 10), 6) for step in range(10)] == [0.5, 1, 1, 0.875, 0.75, 0.625, 0.5, 0.375, 0.25, 0.125]
-    cosine = Plan(epochs=1, warmup=0.0, schedule="cosine")
-    assert [cosine.factor(step, 4) for step in range(4)] == pytest.approx([(1 + math.cos(math.pi * k / 4)) / 2 for k in range(4)])
-    assert Plan(epochs=1, warmup=0.0, schedule="constant").factor(9, 10) == 1.0
-    assert Plan(epochs=1, warmup=1.0).factor(9, 10) == 1.0
-
-
-# --- gradient ---
-
-
-def by_hand(batches: list[Batch], plan: Plan) -> dict[str, Tensor]:
-    """The loop that anyone would write, in its simplest form."""
-    method, steps = Alone(), plan.epochs * len(batches)
-    groups = list(method.student.parameters())
-    optimizer = torch.optim.AdamW(groups, lr=plan.rate, weight_decay=plan.weight_decay, foreach=False)
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: plan.factor(step, steps))
-    method.train()
-    for _ in range(plan.epochs):
-        for batch in batches:
-            optimizer.zero_grad()
-            sum(term.total / term.count for term in method(batch).values()).backward()
-            if plan.clip:
-                nn.utils.clip_grad_norm_(groups, plan.clip)
-            optimizer.step()
-            schedule.step()
-    return weights(method)
-
-
-def test_a_fit_is_the_loop_written_by_hand():
-    plan, method = Plan(epochs=3, rate=0.01, clip=0.3, warmup=0.3), Alone()
-    history = fit(method, toy_loader(NUMBER, batches=5), plan=plan, seed=0)
-    torch.testing.assert_close(weights(method), by_hand(toy_loader(NUMBER, batches=5).of, plan), rtol=1e-5, atol=1e-6)
-    assert (history.steps, history.selection, history.best_epoch, len(history.epochs)) == (15, "last", None, 3)
-    assert not method.training
-
-
-def test_accumulation_equals_the_large_batch():
-    small = [toy_batch(NUMBER, rows, seed=rows) for rows in (3, 9, 1, 6)]
-    small[1] = unlabelled(small[1])
-    many, once = Alone(), Alone()
-    fit(many, ToyLoader(small), plan=replace(FLAT, accumulate=4), seed=0)
-    fit(once, ToyLoader([joined(small)]), plan=FLAT, seed=0)
-    assert len(many.gradients) == len(once.gradients) == 1
-    torch.testing.assert_close(many.gradients[0], once.gradients[0], rtol=1e-6, atol=1e-6)
-    means = [b.labelled.float().sum() for b in small]
-    assert len({float(m) for m in means}) > 1, "the counts must be unequal for the test to tell a mean of means"
-
-
-def test_the_last_window_of_an_epoch_may_be_short():
-    method = Alone()
-    history = fit(method, toy_loader(NUMBER, batches=5), plan=replace(FLAT, epochs=2, accumulate=2), seed=0)
-    assert history.steps == len(method.gradients) == 6
-
-
-def test_each_batch_draws_its_own_dropout_and_the_rehearsal_the_same():
-    method = Alone(dropout=True)
-    fit(method, ToyLoader([toy_batch(NUMBER, 8)] * 2), plan=replace(FLAT, epochs=2, accumulate=2), seed=0)
-    one, two, again_one, again_two, next_one, *_ = method.answers
-    assert torch.equal(one, again_one)
-    assert torch.equal(two, again_two)
-    assert not torch.equal(one, two)
-    assert not torch.equal(one, next_one)
-
-
-def test_the_same_seed_trains_the_same_weights_whatever_ran_before():
-    def run(seed: int) -> dict[str, Tensor]:
-        method = Alone(dropout=True)
-        fit(method, toy_loader(NUMBER), plan=FLAT, seed=seed)
-        return weights(method)
-
-    first = run(0)
-    torch.rand(7)
-    assert same(first, run(0))
-    assert not same(first, run(1))
-
-
-def test_an_update_in_which_nothing_counts_moves_nothing():
-    method, batches = Alone(), toy_loader(NUMBER, batches=3).of
-    before = weights(method)
-    history = fit(method, ToyLoader([blind(b) for b in batches]), plan=replace(FLAT, weight_decay=0.5), seed=0)
-    assert same(weights(method), before)
-    assert not method.gradients
-    assert history.epochs[0]["terms"] == {}
-    mixed, plain = Alone(), Alone()
-    fit(mixed, ToyLoader([batches[0], blind(batches[1]), batches[2]]), plan=FLAT, seed=0)
-    fit(plain, ToyLoader([batches[0], batches[2]]), plan=FLAT, seed=0)
-    assert same(weights(mixed), weights(plain))
-
-
-def test_a_term_that_counts_nothing_leaves_the_others_alone():
-    method = Alone()
-    history = fit(method, ToyLoader([unlabelled(toy_batch(NUMBER, 8))]), plan=FLAT, seed=0)
-    assert history.epochs[0]["terms"]["supervised"] is None
-    assert history.epochs[0]["terms"]["pull"] > 0
-    assert all(value.isfinite().all() for value in weights(method).values())
-
-
-# --- optimisers ---
-
-
-class Two(Alone):
-    """A critic beside the student; its loss can be made huge."""
-
-    def __init__(self, *, scale: float = 1.0, part: str = "main") -> None:
-        super().__init__()
-        self.critic, self.scale, self.part = nn.Linear(1, 1), scale, part
-        nn.init.ones_(self.critic.weight)
-
-    def parts(self) -> tuple[str, ...]:
-        return ("main",) if self.part == "main" else (self.part, "main")
-
-    def groups(self) -> list[Group]:
-        return [
-            Group("critic", list(self.critic.parameters()), part=self.part),
-            Group("student", list(self.student.parameters())),
-        ]
-
-    def forward(self, batch: Batch, part: str = "main") -> Terms:
-        critic = {"critic": Term(self.critic(torch.ones(1, 1)).sum() * self.scale, torch.tensor(1.0))}
-        if self.part == "main":
-            return super().forward(batch) | critic
-        return critic if part == self.part else super().forward(batch)
-
-
-def test_players_are_clipped_apart():
-    calm, wild = Two(), Two(scale=1e6)
-    for method in (calm, wild):
-        fit(method, toy_loader(NUMBER), plan=replace(FLAT, clip=0.1), seed=0)
-    assert same(weights(calm), weights(wild))
-    norm = math.sqrt(sum(float(g.square().sum()) for g in wild.gradients[0].values()))
-    assert norm == pytest.approx(0.1, rel=1e-4)
-
-
-def test_parts_have_their_own_optimisers_and_names_in_the_log():
-    alone, beside = Alone(), Two(part="critic")
-    fit(alone, toy_loader(NUMBER), plan=FLAT, seed=0)
-    history = fit(beside, toy_loader(NUMBER), plan=FLAT, seed=0)
-    assert same(weights(alone), weights(beside))
-    assert beside.critic.weight.item() < 1
-    assert list(history.epochs[0]["terms"]) == ["critic.critic", "supervised", "pull"]
-
-
-def test_pretrained_parameters_move_at_their_own_rate():
-    method = Alone()
-    method.student.encoders["x"].fine_tuned = True
-    before = weights(method)
-    fit(method, toy_loader(NUMBER, batches=1), plan=replace(FLAT, pretrained_rate=1e-4, weight_decay=0.0), seed=0)
-    step = {name: float((value - before[name]).abs().max()) for name, value in weights(method).items()}
-    assert step["encoders.x.layers.1.weight"] == pytest.approx(1e-4, rel=1e-2)  # Adam's first step is the rate itself.
-    assert step["encoders.y.layers.1.weight"] == pytest.approx(1e-2, rel=1e-2)
-
-
-class Groups(Alone):
-    """Groups as the test wants them."""
-
-    def __init__(self, change: Callable[[list[Group]], list[Group]]) -> None:
-        super().__init__()
-        self.change = change
-
-    def groups(self) -> list[Group]:
-        return self.change(super().groups())
-
-
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        (lambda groups: groups + groups, "in more than one group"),
-        (lambda groups: [replace(groups[0], parameters=groups[0].parameters[1:])], "trains but is in no group"),
-        (lambda groups: [*groups, Group("other", [nn.Parameter(torch.ones(1))])], "in a group but not in the method"),
-        (lambda groups: [replace(groups[0], part="critic")], "is for part 'critic'; the method's parts are"),
-        (lambda groups: [], "trains but is in no group"),
-    ],
-)
-def test_groups_that_do_not_fit_are_named(change: Callable[[list[Group]], list[Group]], message: str):
-    with pytest.raises(ValueError, match=message):
-        fit(Groups(change), toy_loader(NUMBER), plan=FLAT, seed=0)
-
-
-def test_a_part_without_parameters_is_named():
-    method = Two(part="critic")
-    method.critic.requires_grad_(False)
-    method.groups = lambda: [Group("student", list(method.student.parameters()))]
-    with pytest.raises(ValueError, match="part 'critic' of the method moves no parameter"):
-        fit(method, toy_loader(NUMBER), plan=FLAT, seed=0)
-
 
 # --- what goes wrong ---
 
@@ -370,7 +94,11 @@ def test_the_best_epoch_is_kept_and_patience_stops(higher: bool, sign: int):
 def test_without_patience_all_epochs_are_trained_and_the_best_is_kept():
     method, seen = Alone(), []
     history = fit(
-        method, toy_loader(NUMBER), plan=replace(FLAT, epochs=3), seed=0, validate=scripted(method, [3, 2, 1], seen, higher=True)
+        method,
+        toy_loader(NUMBER),
+        plan=replace(FLAT, epochs=3),
+        seed=0,
+        validate=scripted(method, [3.0, 2.0, 1.0], seen, higher=True),
     )
     assert len(history.epochs) == 3
     assert same(weights(method), seen[0])

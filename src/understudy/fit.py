@@ -32,8 +32,8 @@ def fit(
 
     With `validate` (called in evaluation mode after each epoch) those of the best epoch, the first of equals; otherwise the last.
     A term is divided by its count over all batches of an update and all processes. To know the counts before the backward pass,
-    `plan.accumulate` > 1 runs each batch forward once more without gradient (about a third more time). An update in which no row
-    counts moves nothing: no weight decay, no moments, no `after_step`; only the schedule goes on.
+    `plan.accumulate` > 1 runs each batch forward once more without gradient: about a third more time, and a live teacher answers
+    twice. An update in which no row counts moves nothing (no weight decay, no moments, no `after_step`); the schedule goes on.
 
     `out` gets log.jsonl, and a checkpoint after every `save_every` seconds of training and at Ctrl-C. Started again on the same
     `out`, the fit goes on from there and ends bit for bit as if nothing had happened (CPU, same number of threads). Checkpoints

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
+from functools import reduce
 
 import torch
 from accelerate import Accelerator
@@ -72,7 +73,7 @@ class Gradient:
         return figures
 
     def _backward(self, terms: Terms, weights: dict[str, float]) -> None:
-        loss = torch.stack([term.total * weights[name] for name, term in terms.items()]).sum()
+        loss = reduce(torch.add, [term.total * weights[name] for name, term in terms.items()])
         scaler = self.accelerator.scaler
         (loss if scaler is None else scaler.scale(loss)).backward()
 

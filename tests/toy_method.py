@@ -1,0 +1,98 @@
+"""Toy methods for tests of the loop: one student with two terms, and one with a critic beside it."""
+
+from dataclasses import replace
+
+import torch
+from torch import Tensor, nn
+
+from toy import NUMBER, toy_model
+from understudy.batch import Batch
+from understudy.fit import Plan
+from understudy.methods.method import Group, Method, Terms
+from understudy.objectives import Supervised
+from understudy.objectives.objective import Term, over
+
+FLAT = Plan(epochs=1, rate=0.01, warmup=0.0, schedule="constant", clip=None)
+
+
+class Alone(Method):
+    """One student, the task's loss over labelled rows and a pull over all rows: two terms with unequal counts."""
+
+    def __init__(self, *, dropout: bool = False) -> None:
+        super().__init__()
+        self.student = toy_model(NUMBER, "x", "y")
+        if not dropout:
+            for module in self.student.modules():
+                if isinstance(module, nn.Dropout):
+                    module.p = 0.0
+        self.supervised = Supervised(NUMBER)
+        self.gradients: list[dict[str, Tensor]] = []
+        self.heard: list[dict[str, float]] = []
+        self.answers: list[Tensor] = []
+
+    def forward(self, batch: Batch, part: str = "main") -> Terms:
+        answer = self.play("student", batch)
+        self.answers.append(answer.need("logits").detach().clone())
+        pull = over(answer.valid, answer.need("logits")[:, 0].square()).times(0.1)
+        return {"supervised": self.supervised(batch, answer), "pull": pull}
+
+    def after_step(self) -> None:
+        named = self.student.named_parameters()
+        self.gradients.append({name: p.grad.clone() for name, p in named if p.grad is not None})
+
+    def after_epoch(self, scores: dict[str, float]) -> None:
+        self.heard.append(scores)
+
+
+def weights(method: Method) -> dict[str, Tensor]:
+    return {name: value.clone() for name, value in method.student.state_dict().items()}
+
+
+def same(one: dict[str, Tensor], two: dict[str, Tensor]) -> bool:
+    return one.keys() == two.keys() and all(torch.equal(one[name], two[name]) for name in one)
+
+
+def joined(batches: list[Batch]) -> Batch:
+    first = batches[0]
+    return Batch(
+        inputs={
+            m: {v: {f: torch.cat([b.inputs[m][v][f] for b in batches]) for f in fields} for v, fields in views.items()}
+            for m, views in first.inputs.items()
+        },
+        present={m: torch.cat([b.present[m] for b in batches]) for m in first.present},
+        target=torch.cat([b.target for b in batches]),
+        labelled=torch.cat([b.labelled for b in batches]),
+        id=tuple(row for b in batches for row in b.id),
+    )
+
+
+def unlabelled(batch: Batch) -> Batch:
+    return replace(batch, labelled=torch.zeros_like(batch.labelled))
+
+
+def blind(batch: Batch) -> Batch:
+    return replace(unlabelled(batch), present={m: torch.zeros_like(here) for m, here in batch.present.items()})
+
+
+class Two(Alone):
+    """A critic beside the student; its loss can be made huge."""
+
+    def __init__(self, *, scale: float = 1.0, part: str = "main") -> None:
+        super().__init__()
+        self.critic, self.scale, self.part = nn.Linear(1, 1), scale, part
+        nn.init.ones_(self.critic.weight)
+
+    def parts(self) -> tuple[str, ...]:
+        return ("main",) if self.part == "main" else (self.part, "main")
+
+    def groups(self) -> list[Group]:
+        return [
+            Group("critic", list(self.critic.parameters()), part=self.part),
+            Group("student", list(self.student.parameters())),
+        ]
+
+    def forward(self, batch: Batch, part: str = "main") -> Terms:
+        critic = {"critic": Term(self.critic(torch.ones(1, 1)).sum() * self.scale, torch.tensor(1.0))}
+        if self.part == "main":
+            return super().forward(batch) | critic
+        return critic if part == self.part else super().forward(batch)
