@@ -1,6 +1,6 @@
 """CMU-MOSI, SDK split, 5 seeds: transcript teachers with and without audio, and two text-only students, three systems each.
 
-    python -m benchmarks.mosi --data FOLDER      FOLDER holds utterances.csv and features.npz (see understudy.recipes.mosi)
+python -m benchmarks.mosi --data FOLDER      FOLDER holds utterances.csv and features.npz (see understudy.recipes.mosi)
 """
 
 import argparse
@@ -66,8 +66,15 @@ def main() -> None:
             means = {metric: found["metrics"][metric]["mean"] for metric in METRICS}
             rows.append({"run": name, "system": system, "parameters": found["parameters"]} | means)
     minilm, small = runs[f"minilm from {chosen}"].results, runs[f"small from {chosen}"].results
-    teacher = {name: runs[f"small from {name}"].results["systems"]["teacher"]["metrics"]["mae"]["mean"] for name in ("text", "text+audio")}
-    figures: dict[str, Any] = {"teacher_mae": teacher["text"], "teacher_text_audio_mae": teacher["text+audio"], "teacher_chosen_on_validation": chosen}
+    teacher = {
+        name: runs[f"small from {name}"].results["systems"]["teacher"]["metrics"]["mae"]["mean"]
+        for name in ("text", "text+audio")
+    }
+    figures: dict[str, Any] = {
+        "teacher_mae": teacher["text"],
+        "teacher_text_audio_mae": teacher["text+audio"],
+        "teacher_chosen_on_validation": chosen,
+    }
     for name, results in (("minilm", minilm), ("small", small)):
         for system in ("plain", "distilled"):
             figures[f"{name}_{system}_mae"] = results["systems"][system]["metrics"]["mae"]["mean"]
@@ -98,10 +105,10 @@ def page(runs: dict[str, Run], figures: dict[str, Any]) -> str:
     sizes = next(iter(runs.values())).results["split"]
     return f"""# CMU-MOSI: what the transcript alone can do
 
-SDK split ({sizes['train']} train, {sizes['valid']} validation, {sizes['test']} test utterances; videos never cross), 5 seeds, best validation
+SDK split ({sizes["train"]} train, {sizes["valid"]} validation, {sizes["test"]} test utterances; videos never cross), 5 seeds, best validation
 epoch, test scored once. Teachers: fine-tuned all-MiniLM-L6-v2 on the transcript, alone and with openSMILE audio. Students read text
 alone: the same MiniLM, and our own encoder without pretrained weights. A student learns from the mean of the five teachers where the
-validation rows preferred it. On validation, the better teacher was **{figures['teacher_chosen_on_validation']}**.
+validation rows preferred it. On validation, the better teacher was **{figures["teacher_chosen_on_validation"]}**.
 Features that were fitted on labels (text-CNN, 3D-CNN) are not used.
 
 {table(["run", "system", "parameters", *METRICS], lines)}

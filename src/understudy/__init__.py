@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from understudy.corpus import make_split as make_split
     from understudy.corpus import write_corpus as write_corpus
     from understudy.corpus.check import check as check
+    from understudy.corpus.importers.mfeat import import_mfeat as import_mfeat
     from understudy.corpus.importers.table import import_table as import_table
     from understudy.model import Model as Model
     from understudy.plan import Plan as Plan
@@ -29,6 +30,7 @@ PUBLIC = {
     "check": "understudy.corpus.check",
     "distill": "understudy.recipes.distill",
     "export": "understudy.artifact.export",
+    "import_mfeat": "understudy.corpus.importers.mfeat",
     "import_table": "understudy.corpus.importers.table",
     "load": "understudy.recipes.run",
     "make_split": "understudy.corpus",

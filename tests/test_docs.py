@@ -1,0 +1,44 @@
+"""Every Python and console block of the README and the guide is run, in order, in an empty folder."""
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from understudy.cli import main
+
+ROOT = Path(__file__).parent.parent
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs" / "guide").glob("*.md"))]
+BLOCK = re.compile(r"^```(python|console)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+
+
+def blocks(page: Path) -> list[tuple[str, str]]:
+    return [(found[1], found[2]) for found in BLOCK.finditer(page.read_text(encoding="utf-8"))]
+
+
+def play(language: str, text: str, names: dict) -> None:
+    if language == "python":
+        exec(compile(text, "block", "exec"), names)
+        return
+    for line in text.splitlines():
+        if line.startswith("$ understudy "):
+            assert main(shlex.split(line)[2:]) == 0, line
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_blocks_run(page, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    table, *_ = blocks(ROOT / "docs" / "guide" / "own-data.md")
+    play(*table, {})
+    names: dict = {}
+    found = blocks(page)
+    assert found
+    for language, text in found:
+        play(language, text, names)
+
+
+@pytest.mark.parametrize("page", [*PAGES, ROOT / "docs" / "architecture.md", ROOT / "CHANGELOG.md"], ids=lambda page: page.name)
+def test_links_lead_somewhere(page):
+    for target in re.findall(r"\]\(([^)#]+)\)", page.read_text(encoding="utf-8")):
+        assert target.startswith("https://") or (page.parent / target).exists(), target
