@@ -5,6 +5,7 @@ MNIST (CC BY-SA 3.0) as `mnist5k/mnist_5k.csv.gz`. A picture is paired with a re
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from understudy.corpus import Corpus
@@ -22,6 +23,7 @@ def av_digits(
     *,
     speaker: str = "theo",
     seeds: int | Sequence[int] = 3,
+    epochs: int = PLAN.epochs,
     corpus: Path | str = "runs/av_digits/corpus",
     out: Path | str = "runs/av_digits/theo",
 ) -> Run:
