@@ -137,6 +137,7 @@ def test_no_network_no_script(page):
     assert all(address.startswith(("#", "data:")) for address in addresses)
     assert "//" not in html.replace("http-equiv", "")
     assert "@import" not in html
+    assert "mathdefault" not in html
     assert "<script" not in html
     assert "default-src 'none'" in html
 

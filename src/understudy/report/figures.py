@@ -147,10 +147,19 @@ def curves_figure(run: Recorded) -> tuple[str, bool]:
             axes.set_xlabel("epoch")
             if not validated:
                 axes.set_title(f"{name}: training loss", color=INK)
+                far_apart([loss for curve in curves for loss in curve], axes)
         if validated:
             panels[0].set_ylabel(f"validation\n{label(run.metric)}{' (%)' if run.metric in SHARES else ''}")
             panels[0].legend(loc="lower left", bbox_to_anchor=(-0.01, 1.0), ncols=3, handlelength=1.2, columnspacing=1.4)
         return inline(figure), validated
+
+
+def far_apart(losses: Sequence[float], axes: "Axes") -> None:
+    """A logarithmic axis where a linear one would show a drop and a flat line."""
+    if min(losses) > 0 and max(losses) > 30 * min(losses):
+        axes.set_yscale("log")
+        axes.yaxis.set_major_formatter("{x:g}")
+        axes.yaxis.set_minor_formatter("")
 
 
 def draw_curves(axes: "Axes", curves: Sequence[Sequence[float]], name: str) -> None:
@@ -188,7 +197,13 @@ def reliability_figure(run: Recorded) -> str:
             axes.plot(100 * bins.confidence[here], 100 * bins.accuracy[here], color=colour(name), linewidth=1.5, alpha=0.6)
             areas = 20 + 500 * bins.count[here] / bins.count.sum()
             axes.scatter(
-                100 * bins.confidence[here], 100 * bins.accuracy[here], s=areas, color=colour(name), alpha=0.75, linewidth=0
+                100 * bins.confidence[here],
+                100 * bins.accuracy[here],
+                s=areas,
+                color=colour(name),
+                alpha=0.75,
+                linewidth=0,
+                clip_on=False,
             )
             axes.set_title(f"{name}: error {value('ece', bins.error, digits=1)}", color=INK)
             square(axes, (0.0, 104.0), "confidence (%)")
