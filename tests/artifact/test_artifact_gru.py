@@ -5,6 +5,7 @@ import onnxruntime
 import pytest
 import torch
 from torch import nn
+
 from understudy.artifact.graph import quiet
 from understudy.artifact.gru import with_onnx_grus
 

@@ -10,11 +10,12 @@ import numpy as np
 import pyarrow as pa
 import pytest
 import torch
-from conftest import MODALITIES, ROWS, make_cells
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from made_students import MODALITIES, ROWS, make_cells
 from PIL import Image as Pillow
 from pyarrow import parquet
+
 from understudy.artifact import Artifact, predict_file, read_table
 from understudy.artifact import predict as predicting
 from understudy.artifact.predict import absent

@@ -20,6 +20,7 @@ import pytest
 from fastapi.testclient import TestClient
 from onnx import TensorProto, helper
 from PIL import Image as Pillow
+
 from understudy.artifact.contract import Contract, GraphInput, ShippedView, write_checksums
 from understudy.prepare import Image, LogMel, Sequence, Table, Text, Vector
 from understudy.prepare.cells import Cells, Modality
