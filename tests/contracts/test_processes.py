@@ -1,5 +1,6 @@
 """Two gloo processes through `fit` give the one-process gradient, a critic, windows and missing modalities included."""
 
+import multiprocessing
 import os
 from dataclasses import replace
 from pathlib import Path
@@ -92,7 +93,9 @@ def process(rank: int, folder: Path) -> None:
 
 
 def test_two_processes_give_the_gradient_of_one(tmp_path: Path):
-    mp.start_processes(process, args=(tmp_path,), nprocs=2, start_method="spawn")
+    # The children are forked from a process that has imported PyTorch once and computed nothing.
+    multiprocessing.set_forkserver_preload(["torch._dynamo", "understudy.fit"])
+    mp.start_processes(process, args=(tmp_path,), nprocs=2, start_method="forkserver")
     (one, _), (two, again) = (torch.load(tmp_path / f"{rank}.pt", weights_only=True) for rank in range(2))
     alone = trained(ToyLoader(quarters()), replace(PLAN, accumulate=4))
     assert len(alone[0]) == len(one[0]) == 2, "the update in which nothing counts is skipped in both"
