@@ -38,11 +38,11 @@ def read_image(path: Path) -> NDArray[np.uint8]:
 
 
 def read_audio(path: Path, rate: int) -> NDArray[np.float32]:
-    """A sound file as float32 `[T]` in [-1, 1]: its first audio stream, mixed to one channel, at `rate` samples a second."""
+    """A sound file as float32 `[T]` in [-1, 1]: the mean of the channels of its first stream, at `rate` samples a second."""
     import av
     from av.error import FFmpegError
 
-    resampler = av.AudioResampler(format="flt", layout="mono", rate=rate)
+    resampler = av.AudioResampler(format="fltp", rate=rate)
     try:
         with av.open(str(path)) as container:
             frames = [out for frame in container.decode(audio=0) for out in resampler.resample(frame)]
@@ -51,5 +51,6 @@ def read_audio(path: Path, rate: int) -> NDArray[np.float32]:
         raise FileNotFoundError(f"no file {path}") from None
     except (FFmpegError, IndexError, ValueError) as error:
         raise ValueError(f"{path} is not a readable sound file: {error}") from None
-    pieces = [frame.to_ndarray().reshape(-1) for frame in frames]
+    # The resampler's own mixing to one channel makes loud stereo exceed 1.
+    pieces = [frame.to_ndarray().mean(axis=0) for frame in frames]
     return np.clip(np.concatenate(pieces, dtype=np.float32), -1, 1) if pieces else np.zeros(0, dtype=np.float32)
