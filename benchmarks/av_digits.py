@@ -1,6 +1,6 @@
 """Spoken and seen digits, each of six speakers left out once: image and audio teach audio.
 
-    python -m benchmarks.av_digits --data FOLDER      FOLDER holds fsdd/ and mnist5k/ (see understudy.recipes.av_digits)
+python -m benchmarks.av_digits --data FOLDER      FOLDER holds fsdd/ and mnist5k/ (see understudy.recipes.av_digits)
 """
 
 import argparse
@@ -24,7 +24,9 @@ SVM = dict(zip(SPEAKERS, (0.548, 0.712, 0.530, 0.262, 0.736, 0.636), strict=True
 
 def joined(folds: list[Predictions]) -> Predictions:
     """The test rows of all folds; each speaker is tested once and is a group."""
-    parts = {name: np.concatenate([getattr(fold, name) for fold in folds]) for name in ("id", "values", "target", "has_target", "seen")}
+    parts = {
+        name: np.concatenate([getattr(fold, name) for fold in folds]) for name in ("id", "values", "target", "has_target", "seen")
+    }
     return Predictions(**parts, group=np.concatenate([np.asarray(fold.group) for fold in folds]))
 
 
@@ -36,7 +38,9 @@ def together(runs: list[Run]) -> dict[str, Any]:
         found = runs[0].results["systems"][name]
         systems[name] = System(found["modalities"], found["parameters"], [joined(list(folds)) for folds in seeds])
     task = runs[0].model("plain").task
-    return compare(task, systems, split=runs[0].results["split"] | {"name": "leave one speaker out"}, selection="validation speaker")
+    return compare(
+        task, systems, split=runs[0].results["split"] | {"name": "leave one speaker out"}, selection="validation speaker"
+    )
 
 
 def main() -> None:
@@ -53,7 +57,8 @@ def main() -> None:
             together([run])
         return
     runs = [
-        av_digits(options.data, speaker=each, seeds=SEEDS, corpus=options.runs / "corpus", out=options.runs / each) for each in SPEAKERS
+        av_digits(options.data, speaker=each, seeds=SEEDS, corpus=options.runs / "corpus", out=options.runs / each)
+        for each in SPEAKERS
     ]
     found = together(runs)
     means = {name: found["systems"][name]["metrics"]["accuracy"]["mean"] for name in SYSTEMS}
@@ -77,7 +82,7 @@ groups are few: sign flips over them cannot give p below .03.
 
 {table(["left-out speaker", *SYSTEMS, "RBF-SVM on spectrograms", "distilled against plain"], lines)}
 
-distilled - plain, all six: {kept['difference']:+.4f} [{kept['low']:+.4f}, {kept['high']:+.4f}], p = {kept['p']:.3f}: {kept['verdict']}.
+distilled - plain, all six: {kept["difference"]:+.4f} [{kept["low"]:+.4f}, {kept["high"]:+.4f}], p = {kept["p"]:.3f}: {kept["verdict"]}.
 """
     write_result("av_digits", figures=figures, rows=rows, seeds=SEEDS, text=text)
 

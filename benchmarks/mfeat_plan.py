@@ -23,10 +23,10 @@ CANDIDATES: dict[str, dict[str, Any]] = {
     "in use": {},
     "twice the epochs": {"plan": {"epochs": PLAN.epochs * 2}},
     "a third of the rate": {"plan": {"rate": PLAN.rate / 3}},
-    "temperature 2": {"options": {"temperature": 2.0}},
+    "temperature 1": {"options": {"temperature": 1.0}},
     "weight 0.5": {"options": {"weight": 0.5}},
-    "dropout 0.4": {"sizes": {"dropout": 0.4}},
-    "weight decay 0.3": {"plan": {"weight_decay": 0.3}},
+    "dropout 0.2": {"sizes": {"dropout": 0.2}},
+    "weight decay 0.01": {"plan": {"weight_decay": 0.01}},
 }
 """One change at a time from the plan in use, the same for teacher (sizes alone), plain and distilled student."""
 

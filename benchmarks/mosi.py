@@ -28,7 +28,7 @@ def play(data: Path, runs: Path, seeds: int) -> tuple[dict[str, Run], str]:
     """All runs, and which teacher the validation rows prefer. Teachers are trained once and shared."""
     common: dict[str, Any] = {"seeds": seeds, "corpus": runs / "corpus"}
     found = {"minilm from text": mosi(data, student="minilm", out=runs / "minilm-text", **common)}
-    both = {"teacher": ("text", "audio")} | common
+    both: dict[str, Any] = {"teacher": ("text", "audio")} | common
     found["small from text+audio"] = mosi(data, student="small", out=runs / "small-text-audio", **both)
     taught = found["minilm from text"].folder
     found["small from text"] = mosi(data, student="small", teachers_of=taught, out=runs / "small-text", **common)

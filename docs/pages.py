@@ -30,7 +30,9 @@ def main() -> int:
     extra = [path for path in PAGES.glob("*.md") if path not in wanted]
     if "--check" in sys.argv:
         for path in stale + extra:
-            print(f"{path.relative_to(PAGES.parent.parent)} is not what the code says; run `python -m docs.pages`", file=sys.stderr)
+            print(
+                f"{path.relative_to(PAGES.parent.parent)} is not what the code says; run `python -m docs.pages`", file=sys.stderr
+            )
         return 1 if stale or extra else 0
     PAGES.mkdir(exist_ok=True)
     for path in stale:

@@ -11,7 +11,7 @@ import torch
 from safetensors import SafetensorError
 from torch import nn
 
-from understudy import checkpoint
+from understudy import checkpoint, whole
 
 STATE = {"identity": {"seed": 1}, "place": {"loss": 0.1 + 0.2, "tiny": 5e-324}}
 
@@ -55,7 +55,7 @@ def test_the_newest_stands_alone_and_can_be_removed(tmp_path: Path):
 
 def test_what_a_kill_leaves_behind_is_passed_over(tmp_path: Path):
     checkpoint.save(tmp_path, "000002", state=STATE, tensors={"x": torch.ones(1)})
-    for rest in ("partial", "000001"):
+    for rest in (".000003.partial-0a1b2c3d", "000001"):
         (tmp_path / "checkpoint" / rest).mkdir()
         (tmp_path / "checkpoint" / rest / "state.json").write_text("{")
     found = checkpoint.load(tmp_path, identity={"seed": 1})
@@ -87,7 +87,7 @@ def test_a_damaged_checkpoint_is_one_clear_error(tmp_path: Path, file: str, dama
 @pytest.mark.parametrize("call", range(1, 7))
 def test_a_full_disk_leaves_the_older_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: int):
     checkpoint.save(tmp_path, "000001", state=STATE, tensors={"x": torch.zeros(1)})
-    left, sync = [call], checkpoint.sync
+    left, sync = [call], whole.sync
 
     def full(path: Path) -> None:
         left[0] -= 1
@@ -95,12 +95,12 @@ def test_a_full_disk_leaves_the_older_checkpoint(tmp_path: Path, monkeypatch: py
             raise OSError(errno.ENOSPC, "No space left on device")
         sync(path)
 
-    monkeypatch.setattr(checkpoint, "sync", full)
+    monkeypatch.setattr(whole, "sync", full)
     with pytest.raises(OSError, match="No space"):
         checkpoint.save(tmp_path, "000002", state=STATE, tensors={"x": torch.ones(1)})
     found = checkpoint.load(tmp_path, identity={"seed": 1})
     assert found
-    assert not (tmp_path / "checkpoint" / "partial").exists()
+    assert len(list((tmp_path / "checkpoint").iterdir())) == (1 if call < 6 else 2)
     assert found[1]["x"] == (0 if call < 6 else 1)
 
 
@@ -160,9 +160,9 @@ def test_random_states_come_back_through_json():
 
 
 def test_text_is_written_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    checkpoint.write_text(tmp_path / "a.json", "old")
-    monkeypatch.setattr(checkpoint, "sync", lambda path: (_ for _ in ()).throw(OSError("full")))
+    whole.write_text(tmp_path / "a.json", "old")
+    monkeypatch.setattr(whole, "sync", lambda path: (_ for _ in ()).throw(OSError("full")))
     with pytest.raises(OSError, match="full"):
-        checkpoint.write_text(tmp_path / "a.json", "new")
+        whole.write_text(tmp_path / "a.json", "new")
     assert (tmp_path / "a.json").read_text() == "old"
     assert names(tmp_path) == {"a.json"}

@@ -18,6 +18,7 @@ FILES = {
 # What a file belongs to when it is not its own row of the table.
 PART_OF = dict.fromkeys(["checkpoint", "gradient", "loop", "optimise", "plan", "progress"], "fit") | {"order": "loader"}
 NO_TORCH = (
+    "whole",
     "prepare",
     "task",
     "corpus",
@@ -34,6 +35,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "task": (),
     "batch": (),
     "bundled": (),
+    "whole": (),
     "corpus": ("prepare", "task", "bundled"),
     "loader": ("corpus", "batch", "prepare", "task"),
     "encoders": ("batch", "prepare", "task"),
@@ -91,7 +93,7 @@ def imports(path: Path) -> Iterator[tuple[str, bool]]:
 
 
 def fits(name: str, allowed: tuple[str, ...]) -> bool:
-    return any(name == a or name.startswith(f"{a}.") for a in allowed)
+    return any(name == a or name.startswith(f"{a}.") for a in (*allowed, "whole"))
 
 
 @pytest.mark.parametrize("name", FILES)

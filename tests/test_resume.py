@@ -15,7 +15,7 @@ from accelerate import Accelerator
 from torch import nn
 
 from toy import NUMBER, toy_loader, toy_model
-from understudy import checkpoint
+from understudy import checkpoint, whole
 from understudy.batch import Batch
 from understudy.fit import Plan, Scores, fit
 from understudy.methods.method import Group, Method, Terms
@@ -85,7 +85,7 @@ def kill_at_sync(out: Path, calls: int) -> None:
     """A child that kills itself when it has asked `calls` times for something to be on disk: a moment inside a checkpoint."""
     child = os.fork()
     if not child:
-        sync, left = checkpoint.sync, [calls]
+        sync, left = whole.sync, [calls]
 
         def count(path: Path) -> None:
             left[0] -= 1
@@ -93,7 +93,7 @@ def kill_at_sync(out: Path, calls: int) -> None:
                 os.kill(os.getpid(), signal.SIGKILL)
             sync(path)
 
-        checkpoint.sync = count
+        whole.sync = count
         train(out)
         os._exit(0)
     os.waitpid(child, 0)
@@ -130,13 +130,13 @@ def test_a_killed_run_ends_bit_identical(tmp_path: Path):
     done = subprocess.run([sys.executable, __file__, str(tmp_path)], capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
     assert int(done.stdout) >= 3
-    whole = tmp_path / "whole"
+    unbroken = tmp_path / "whole"
     for name in ("killed", "torn"):
-        assert (tmp_path / name / "model.safetensors").read_bytes() == (whole / "model.safetensors").read_bytes()
-        assert log_of(tmp_path / name) == log_of(whole)
-        assert state_of(tmp_path / name) == state_of(whole)
-        assert [p.name for p in (tmp_path / name / "checkpoint").iterdir()] == [p.name for p in (whole / "checkpoint").iterdir()]
-    assert len(log_of(whole)) >= 2
+        assert (tmp_path / name / "model.safetensors").read_bytes() == (unbroken / "model.safetensors").read_bytes()
+        assert log_of(tmp_path / name) == log_of(unbroken)
+        assert state_of(tmp_path / name) == state_of(unbroken)
+        assert [p.name for p in (tmp_path / name / "checkpoint").iterdir()] == [p.name for p in (unbroken / "checkpoint").iterdir()]
+    assert len(log_of(unbroken)) >= 2
 
 
 if __name__ == "__main__":

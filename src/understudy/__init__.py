@@ -36,7 +36,7 @@ PUBLIC = {
     "make_split": "understudy.corpus",
     "write_corpus": "understudy.corpus",
 }
-__all__ = sorted(PUBLIC)  # noqa: PLE0605  # pyright: ignore
+__all__ = sorted(PUBLIC)  # pyright: ignore
 
 
 def __getattr__(name: str) -> Any:

@@ -1,7 +1,6 @@
 """Checkpoints and weights on disk: safetensors and JSON, each whole or not at all."""
 
 import json
-import os
 import random
 import shutil
 from collections.abc import Iterator, Mapping
@@ -15,6 +14,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, load_model, save_file, save_model
 from torch import Tensor, nn
 
+from understudy.whole import whole_file, whole_folder
+
 FOLDER = "checkpoint"
 
 
@@ -24,20 +25,11 @@ def save(out: Path, name: str, *, state: Mapping[str, Any], tensors: Mapping[str
     state: anything JSON holds; floats come back bit for bit. Raises OSError (disk full); the older one is then still there.
     """
     folder = out / FOLDER
-    new, partial = folder / name, folder / "partial"
-    if new.exists():
+    if (folder / name).exists():
         return
-    remove_folder(partial)
-    partial.mkdir(parents=True)
-    try:
+    with whole_folder(folder / name) as partial:
         write_tensors(partial / "tensors.safetensors", tensors)
-        write_text(partial / "state.json", json.dumps(state))
-        sync(partial)
-        partial.rename(new)
-        sync(folder)
-    except OSError:
-        remove_folder(partial)
-        raise
+        (partial / "state.json").write_text(json.dumps(state), encoding="utf-8")
     for older in folder.iterdir():
         if older.name != name:
             remove_folder(older)
@@ -48,7 +40,7 @@ def load(out: Path, *, identity: Mapping[str, Any]) -> tuple[dict[str, Any], dic
 
     Raises ValueError when its `state["identity"]` is another one, or when it is damaged.
     """
-    found = [path for path in (out / FOLDER).glob("*") if path.name != "partial"]
+    found = [path for path in (out / FOLDER).glob("*") if not path.name.startswith(".")]
     if not found:
         return None
     newest = max(found)
@@ -76,7 +68,7 @@ def remove(out: Path) -> None:
 
 def save_weights(model: nn.Module, path: Path) -> None:
     """Write the weights of a model; shared tensors are written once. Raises OSError (disk full) and leaves nothing then."""
-    with whole(path) as partial:
+    with safely(path) as partial:
         save_model(model, str(partial))
 
 
@@ -122,39 +114,18 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor]) -> None:
         storage = tensor.untyped_storage().data_ptr()
         apart[name] = tensor.clone(memory_format=torch.contiguous_format) if storage in seen else tensor.contiguous()
         seen.add(storage)
-    with whole(path) as partial:
+    with safely(path) as partial:
         save_file(apart, partial)
 
 
-def write_text(path: Path, text: str) -> None:
-    """Text in a file, whole or not at all."""
-    with whole(path) as partial:
-        partial.write_text(text)
-
-
 @contextmanager
-def whole(path: Path) -> Iterator[Path]:
-    """A path to write to; what is there afterwards replaces `path`, on disk. Raises OSError and leaves `path` alone otherwise."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".partial")
+def safely(path: Path) -> Iterator[Path]:
+    """`whole_file` for what safetensors writes, whose errors (a full disk) become OSError."""
     try:
-        yield partial
-        sync(partial)
-        partial.replace(path)
-        sync(path.parent)
+        with whole_file(path) as partial:
+            yield partial
     except SafetensorError as error:
         raise OSError(f"cannot write {path}: {error}") from error
-    finally:
-        partial.unlink(missing_ok=True)
-
-
-def sync(path: Path) -> None:
-    """Return when this file or folder is on disk."""
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def remove_folder(folder: Path) -> None:

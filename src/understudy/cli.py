@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import tyro
 
 from understudy.commands import data, ship, study
+from understudy.commands.answer import Answer
 
 COMMANDS = {
     "demo": study.demo,
@@ -45,6 +46,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     functions = {name: f if callable(f) else data.import_ for name, f in table.items()}
     try:
         answer = tyro.extras.subcommand_cli_from_dict(functions, prog=program, args=arguments, description=ABOUT)
+        assert isinstance(answer, Answer)
     except (ValueError, KeyError, OSError, ImportError) as error:
         message = str(error.args[0]) if isinstance(error, KeyError) and error.args else str(error)
         print(json.dumps({"error": message}) if as_json else f"understudy: {message}", file=sys.stdout if as_json else sys.stderr)

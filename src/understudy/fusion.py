@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 
 class Concat(nn.Module):
-    """Concatenate the modalities (0 where absent) with their presence bits, then one hidden layer; one modality passes through."""
+    """Concatenates the modalities (0 where absent) with their presence bits, then a hidden layer; a single one passes through."""
 
     def __init__(self, widths: dict[str, int], *, width: int, dropout: float) -> None:
         super().__init__()

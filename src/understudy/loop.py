@@ -23,6 +23,7 @@ from understudy.gradient import Gradient
 from understudy.methods.method import Method
 from understudy.optimise import parts_of
 from understudy.plan import Plan
+from understudy.whole import write_text
 
 LOG = "log.jsonl"
 
@@ -238,7 +239,7 @@ class Loop:
         if found:
             self.restore(*found)
         if self.accelerator.is_main_process:
-            checkpoint.write_text(self.out / LOG, "".join(json.dumps(line) + "\n" for line in self.place.log))
+            write_text(self.out / LOG, "".join(json.dumps(line) + "\n" for line in self.place.log))
 
     def restore(self, state: dict[str, Any], tensors: dict[str, Tensor]) -> None:
         def under(prefix: str) -> dict[str, Tensor]:

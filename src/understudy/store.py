@@ -5,7 +5,6 @@ where its last shard ended. Logits and embeddings are stored; token outputs are 
 """
 
 import json
-import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -19,6 +18,7 @@ from torch import Tensor
 
 from understudy.batch import Batch, Output
 from understudy.task import task_from_json
+from understudy.whole import whole_file, write_json
 
 if TYPE_CHECKING:
     from understudy.teachers import Teacher
@@ -173,9 +173,10 @@ class Writer:
                 self._note_error(name, np.abs(decode(stored, name) - columns[name])[columns["valid"]])
                 table |= {part: arrow_rows(values) for part, values in stored.items()}
             file = f"{len(self.header['shards']):05d}.arrow"
-            write_whole(self.folder / file, arrow_bytes(pa.table(table)))
+            with whole_file(self.folder / file) as partial:
+                write_arrow(partial, pa.table(table))
             self.header["shards"].append({"file": file, "rows": len(columns["id"]), "valid": int(columns["valid"].sum())})
-        write_whole(self.folder / "store.json", (json.dumps(self.header, indent=1) + "\n").encode())
+        write_json(self.folder / "store.json", self.header)
         self.pending, self.written_at = [], time.monotonic()
 
     def _note_error(self, name: str, error: NDArray[np.float32]) -> None:
@@ -277,19 +278,7 @@ def arrow_rows(values: NDArray[Any]) -> pa.Array:
     return flat if values.ndim == 1 else pa.FixedSizeListArray.from_arrays(flat, values.shape[1])
 
 
-def arrow_bytes(table: pa.Table) -> bytes:
+def write_arrow(path: Path, table: pa.Table) -> None:
     """The table as an Arrow file."""
-    sink = pa.BufferOutputStream()
-    with pa.ipc.new_file(sink, table.schema) as file:
+    with pa.ipc.new_file(str(path), table.schema) as file:
         file.write_table(table)
-    return sink.getvalue().to_pybytes()
-
-
-def write_whole(path: Path, content: bytes) -> None:
-    """The file as given or as it was, never half."""
-    partial = path.with_name(path.name + ".partial")
-    with partial.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    partial.replace(path)

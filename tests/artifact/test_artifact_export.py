@@ -121,39 +121,72 @@ def test_a_full_disk_leaves_nothing(small, traced, tmp_path, monkeypatch):
     assert not list(tmp_path.iterdir())
 
 
-def test_the_card_says_what_was_measured(reader):
-    one = {"modalities": ["said"], "parameters": 1234}
-    results = {
+def results_of(low: float | None, share: dict | None) -> dict:
+    def system(mean):
+        high = None if low is None else mean + 0.1
+        metric = {"mean": mean, "std": None, "low": None if low is None else mean - low, "high": high, "seeds": [mean]}
+        return {"modalities": ["said"], "parameters": 1234, "metrics": {"accuracy": metric}}
+
+    return {
         "metric": {"name": "accuracy", "higher_is_better": True},
         "coverage": 0.975,
         "split": {"name": "half", "train": 30, "labelled": 20, "valid": 0, "test": 30},
-        "systems": {
-            n: one | {"metrics": {"accuracy": {"mean": m, "low": m - 0.1, "high": m + 0.1}}}
-            for n, m in (("plain", 0.6), ("distilled", 0.7))
-        },
+        "selection": "none",
+        "interval": "95 % t interval over seeds",
+        "systems": {"plain": system(0.6), "distilled": system(0.7)},
         "comparison": {
             "difference": 0.1,
             "low": -0.02,
             "high": 0.2,
             "p": 0.12,
-            "test": "permutation",
+            "test": "sign flips",
             "verdict": "not distinguishable",
         },
+        "recovered_share": share,
     }
-    parity = json.loads((reader.artifact / "parity.json").read_text())
-    contract = read_contract(reader.artifact)
-    card = write_card(contract, parity, corpus={"licence": "CC0", "citation": "Somebody 2020"}, about={"results": results})
+
+
+def card_of(artifact, **about) -> str:
+    parity = json.loads((artifact / "parity.json").read_text())
+    return write_card(read_contract(artifact), parity, corpus={"licence": "CC0", "citation": "Somebody 2020"}, about=about)
+
+
+def test_the_card_says_what_was_measured(reader):
+    settings = {
+        "recipe": "distill",
+        "corpus_fingerprint": "f00",
+        "arguments": {
+            "corpus": "/home/somebody/corpus",
+            "teacher": ["said", "steps"],
+            "method": "kd",
+            "options": {"weight": 0.9},
+            "plan": {"epochs": 7},
+            "seeds": [0, 1],
+        },
+    }
+    card = card_of(reader.artifact, results=results_of(0.1, {"value": 0.61, "low": 0.4, "high": 0.8}), run=settings)
     for said in (
         "| plain | said | 1,234 | 0.6 | 0.5 to 0.7 |",
         "**not distinguishable**",
+        "recovered: 0.61, interval 0.4 to 0.8",
         "97.5%",
         "licence: CC0",
         "Somebody 2020",
         "20 labelled of 30 train rows",
         "low, middle",
+        "method: kd (weight 0.9)",
+        "teacher reads: said, steps",
+        "epochs 7",
     ):
         assert said in card
+    assert "/home" not in card
     assert "nothing is claimed" in (reader.artifact / "card.md").read_text()
+
+
+def test_the_card_of_one_seed_claims_no_interval(reader):
+    card = card_of(reader.artifact, results=results_of(None, None))
+    assert "| plain | said | 1,234 | 0.6 | one seed |" in card
+    assert "not clearly better" in card
 
 
 def test_numbers_in_the_contract_are_those_of_training(world):

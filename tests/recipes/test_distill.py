@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from recipes.small import PLAN, SIZES, make_corpus
 
 import understudy as us
+from recipes.small import PLAN, SIZES, make_corpus
 from understudy.corpus import Corpus
 from understudy.plan import Plan
 
@@ -88,7 +88,7 @@ def test_a_lost_student_is_trained_again_bit_for_bit(corpus, tmp_path):
 
 
 def test_another_run_in_the_folder_is_refused(run, corpus):
-    with pytest.raises(ValueError, match="another run.*differs in options"):
+    with pytest.raises(ValueError, match=r"another run.*differs in options"):
         again(corpus, run.folder, options={"weight": 0.9})
 
 

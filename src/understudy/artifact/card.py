@@ -16,6 +16,7 @@ def write_card(contract: Contract, parity: Mapping[str, Any], *, corpus: Mapping
         "Any non-empty subset of these is enough; a row with none of them gets no prediction."
         if len(contract.modalities) > 1
         else "A row without it gets no prediction.",
+        trained(about.get("run")),
         results(about.get("results")),
         checked(parity),
         data(corpus),
@@ -44,33 +45,51 @@ def reads(name: str, modality: Modality) -> str:
     return f"- **{name}**: {modality.kind}{size}{f', {modality.rate} Hz' if modality.rate else ''}; from: {shown}"
 
 
+def trained(settings: Mapping[str, Any] | None) -> str:
+    """How the run trained it. Folders of that machine are left out."""
+    if not settings:
+        return ""
+    known = settings["arguments"]
+    options = ", ".join(f"{name} {value}" for name, value in known["options"].items())
+    method = f"{known['method']}{f' ({options})' if options else ''}"
+    plan = ", ".join(f"{name} {value}" for name, value in known["plan"].items())
+    return (
+        f"## Trained with\n\n- recipe: {settings['recipe']}; method: {method}\n- teacher reads: {', '.join(known['teacher'])}\n"
+        f"- plan: {plan}\n- seeds: {', '.join(map(str, known['seeds']))}\n- corpus fingerprint: {settings['corpus_fingerprint']}"
+    )
+
+
 def results(document: Mapping[str, Any] | None) -> str:
     """The table of systems and the verdict, as the run found them on the test split."""
     if not document:
         return "## Results\n\nExported without the results of a run: nothing is claimed about its quality beyond parity."
     metric = document["metric"]["name"]
     better = "higher" if document["metric"]["higher_is_better"] else "lower"
-    rows = [f"| system | reads | parameters | {metric} ({better} is better) | interval |", "|---|---|---|---|---|"]
-    for name, system in document["systems"].items():
-        value = system["metrics"][metric]
-        interval = f"{value['low']:.4g} to {value['high']:.4g}"
-        rows.append(
-            f"| {name} | {', '.join(system['modalities'])} | {system['parameters']:,} | {value['mean']:.4g} | {interval} |"
-        )
+    title = document["interval"]
+    rows = [f"| system | reads | parameters | {metric} ({better} is better) | {title} |", "|---|---|---|---|---|"]
+    rows += [system_row(name, system, metric) for name, system in document["systems"].items()]
     return "## Results\n\n" + "\n".join(rows) + "\n\n" + verdict(document)
 
 
+def system_row(name: str, system: Mapping[str, Any], metric: str) -> str:
+    """One line of the table; one seed has no interval."""
+    value = system["metrics"][metric]
+    interval = "one seed" if value["low"] is None else f"{value['low']:.4g} to {value['high']:.4g}"
+    return f"| {name} | {', '.join(system['modalities'])} | {system['parameters']:,} | {value['mean']:.4g} | {interval} |"
+
+
 def verdict(document: Mapping[str, Any]) -> str:
-    """Distilled against the plain control, and how much of the test split the student answers."""
-    found = document["comparison"]
-    sentence = (
-        f"Against the plain control (the same student, trained without a teacher) this is **{found['verdict']}**: difference "
-        f"{found['difference']:.4g}, interval {found['low']:.4g} to {found['high']:.4g}, p = {found['p']:.3g}."
-    )
-    split = document["split"]
+    """Distilled against the plain control, what that recovered, and how much of the test split it rests on."""
+    found, split, share = document["comparison"], document["split"], document["recovered_share"]
+    recovered = "The share of the teacher's advantage that was recovered is not defined: the teacher is not clearly better."
+    if share:
+        recovered = f"Share of the teacher's advantage recovered: {share['value']:.3g}, interval {share['low']:.3g} to {share['high']:.3g}."
     return (
-        f"{sentence} Split {split['name']!r}: {split['labelled']} labelled of {split['train']} train rows, {split['valid']} for "
-        f"validation, {split['test']} test rows; the student answers {document['coverage']:.1%} of them."
+        f"Against the plain control (the same student, trained without a teacher) this is **{found['verdict']}**: difference "
+        f"{found['difference']:.4g} (positive is better), interval {found['low']:.4g} to {found['high']:.4g}, p = {found['p']:.3g} "
+        f"({found['test']}). {recovered}\n\nThese figures are of all seeds together; the student here is one of them. "
+        f"Split {split['name']!r}: {split['labelled']} labelled of {split['train']} train rows, {split['valid']} for validation, "
+        f"{split['test']} test rows, of which every system sees {document['coverage']:.1%}. Selection: {document['selection']}."
     )
 
 

@@ -1,7 +1,6 @@
 """Export: a trained student becomes a folder that predicts without torch, or nothing at all."""
 
 import copy
-import json
 from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
@@ -14,8 +13,8 @@ from understudy.artifact.contract import CONTRACT, GRAPH, Contract, ShippedView,
 from understudy.artifact.graph import example_inputs, write_graph
 from understudy.artifact.parity import check_parity
 from understudy.corpus import Corpus, Split
-from understudy.corpus.write import whole
 from understudy.model import Model
+from understudy.whole import whole_folder, write_json
 
 PACKAGES = ("understudy", "torch", "onnx", "onnxruntime", "numpy", "pyarrow")
 
@@ -40,7 +39,7 @@ def export(
     if out.exists():
         raise ValueError(f"{out} exists already; choose another folder, or remove it first")
     student = copy.deepcopy(model).cpu().eval()
-    with whole(out) as draft:
+    with whole_folder(out) as draft:
         contract = write_student(student, draft, corpus=corpus, name=str(about.get("name", model.name)))
         write_checksums(draft)
         parity = check_parity(draft, student, corpus=corpus, split=split, tolerance=tolerance)
@@ -88,8 +87,3 @@ def write_view(student: Model, modality: str, folder: Path) -> ShippedView:
     for name, content in assets.items():
         (folder / files[name]).write_bytes(content)
     return ShippedView(type(view).__name__, view.state(), files)
-
-
-def write_json(path: Path, document: Mapping[str, Any]) -> None:
-    """Readable, and the same bytes for the same document."""
-    path.write_text(json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")

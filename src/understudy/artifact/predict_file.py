@@ -1,8 +1,6 @@
 """A user's file in, a file of predictions out: whole or not at all. No torch."""
 
 import json
-import os
-import secrets
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +10,7 @@ from pyarrow import csv, parquet
 
 from understudy.artifact.predict import Artifact
 from understudy.prepare.source import read_table
+from understudy.whole import whole_file
 
 
 @dataclass(frozen=True)
@@ -73,7 +72,8 @@ def predict_file(
     answers = artifact.predict(table, folder=path.parent, only=modalities)
     if taken := set(names.column_names) & set(answers.column_names):
         raise ValueError(f"the id column may not be called {taken.pop()!r}: a column of the predictions is; rename it")
-    write_whole(pa.table(to_dict(names) | to_dict(answers)), out)
+    with whole_file(out) as partial:
+        WRITERS[out.suffix.lower()](pa.table(to_dict(names) | to_dict(answers)), partial)
     answered = len(answers) - answers["prediction"].null_count
     return Summary(len(table), answered, artifact.readable(table.column_names, only=modalities), out)
 
@@ -90,15 +90,3 @@ def row_names(table: pa.Table, id: str | None) -> pa.Table:
     if id not in table.column_names:
         raise ValueError(f"no column {id!r} for the ids; the table has: {', '.join(table.column_names)}")
     return table.select([id])
-
-
-def write_whole(table: pa.Table, out: Path) -> None:
-    """Write beside `out` and rename, so that a killed or failed write leaves nothing under its name."""
-    draft = out.with_name(f".{out.name}.{secrets.token_hex(4)}")
-    try:
-        WRITERS[out.suffix.lower()](table, draft)
-        with draft.open("rb") as file:
-            os.fsync(file.fileno())
-        draft.replace(out)
-    finally:
-        draft.unlink(missing_ok=True)

@@ -2,15 +2,15 @@
 
 import hashlib
 import json
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import numpy as np
 from numpy.typing import NDArray
+
+from understudy.whole import write_text
 
 PARTS = ("train", "valid", "test", "labelled")
 Positions = NDArray[np.intp]
@@ -89,16 +89,7 @@ def write_split(
     parts = {part: getattr(split, part) for part in PARTS}
     document = {"name": split.name, "group": split.group, "seed": split.seed, "hash": _hash(ids, parts)}
     document |= {part: ids[rows].tolist() for part, rows in parts.items()}
-    (folder / "splits").mkdir(exist_ok=True)
-    partial = folder / "splits" / f".{split.name}.partial-{uuid4().hex[:8]}"
-    try:
-        with partial.open("w", encoding="utf-8") as sink:
-            sink.write(json.dumps(document) + "\n")
-            sink.flush()
-            os.fsync(sink.fileno())
-        partial.replace(folder / "splits" / f"{split.name}.json")
-    finally:
-        partial.unlink(missing_ok=True)
+    write_text(folder / "splits" / f"{split.name}.json", json.dumps(document) + "\n")
 
 
 def validate(split: Split, *, ids: NDArray[Any], groups: NDArray[Any] | None, has_target: NDArray[np.bool_]) -> None:

@@ -2,13 +2,9 @@
 
 import hashlib
 import json
-import os
-import shutil
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import numpy as np
 import pyarrow as pa
@@ -21,6 +17,7 @@ from understudy.corpus.corpus import FORMAT, VERSION, Corpus
 from understudy.corpus.schema import Schema
 from understudy.corpus.split import Split
 from understudy.prepare.cells import Cells
+from understudy.whole import whole_folder
 
 SHARD_BYTES = 2**30
 """About how large a shard may grow; random reads are fastest from one shard."""
@@ -48,7 +45,7 @@ def write_corpus(
     target = accept_targets(targets, schema.task, ids)
     cells = accept_cells(cells, schema, ids)
     content = contents(cells)
-    with whole(Path(folder)) as partial:
+    with whole_folder(Path(folder)) as partial:
         shards = _write_shards(partial, schema, ids=ids, groups=groups, target=target, cells=cells, content=content)
         document = {
             "format": FORMAT,
@@ -63,33 +60,6 @@ def write_corpus(
         for split in splits(corpus) if callable(splits) else splits:
             corpus.save_split(split)
     return Corpus(folder)
-
-
-@contextmanager
-def whole(folder: Path) -> Iterator[Path]:
-    """A folder beside `folder` to write into; renamed to it at the end, removed after any error (a full disk too)."""
-    if folder.exists() or folder.is_symlink():
-        raise ValueError(f"{folder} exists already; corpora never change, so give another folder or remove it first")
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    partial = folder.parent / f".{folder.name}.partial-{uuid4().hex[:8]}"
-    partial.mkdir()
-    try:
-        yield partial
-        for path in [*partial.rglob("*"), partial]:
-            _to_disk(path)
-        partial.rename(folder)
-    except BaseException:
-        shutil.rmtree(partial, ignore_errors=True)
-        raise
-    _to_disk(folder.parent)
-
-
-def _to_disk(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _write_shards(

@@ -17,8 +17,8 @@ class Transformer(nn.Module):
         self.positions = nn.Embedding(steps, width)
         nn.init.normal_(self.positions.weight, std=0.02)
         block = nn.TransformerEncoderLayer(width, heads, 2 * width, dropout, "gelu", batch_first=True, norm_first=True)
-        # Drawing a mask for each attention weight and hidden unit costs a third of a small encoder's step; the branches keep theirs.
-        block.self_attn.dropout, block.dropout = 0.0, nn.Identity()
+        # Masks for every attention weight and hidden unit cost a third of a small encoder's step; the branches keep theirs.
+        block.self_attn.dropout, block.dropout.p = 0.0, 0.0
         self.blocks = nn.TransformerEncoder(block, depth, norm=nn.LayerNorm(width), enable_nested_tensor=False)
         self.dropout = nn.Dropout(dropout)
 

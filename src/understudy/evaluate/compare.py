@@ -12,8 +12,8 @@ from scipy import stats
 
 from understudy.evaluate.predictions import Predictions
 from understudy.evaluate.significance import LEVEL, crossed_bootstrap, holm, recovered_share, sign_flip_p, verdict
-from understudy.evaluate.written import write_json
 from understudy.task import Task, task_from_json
+from understudy.whole import write_json
 
 Array = NDArray[Any]
 

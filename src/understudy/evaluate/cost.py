@@ -11,10 +11,10 @@ from torch import nn
 
 from understudy.batch import Fields
 from understudy.evaluate.score import evaluating
-from understudy.evaluate.written import write_json
 from understudy.model import Model
 from understudy.prepare.cells import Cells
 from understudy.prepare.view import View, trim
+from understudy.whole import write_json
 
 WARM = 3
 """Calls before the clock counts: allocators, caches and lazy initialisation."""

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from understudy.evaluate.written import write_whole
+from understudy.whole import whole_file
 
 Array = NDArray[Any]
 
@@ -54,7 +54,8 @@ class Predictions:
         said = {"values": self.values, "target": self.target, "has_target": self.has_target, "seen": self.seen}
         names = {"id": self.id} if self.group is None else {"id": self.id, "group": self.group}
         arrays: dict[str, Any] = said | {name: column.astype(str) for name, column in names.items()}
-        write_whole(path, lambda file: np.savez_compressed(file, **arrays))
+        with whole_file(path) as partial:
+            np.savez_compressed(partial, **arrays)
 
     @staticmethod
     def load(path: Path) -> "Predictions":

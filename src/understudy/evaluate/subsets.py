@@ -11,9 +11,9 @@ import torch
 from understudy.batch import Batch
 from understudy.evaluate.predictions import Predictions
 from understudy.evaluate.score import Batches, evaluating, joined, said, score
-from understudy.evaluate.written import write_json
 from understudy.model import Model
 from understudy.task import Task
+from understudy.whole import write_json
 
 MOST = 8
 """Modalities up to which every subset (255) is scored; beyond, only those that answer "alone?", "without it?" and "all?"."""

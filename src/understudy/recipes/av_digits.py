@@ -1,11 +1,11 @@
 """av_digits: a digit seen (MNIST) and spoken (Free Spoken Digit Dataset), an unheard speaker; the student hears only.
 
-The data is read from a folder: https://github.com/Jakobovski/free-spoken-digit-dataset (CC BY-SA 4.0) as `fsdd/recordings.tar`, 5,000 images of
-MNIST (CC BY-SA 3.0) as `mnist5k/mnist_5k.csv.gz`. A picture is paired with a recording of the same digit by a seeded draw.
+The data is read from a folder: https://github.com/Jakobovski/free-spoken-digit-dataset (CC BY-SA 4.0) as
+`fsdd/recordings.tar`, 5,000 images of MNIST (CC BY-SA 3.0) as `mnist5k/mnist_5k.csv.gz`. A picture is paired with a recording of
+the same digit by a seeded draw.
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from understudy.corpus import Corpus

@@ -3,7 +3,6 @@
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import Any
 from zlib import crc32
@@ -13,13 +12,13 @@ import torch
 from understudy import encoders
 from understudy.corpus import Corpus, Split
 from understudy.encoders.encoder import Encoder
-from understudy.evaluate.written import write_json, write_whole
 from understudy.model import Model
 from understudy.prepare.catalogue import restore, view_for
 from understudy.prepare.cells import Kind
 from understudy.prepare.text import Text
 from understudy.prepare.view import View
 from understudy.task import Task, task_from_json
+from understudy.whole import whole_file, write_json
 
 OWN: dict[Kind, dict[str, Callable[..., Encoder]]] = {
     "vector": {"mlp": encoders.VectorMLP},
@@ -84,6 +83,7 @@ class Blueprint:
         view, name = self.views[modality], self.encoders[modality]
         if name in OWN[view.kind]:
             return OWN[view.kind][name](view, width=self.width, dropout=self.dropout)
+        assert isinstance(view, Text)
         if not weights:
             return encoders.TextEncoder(view, config=self.configs[modality])
         return encoders.TextEncoder.pretrained(name, view)
@@ -104,7 +104,8 @@ class Blueprint:
             files = {}
             for asset, content in view.assets().items():
                 files[asset] = f"{self.name}-{modality}-{asset}"
-                write_whole(folder / files[asset], lambda file, content=content: file.write(content))
+                with whole_file(folder / files[asset]) as partial:
+                    partial.write_bytes(content)
             document["views"][modality] = {"view": type(view).__name__, "state": view.state(), "assets": files}
         write_json(folder / f"{self.name}.json", document)
 

@@ -41,9 +41,9 @@ def distill(
     student, teacher: modalities (teacher: all when empty). split: needed when the corpus has several. method, options: a name of
     `understudy.methods` and its own options. encoders, teacher_encoders: modality -> encoder (for text also a transformers folder
     or hub id); the teacher takes the student's where it has none. sizes: `width`, `dropout`, `modality_dropout` of every model.
-    plan: the student's, or what to change in the default one; teacher_plan: the same when None. ensemble: distil from the mean of all seeds' teachers; "if better"
-    asks the validation rows. teachers_of: a finished run whose teachers are taken (same corpus, split, teacher and seeds).
-    report: also measure subsets and costs and draw the page; a table over many runs does without.
+    plan: the student's, or what to change in the default one; teacher_plan: the same when None. ensemble: distil from the mean of
+    all seeds' teachers; "if better" asks the validation rows. teachers_of: a finished run whose teachers are taken (same corpus,
+    split, teacher and seeds). report: also measure subsets and costs and draw the page; a table over many runs does without.
     ValueError and KeyError say what cannot be done.
     """
     corpus = corpus if isinstance(corpus, Corpus) else Corpus(corpus)

@@ -9,7 +9,6 @@ from typing import Any
 from understudy.checkpoint import load_weights, remove, save_weights
 from understudy.corpus import Corpus, Split
 from understudy.evaluate import compare, cost, score, subsets
-from understudy.evaluate.written import write_json
 from understudy.fit import Scores, fit
 from understudy.loader import Loader
 from understudy.methods import CATALOGUE, Method, Supervised
@@ -21,6 +20,7 @@ from understudy.recipes.run import WEIGHTS, Run, load
 from understudy.report import write_report
 from understudy.store import write_store
 from understudy.teachers import Ensemble, Frozen, Stored, Teacher
+from understudy.whole import write_json
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """mosi: sentiment of spoken utterances (CMU-MOSI); the student reads the transcript alone.
 
-The data is not ours to ship: transcripts, labels and features come from the CMU Multimodal SDK (Zadeh et al. 2016, arXiv 1606.06259) and
-Poria et al., ACL 2017. `understudy import mosi` reads `utterances.csv` and `features.npz`.
+The data is not ours to ship: transcripts, labels and features come from the CMU Multimodal SDK (Zadeh et al. 2016, arXiv
+1606.06259) and Poria et al., ACL 2017. `understudy import mosi` reads `utterances.csv` and `features.npz`.
 """
 
 from collections.abc import Sequence
@@ -32,8 +32,8 @@ def mosi(
 ) -> Run:
     """A fine-tuned all-MiniLM-L6-v2 teaches a text-only student, on the SDK split; the best validation epoch is kept.
 
-    student: the same encoder, or our own of at most a million parameters with no pretrained weights. teacher: `text`, or `text audio`
-    (openSMILE, which was fitted on no label). corpus: where the imported set is, or is written to.
+    student: the same encoder, or our own of at most a million parameters with no pretrained weights. teacher: `text`, or `text`
+    and `audio` (openSMILE, which was fitted on no label). corpus: where the imported set is, or is written to.
     """
     found = Corpus(corpus) if (Path(corpus) / "corpus.json").is_file() else import_mosi(folder, corpus)
     minilm = packaged_minilm()

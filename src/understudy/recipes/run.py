@@ -12,9 +12,9 @@ from understudy.checkpoint import load_weights
 from understudy.corpus import Corpus, Split
 from understudy.evaluate.compare import predictions_of, read_results
 from understudy.evaluate.predictions import Predictions
-from understudy.evaluate.written import write_json
 from understudy.model import Model
 from understudy.recipes.blueprint import Blueprint
+from understudy.whole import write_json
 
 VERSIONED = ("understudy", "torch", "numpy", "pyarrow", "transformers", "tokenizers")
 WEIGHTS = "model.safetensors"

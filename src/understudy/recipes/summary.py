@@ -5,10 +5,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from understudy.evaluate.written import write_whole
 from understudy.recipes.run import Run
 from understudy.report.recorded import read_run
 from understudy.report.words import story
+from understudy.whole import write_text
 
 
 def summary(run: Run) -> str:
@@ -25,9 +25,8 @@ def summary(run: Run) -> str:
         spread = f" [{found['low']:.4f}, {found['high']:.4f}]" if found["low"] is not None else ""
         lines.append(f"{name:10s} {'+'.join(system['modalities']):32s} {system['parameters']:10,d}  {found['mean']:.4f}{spread}")
     found, share = results["comparison"], results["recovered_share"]
-    lines.append(
-        f"distilled - plain: {found['difference']:+.4f} [{found['low']:+.4f}, {found['high']:+.4f}], p = {found['p']:.2g}: {found['verdict']}"
-    )
+    interval = f"[{found['low']:+.4f}, {found['high']:+.4f}], p = {found['p']:.2g}"
+    lines.append(f"distilled - plain: {found['difference']:+.4f} {interval}: {found['verdict']}")
     if share:
         lines.append(
             f"recovered share of the teacher's advantage: {share['value']:.2f} [{share['low']:.2f}, {share['high']:.2f}]"
@@ -52,5 +51,5 @@ def few_rows(run: Run, path: Path, *, rows: int = 20) -> Path:
     chosen = split.test[:rows]
     columns = {m: corpus.cells(m, chosen).values.tolist() for m in run.settings["arguments"]["student"]}
     records = [{"id": corpus.ids[row]} | {m: column[i] for m, column in columns.items()} for i, row in enumerate(chosen)]
-    write_whole(path, lambda file: file.write("".join(json.dumps(each) + "\n" for each in records).encode()))
+    write_text(path, "".join(json.dumps(each) + "\n" for each in records))
     return path

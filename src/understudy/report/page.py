@@ -1,6 +1,5 @@
 """Page: RUN/report.html, one file that needs no network, no script and no other file."""
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -9,6 +8,7 @@ from understudy.report import figures as draw
 from understudy.report.numbers import change, interval, label, milliseconds, names, percent, probability, value, whole
 from understudy.report.recorded import Recorded, read_run
 from understudy.report.words import ends, points, story, unit
+from understudy.whole import write_text
 
 TITLES = {"teacher": "Teacher", "plain": "Plain student", "distilled": "Distilled student", "ensemble": "Teachers together"}
 
@@ -16,15 +16,7 @@ TITLES = {"teacher": "Teacher", "plain": "Plain student", "distilled": "Distille
 def write_report(run: Path) -> Path:
     """Write the page of a finished run from its files and return its path; it is replaced whole or not at all."""
     target = run / "report.html"
-    part = target.with_name(f".{target.name}.{os.getpid()}.part")
-    try:
-        with part.open("w", encoding="utf-8") as file:
-            file.write(render(read_run(run)))
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(target)
-    finally:
-        part.unlink(missing_ok=True)
+    write_text(target, render(read_run(run)))
     return target
 
 
