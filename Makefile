@@ -17,7 +17,7 @@ types: .venv/installed
 	$(BIN)/pyright --pythonpath $(BIN)/python
 
 docs: .venv/installed
-	$(BIN)/python -m docs.pages --check
+	$(BIN)/python docs/pages.py --check
 
 # The whole tested set, pinned. Without constraints.txt pip takes a torch build with several GB of CUDA.
 .venv/installed: pyproject.toml constraints.txt

@@ -1,6 +1,7 @@
 """Writes docs/methods/NAME.md from each method's own docstring; --check fails when a page is not what the code says."""
 
 import inspect
+import re
 import sys
 from pathlib import Path
 
@@ -8,6 +9,7 @@ from understudy.methods import CATALOGUE
 from understudy.recipes.distill import options_of
 
 PAGES = Path(__file__).parent / "methods"
+KEY = re.compile(r"^(Idea|Paper|Differs|Use when|Related): ", re.MULTILINE)
 NOTE = "Implements the stated objective; details marked ours are our own; published numbers not reproduced unless measured."
 
 
@@ -19,7 +21,7 @@ def page(name: str) -> str:
     rows = [f"| `{option}` | `{each.annotation}` | `{each.default}` |" for option, each in options_of(name).items()]
     rows = [row.replace("<class '", "").replace("'>", "") for row in rows]
     table = "\n".join(["| option | type | default |", "|---|---|---|", *rows]) if rows else "No options."
-    parts = [f"# {name}", f"*{title.partition(': ')[2]}*", about.strip(), inspect.getdoc(method) or "", table, f"*{NOTE}*"]
+    parts = [f"# {name}", f"*{title.partition(': ')[2]}*", KEY.sub(r"\n**\1:** ", about).strip(), inspect.getdoc(method) or "", table, f"*{NOTE}*"]
     return "\n\n".join(parts) + "\n"
 
 
@@ -31,7 +33,7 @@ def main() -> int:
     if "--check" in sys.argv:
         for path in stale + extra:
             print(
-                f"{path.relative_to(PAGES.parent.parent)} is not what the code says; run `python -m docs.pages`", file=sys.stderr
+                f"{path.relative_to(PAGES.parent.parent)} is not what the code says; run `python docs/pages.py`", file=sys.stderr
             )
         return 1 if stale or extra else 0
     PAGES.mkdir(exist_ok=True)
