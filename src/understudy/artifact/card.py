@@ -74,23 +74,32 @@ def results(document: Mapping[str, Any] | None) -> str:
 def system_row(name: str, system: Mapping[str, Any], metric: str) -> str:
     """One line of the table; one seed has no interval."""
     value = system["metrics"][metric]
-    interval = "one seed" if value["low"] is None else f"{value['low']:.4g} to {value['high']:.4g}"
-    return f"| {name} | {', '.join(system['modalities'])} | {system['parameters']:,} | {value['mean']:.4g} | {interval} |"
+    spread = "one seed" if value["low"] is None else f"{value['low']:.4g} to {value['high']:.4g}"
+    return f"| {name} | {', '.join(system['modalities'])} | {system['parameters']:,} | {value['mean']:.4g} | {spread} |"
 
 
 def verdict(document: Mapping[str, Any]) -> str:
     """Distilled against the plain control, what that recovered, and how much of the test split it rests on."""
-    found, split, share = document["comparison"], document["split"], document["recovered_share"]
-    recovered = "The share of the teacher's advantage that was recovered is not defined: the teacher is not clearly better."
-    if share:
-        recovered = f"Share of the teacher's advantage recovered: {share['value']:.3g}, interval {share['low']:.3g} to {share['high']:.3g}."
+    found, split = document["comparison"], document["split"]
     return (
         f"Against the plain control (the same student, trained without a teacher) this is **{found['verdict']}**: difference "
-        f"{found['difference']:.4g} (positive is better), interval {found['low']:.4g} to {found['high']:.4g}, p = {found['p']:.3g} "
-        f"({found['test']}). {recovered}\n\nThese figures are of all seeds together; the student here is one of them. "
+        f"{found['difference']:.4g} (positive is better), {interval(found)}, p = {found['p']:.3g} ({found['test']}). "
+        f"{recovered(document['recovered_share'])}\n\nThese figures are of all seeds together; the student here is one of them. "
         f"Split {split['name']!r}: {split['labelled']} labelled of {split['train']} train rows, {split['valid']} for validation, "
         f"{split['test']} test rows, of which every system sees {document['coverage']:.1%}. Selection: {document['selection']}."
     )
+
+
+def recovered(share: Mapping[str, float] | None) -> str:
+    """Null where there was no clear advantage to recover."""
+    if not share:
+        return "The share of the teacher's advantage that was recovered is not defined: the teacher is not clearly better."
+    return f"Share of the teacher's advantage recovered: {share['value']:.3g}, {interval(share)}."
+
+
+def interval(found: Mapping[str, Any]) -> str:
+    """In words."""
+    return f"interval {found['low']:.3g} to {found['high']:.3g}"
 
 
 def checked(parity: Mapping[str, Any]) -> str:
@@ -101,8 +110,8 @@ def checked(parity: Mapping[str, Any]) -> str:
         both = f" {metric['name']}: {metric['model']:.6g} by the model, {metric['artifact']:.6g} by this artifact."
     return (
         f"## Parity\n\nThe exported graph re-scored {parity['rows']} test rows ({parity['answered']} answered) of split "
-        f"{parity['split']!r}; its largest difference from the trained model is {parity['max_difference']:.2g} of the target's "
-        f"scale ({parity['tolerance']:g} is allowed).{both}"
+        f"{parity['split']!r}; its largest difference from the trained model is {parity['max_difference']:.2g} in units of "
+        f"{parity['scale']:.4g} ({parity['tolerance']:g} is allowed).{both}"
     )
 
 

@@ -30,7 +30,7 @@ def export(
 ) -> Path:
     """Ship `model` as the folder `out`, which appears whole and proven, or not at all.
 
-    about: `name` of the student and `results` (the run's results.json), both optional; they stand in the card.
+    about: `name` of the student, `results` and `run` (the run's results.json and run.json), all optional; they stand in the card.
     tolerance: the largest difference from the torch model on any test row, relative to the target's scale.
     Raises ValueError where `out` exists, where a modality is unknown to the corpus, and ParityError (a ValueError) where the
     exported graph says something else than the model.
