@@ -18,6 +18,15 @@ from understudy.task import Classification
 
 TASK = Classification(classes=("a", "b", "c"))
 PRESENT = {"x": [True, False, True, True, False, True, False], "y": [True, True, False, True, False, True, False]}
+SHIPPED_IN_TESTS_OF_ARTIFACT = (
+    "AudioConv",
+    "ImageConv",
+    "SequenceGRU",
+    "TableMLP",
+    "TextEncoder",
+    "TextTransformer",
+    "VectorMLP",
+)
 RAGGED = [name for name, (view, _) in ENCODERS.items() if view in ("Sequence", "Text", "LogMel")]
 
 
@@ -153,8 +162,8 @@ def test_state_dict_round_trip(name):
 
 
 def test_export_agrees_with_torch_at_any_batch_and_length(tmp_path):
-    """All encoders in one graph, since each export costs seconds."""
-    model = made_model(*encoders.__all__).eval()
+    """In one graph, since each export costs seconds."""
+    model = made_model(*[name for name in encoders.__all__ if name not in SHIPPED_IN_TESTS_OF_ARTIFACT], "VectorMLP").eval()
     examples = example_inputs(model, {m: cells(v.kind, [True, False, True, True]) for m, v in model.views.items()})
     inputs = write_graph(model, examples, tmp_path / "model.onnx")
     session = onnxruntime.InferenceSession(str(tmp_path / "model.onnx"))

@@ -22,6 +22,9 @@ from understudy.store import write_store
 from understudy.teachers import Ensemble, Frozen, Stored, Teacher
 from understudy.whole import write_json
 
+ROWS = 64
+"""In a batch that is only read: many pad short texts to the longest, few waste calls."""
+
 
 @dataclass(frozen=True)
 class Job:
@@ -38,7 +41,10 @@ class Job:
         return self.run.settings["arguments"]
 
     def play(self, *, report: bool) -> Run:
-        """Everything, in order."""
+        """Everything, in order; a finished run is left as it is."""
+        done = ["results.json", "report.html"] if report else ["results.json"]
+        if all((self.run.folder / name).is_file() for name in done):
+            return self.run
         student = self.blueprint("student", self.arguments["student"], self.arguments["encoders"])
         teacher = self.blueprint("teacher", self.arguments["teacher"], self.arguments["teacher_encoders"])
         leads = {seed: self.lead(teacher, seed) for seed in self.run.seeds}
@@ -110,7 +116,7 @@ class Job:
 
     def evaluation(self, model: Model, rows: Any) -> Loader:
         """Every row once, in order."""
-        return Loader(self.corpus, rows, views_of(model), task=self.corpus.task, batch_size=256, shuffle=False)
+        return Loader(self.corpus, rows, views_of(model), task=self.corpus.task, batch_size=ROWS, shuffle=False)
 
     def validator(self, model: Model) -> Callable[[], Scores]:
         """Scores of `model` on the validation rows, whenever asked."""
@@ -131,7 +137,7 @@ class Job:
         stored: dict[int, Teacher] = {}
         for seed, teacher in teachers.items():
             folder = self.run.folder / "teacher" / ("answers" if ensemble else f"seed-{seed}/answers")
-            rows = Loader(self.corpus, self.split.train, teacher.views, task=self.corpus.task, batch_size=256, shuffle=False)
+            rows = Loader(self.corpus, self.split.train, teacher.views, task=self.corpus.task, batch_size=ROWS, shuffle=False)
             stored[seed] = Stored(write_store(folder, teacher, rows, corpus=self.corpus.fingerprint))
         return stored, ensemble
 
