@@ -9,6 +9,7 @@ import torch
 from made_students import make_corpus, student
 
 from understudy.artifact import export as exporting
+from understudy.artifact import graph as tracing
 from understudy.artifact.card import write_card
 from understudy.artifact.contract import read_contract
 from understudy.artifact.export import export
@@ -95,6 +96,13 @@ def test_a_sabotaged_graph_fails_and_leaves_nothing(small, traced, tmp_path, mon
     with pytest.raises(ParityError, match=r"parity failed: .*test row 'row"):
         export(model, tmp_path / "artifact", corpus=corpus, split=split, about={})
     assert not list(tmp_path.iterdir())
+
+
+def test_weights_beyond_one_file_ship_beside_the_graph(small, tmp_path, monkeypatch):
+    corpus, split, model = small
+    monkeypatch.setattr(tracing, "LARGEST_FILE", 0)
+    folder = export(model, tmp_path / "artifact", corpus=corpus, split=split, about={})
+    assert (folder / "student.onnx.data").stat().st_size > 4 * 5 * 16
 
 
 def test_what_exists_is_never_replaced(small, tmp_path):

@@ -70,7 +70,8 @@ class Run:
         """Ship the distilled student (of `ships`, or of `seed`) as the artifact folder `out`; see `understudy.export`."""
         from understudy.artifact.export import export
 
-        about = {"name": "-".join(self.settings["arguments"]["student"]) + "-student", "results": self.results, "run": self.settings}
+        name = "-".join(self.settings["arguments"]["student"]) + "-student"
+        about = {"name": name, "results": self.results, "run": self.settings}
         return export(self.model(seed=seed), out, corpus=self.corpus(), split=self.split(), about=about)
 
     @property
