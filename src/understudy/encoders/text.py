@@ -43,7 +43,7 @@ class TextEncoder(Encoder):
         if known.is_encoder_decoder:
             raise ValueError(f"a {known.model_type} is an encoder with a decoder; expected an encoder alone")
         self.view, self.width = view, known.hidden_size
-        self.model = AutoModel.from_config(known, attn_implementation="sdpa")
+        self.model = AutoModel.from_config(known, attn_implementation="sdpa", dtype="float32")
         # A pooler belongs to the first pretraining task; here it would only be weights without a gradient.
         self.model.pooler = None
         room = self.model.get_input_embeddings().num_embeddings
