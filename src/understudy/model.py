@@ -1,6 +1,6 @@
 """Model: encoders, fusion and a head. Teacher and student are both one; a student has fewer encoders."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import torch
 from jaxtyping import Bool, Float
@@ -32,6 +32,7 @@ class Model(nn.Module):
         super().__init__()
         if not encoders:
             raise ValueError(f"{name}: no encoder given; a model needs at least one modality")
+        check_names(encoders)
         self.task, self.name, self.modality_dropout = task, name, modality_dropout
         self.encoders = nn.ModuleDict(dict(encoders))
         self.fusion = Concat({m: e.width for m, e in encoders.items()}, width=width, dropout=dropout)
@@ -96,6 +97,13 @@ class Model(nn.Module):
 def views_of(*models: Model) -> Views:
     """The views of several models together; equal ones once."""
     return merge_views(*({m: {view.key: view} for m, view in model.views.items()} for model in models))
+
+
+def check_names(modalities: Iterable[str]) -> None:
+    """ValueError for a modality whose name PyTorch's modules use themselves: `values`, `type`, `train`."""
+    taken = [modality for modality in modalities if modality in dir(nn.ModuleDict)]
+    if taken:
+        raise ValueError(f"modality name {', '.join(taken)} is one that PyTorch keeps for itself; import it under another name")
 
 
 def zero_absent(values: Tensor, present: Bool[Tensor, " B"]) -> Tensor:

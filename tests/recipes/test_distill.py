@@ -146,6 +146,7 @@ def test_plan_may_be_changes_of_the_default(corpus, tmp_path):
     [
         ({"student": ["smell"]}, "no modality 'smell'.*strong, weak, spare"),
         ({"student": []}, "at least one modality"),
+        ({"student": ["values"]}, "keeps for itself"),
         ({"student": ["weak", "weak"]}, "each once"),
         ({"split": "nope"}, "no split 'nope'"),
         ({"split": ""}, "several splits; choose one of full, main"),

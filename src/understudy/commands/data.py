@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any, Literal
 
-from understudy.commands.answer import Answer
+from understudy.commands.answer import Answer, pairs
 
 
 def import_() -> Answer:
@@ -39,12 +39,7 @@ def import_table(
     """
     from understudy.corpus.importers.table import import_table as importer
 
-    named = {}
-    for each in modalities:
-        name, mark, columns = each.partition("=")
-        if not mark or not columns:
-            raise ValueError(f"--modalities {each!r}: write NAME=KIND:COLUMNS, e.g. sensors=vector:acc_*")
-        named[name] = columns
+    named = pairs("--modalities", modalities)
     kind = None if task == "infer" else task
     options = {"target": target, "id": id, "group": group, "split": split, "mapping": mapping}
     corpus = importer(file, out, modalities=named or None, task=kind, **{k: v or None for k, v in options.items()})

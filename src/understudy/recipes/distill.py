@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from understudy.corpus import Corpus, Split
 from understudy.methods import CATALOGUE
+from understudy.model import check_names
 from understudy.plan import Plan
 from understudy.recipes.blueprint import check_encoders, own_encoder
 from understudy.recipes.job import Job
@@ -91,6 +92,7 @@ def check_modalities(corpus: Corpus, split: Split, reads: Mapping[str, Sequence[
     for player, modalities in reads.items():
         if not modalities or len(set(modalities)) != len(modalities):
             raise ValueError(f"the {player} needs at least one modality, each once; choose from {', '.join(corpus.modalities)}")
+        check_names(modalities)
         for modality in modalities:
             if modality not in corpus.modalities:
                 raise KeyError(f"no modality {modality!r} for the {player}; the corpus has {', '.join(corpus.modalities)}")

@@ -1,0 +1,42 @@
+"""Every benchmark runs its own path small, and writes nothing under results/."""
+
+import importlib
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+DATA = ROOT.parent / "shared" / "data"
+"""Sets that cannot be shipped; where they are not, what needs them is skipped."""
+NEEDS = {"mosi": "mosi/utterances.csv", "av_digits": "fsdd/recordings.tar"}
+BENCHMARKS = [
+    path.stem for path in sorted((ROOT / "benchmarks").glob("*.py")) if "\ndef main()" in path.read_text() and path.stem != "record"
+]
+
+
+def results() -> dict[str, int]:
+    return {path.name: path.stat().st_mtime_ns for path in (ROOT / "results").iterdir()}
+
+
+@pytest.mark.parametrize("name", BENCHMARKS)
+def test_quick(name, monkeypatch, tmp_path):
+    if name in NEEDS and not (DATA / NEEDS[name]).is_file():
+        pytest.skip(f"needs {NEEDS[name]}, which is not ours to ship; see the recipe's docstring for where it comes from")
+    arguments = {"mosi": ["--data", DATA / "mosi"], "av_digits": ["--data", DATA]}.get(name, [])
+    monkeypatch.setattr(sys, "argv", [name, "--quick", *map(str, arguments)])
+    before = results()
+    importlib.import_module(f"benchmarks.{name}").main()
+    assert results() == before
+
+
+@pytest.mark.parametrize("name", [path.stem for path in sorted((ROOT / "results").glob("*.json"))])
+def test_a_result_names_its_command_and_its_table(name):
+    import json
+
+    document = json.loads((ROOT / "results" / f"{name}.json").read_text())
+    assert set(document) == {"command", "commit", "date", "machine", "seeds", "figures", "rows"}
+    assert document["command"].startswith(f"python -m benchmarks.{name}")
+    assert not document["commit"].endswith("-dirty")
+    assert all(isinstance(value, float | int | str) for value in document["figures"].values())
+    assert document["command"] in (ROOT / "results" / f"{name}.md").read_text()
