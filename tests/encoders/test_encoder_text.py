@@ -108,6 +108,8 @@ def test_what_cannot_be_trusted_or_used_is_refused(tmp_path, bpe):
         TextEncoder(bpe, config=T5Config().to_dict())
     with pytest.raises(ValueError, match="take its tokenizer"):
         TextEncoder(bpe, config=BertConfig(**SMALL | {"vocab_size": 50}).to_dict())
+    with pytest.raises(ValueError, match="max_tokens=16; this bert reads at most 8"):
+        TextEncoder(bpe, config=BertConfig(**SMALL, max_position_embeddings=8).to_dict())
 
 
 def test_our_own_stays_below_a_million_parameters():

@@ -133,6 +133,7 @@ def test_sound_as_it_is_and_resampled(tmp_path):
         ({"x": ["1"]}, Modality("vector", source=("x", "q")), "modality 'm' needs the missing column q; the table has: x"),
         ({"m": ["1", "red"]}, Modality("vector"), "column 'm', row 2: 'red' is not a number"),
         ({"m": ["1", "inf"]}, Modality("vector"), "column 'm', row 2: infinite"),
+        ({"x": ["1"], "y": ["1e39"]}, Modality("vector", source=("x", "y")), r"column 'y', row 1: .*beyond 3.4e\+38"),
         ({"m": [1.0, float("-inf")]}, Modality("vector"), "column 'm', row 2: infinite"),
         ({"m": [[1.0], [float("inf")]]}, Modality("vector"), "column 'm', row 2: .*infinite"),
         ({"m": [[1.0], [1e200]]}, Modality("vector"), "column 'm', row 2: .*beyond"),

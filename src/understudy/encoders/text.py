@@ -51,6 +51,9 @@ class TextEncoder(Encoder):
             raise ValueError(
                 f"the text view has {view.tokens} tokens, but this {known.model_type} embeds {room}: take its tokenizer"
             )
+        longest = getattr(known, "max_position_embeddings", None)
+        if isinstance(longest, int) and view.max_tokens > longest:
+            raise ValueError(f"the text view has max_tokens={view.max_tokens}; this {known.model_type} reads at most {longest}")
 
     @classmethod
     def pretrained(cls, name: str | Path, view: Text, *, weights: bool = True) -> "TextEncoder":

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 MISSING = ("", "na", "n/a", "nan", "null", "none")
 """What a text file may hold, in any case, where a number is missing."""
+LARGEST = float(np.finfo(np.float32).max)
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,20 +51,26 @@ class Column:
         return pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind)
 
     def numbers(self) -> NDArray[np.float64]:
-        """`[N]`, NaN where missing; infinite numbers are a fault."""
+        """`[N]`, NaN where missing; numbers that are infinite, or would be in float32, are a fault."""
         numbers = self._parsed() if self.is_text else plain_numbers(self.values, self.name)
-        if np.isinf(numbers).any():
-            raise self.fault(int(np.argmax(np.isinf(numbers))), "infinite; expected a finite number or an empty cell")
+        wrong = np.abs(numbers) > LARGEST
+        if wrong.any():
+            raise self.fault(
+                int(np.argmax(wrong)), f"infinite or beyond {LARGEST:.1e}; expected a finite number or an empty cell"
+            )
         return numbers
 
     def _parsed(self) -> NDArray[np.float64]:
+        try:
+            return self.values.cast(pa.float64()).to_numpy(zero_copy_only=False)
+        except pa.ArrowInvalid:
+            return self._parsed_cell_by_cell()
+
+    def _parsed_cell_by_cell(self) -> NDArray[np.float64]:
         trimmed = pc.utf8_trim_whitespace(self.values)  # pyright: ignore
         missing = pc.is_in(pc.utf8_lower(trimmed), value_set=pa.array(MISSING))  # pyright: ignore
         wanted = pc.if_else(missing, pa.scalar(None, pa.string()), trimmed)  # pyright: ignore
-        try:
-            return wanted.cast(pa.float64()).to_numpy(zero_copy_only=False)
-        except pa.ArrowInvalid:
-            return np.array([np.nan if text is None else self._number(row, text) for row, text in enumerate(wanted.to_pylist())])
+        return np.array([np.nan if text is None else self._number(row, text) for row, text in enumerate(wanted.to_pylist())])
 
     def _number(self, row: int, text: str) -> float:
         try:

@@ -9,7 +9,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from understudy.prepare.cells import Cells, Modality
-from understudy.prepare.columns import Column
+from understudy.prepare.columns import LARGEST, Column
 from understudy.prepare.media import read_array, read_audio, read_image
 from understudy.prepare.tables import READERS
 
@@ -83,7 +83,7 @@ def small(column: Column, row: int, values: NDArray[Any]) -> NDArray[np.float32]
     with np.errstate(over="ignore"):
         cast = values.astype(np.float32)
     if np.isinf(cast).any():
-        raise column.fault(row, "a number that is infinite or beyond 3.4e38; expected a finite one, or none")
+        raise column.fault(row, f"a number that is infinite or beyond {LARGEST:.1e}; expected a finite one, or none")
     return cast
 
 

@@ -25,8 +25,14 @@ END = "end"
 """Cells of a row that is put behind a .csv file: an open quote would swallow it."""
 
 
+LARGEST_CSV = 2**31 - 2**24
+"""Bytes. Arrow counts those of a block in 31 bits, and a file is read as one block."""
+
+
 def read_csv(path: Path, delimiter: str = ",") -> pa.Table:
     """Text columns, null where empty; blank lines are skipped unless there is one column only, where they are empty cells."""
+    if path.stat().st_size > LARGEST_CSV:
+        raise ValueError(f"{path} is larger than {LARGEST_CSV / 2**30:.1f} GiB; convert it to Parquet")
     content = path.read_bytes().removeprefix(b"\xef\xbb\xbf").rstrip(b"\r\n")
     if content.startswith((b"\xff\xfe", b"\xfe\xff")):
         raise ValueError(f"{path} is UTF-16; save it as UTF-8")
