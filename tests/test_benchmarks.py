@@ -11,7 +11,9 @@ DATA = ROOT.parent / "shared" / "data"
 """Sets that cannot be shipped; where they are not, what needs them is skipped."""
 NEEDS = {"mosi": "mosi/utterances.csv", "av_digits": "fsdd/recordings.tar"}
 BENCHMARKS = [
-    path.stem for path in sorted((ROOT / "benchmarks").glob("*.py")) if "\ndef main()" in path.read_text() and path.stem != "record"
+    path.stem
+    for path in sorted((ROOT / "benchmarks").glob("*.py"))
+    if "\ndef main()" in path.read_text() and path.stem != "record"
 ]
 
 

@@ -135,7 +135,9 @@ def test_a_killed_run_ends_bit_identical(tmp_path: Path):
         assert (tmp_path / name / "model.safetensors").read_bytes() == (unbroken / "model.safetensors").read_bytes()
         assert log_of(tmp_path / name) == log_of(unbroken)
         assert state_of(tmp_path / name) == state_of(unbroken)
-        assert [p.name for p in (tmp_path / name / "checkpoint").iterdir()] == [p.name for p in (unbroken / "checkpoint").iterdir()]
+        assert [p.name for p in (tmp_path / name / "checkpoint").iterdir()] == [
+            p.name for p in (unbroken / "checkpoint").iterdir()
+        ]
     assert len(log_of(unbroken)) >= 2
 
 

@@ -12,6 +12,7 @@ from understudy.methods import CATALOGUE
 from understudy.model import check_names
 from understudy.plan import Plan
 from understudy.recipes.blueprint import check_encoders, own_encoder
+from understudy.recipes.estimate import Estimate
 from understudy.recipes.job import Job
 from understudy.recipes.run import Run, begin, load
 
@@ -75,7 +76,10 @@ def distill(
     }
     check_teachers_of(arguments, corpus)
     run = begin(Path(out), recipe="distill", arguments=arguments, corpus=corpus, split=rows)
-    return Job(run, corpus, rows, plan, teacher_plan or plan).play(report=report)
+    trainings = {name: len(run.seeds) for name in ("teacher", "plain", "distilled")}
+    if teachers_of:
+        trainings["teacher"] = 0
+    return Job(run, corpus, rows, plan, teacher_plan or plan, Estimate(trainings)).play(report=report)
 
 
 def only_split(corpus: Corpus) -> str:

@@ -2,6 +2,7 @@
 
 import inspect
 import sys
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +17,7 @@ from understudy.model import Model, views_of
 from understudy.plan import Plan
 from understudy.prepare.view import Views
 from understudy.recipes.blueprint import Blueprint, draw
+from understudy.recipes.estimate import Estimate
 from understudy.recipes.run import WEIGHTS, Run, load
 from understudy.report import write_report
 from understudy.store import write_store
@@ -35,6 +37,7 @@ class Job:
     split: Split
     plan: Plan
     teacher_plan: Plan
+    estimate: Estimate
 
     @property
     def arguments(self) -> Mapping[str, Any]:
@@ -78,13 +81,16 @@ class Job:
         folder, model = self.run.folder / system / f"seed-{seed}", method.student
         if (folder / WEIGHTS).is_file():
             load_weights(model, folder / WEIGHTS)
+            self.estimate.skip(system)
             return model.eval()
         plan = self.teacher_plan if system == "teacher" else self.plan
         say(f"{system}, seed {seed}: {'+'.join(model.modalities)}, {plan.epochs} epochs at most")
         alone = isinstance(method, Supervised)
         train = self.loader(method.views(), self.split.train, plan, seed=seed, shuffle=True, labelled_only=alone)
         validate = self.validator(model) if len(self.split.valid) else None
+        began = time.monotonic()
         fit(method, train, plan=plan, seed=seed, out=folder, validate=validate)
+        say(f"  {self.estimate.after(system, time.monotonic() - began)}")
         return self.finish(system, seed, model)
 
     def finish(self, system: str, seed: int, model: Model) -> Model:
