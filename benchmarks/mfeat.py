@@ -86,6 +86,7 @@ def main() -> None:
         means = {name: found["systems"][name]["metrics"]["accuracy"]["mean"] for name in SYSTEMS}
         stds = {name: found["systems"][name]["metrics"]["accuracy"]["std"] for name in SYSTEMS}
         figures |= {f"{name}_{view}_{count}": round(mean, 4) for name, mean in means.items()}
+        figures[f"verdict_{view}_{count}"] = found["comparison"]["verdict"]
         share, known = found["recovered_share"], REFERENCE[view, count]
         kept = {key: found["comparison"][key] for key in ("difference", "low", "high", "p", "verdict")}
         rows.append({"view": view, "labels": count, "std": stds, "recovered_share": share} | means | kept)

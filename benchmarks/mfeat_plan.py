@@ -21,8 +21,6 @@ from understudy.recipes.mfeat import OPTIONS, PLAN, SIZES, TEACHER_PLAN
 
 CANDIDATES: dict[str, dict[str, Any]] = {
     "in use": {},
-    "twice the epochs": {"plan": {"epochs": PLAN.epochs * 2}},
-    "a third of the rate": {"plan": {"rate": PLAN.rate / 3}},
     "temperature 1": {"options": {"temperature": 1.0}},
     "weight 0.5": {"options": {"weight": 0.5}},
     "dropout 0.2": {"sizes": {"dropout": 0.2}},
@@ -47,7 +45,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true")
     quick = parser.parse_args().quick
     names = list(CANDIDATES)[: 1 if quick else None]
-    draws, labels, views = (range(1), (50,), ("mor",)) if quick else (range(3), (50, 300), ("fou", "zer", "mor"))
+    draws, labels, views = (range(1), (50,), ("mor",)) if quick else (range(2), (50, 300), ("fou", "zer", "mor"))
     found: dict[tuple[str, str, int], list[dict[str, float]]] = {}
     with tempfile.TemporaryDirectory() as folder:
         corpus = import_mfeat(Path(folder) / "corpus", draws=1, labels=(50,))
@@ -77,7 +75,7 @@ def main() -> None:
         for (name, view, count), m in means.items()
     ]
     totals = {name: float(np.mean([m["distilled"] for (n, *_), m in means.items() if n == name])) for name in names}
-    text = "# The plan of the mfeat recipe\n\nAccuracy on 400 held-out train rows, mean of 3 draws; the 800 test rows are in no part.\n\n"
+    text = "# The plan of the mfeat recipe\n\nAccuracy on 400 held-out train rows, mean of 2 draws; the 800 test rows are in no part.\n\n"
     text += table(["candidate", "mean of the distilled"], [[name, f"{total:.4f}"] for name, total in totals.items()]) + "\n\n"
     text += table(["candidate", "student", "labels", "teacher", "plain", "distilled"], lines)
     rows = [{"candidate": name, "view": view, "labels": count} | m for (name, view, count), m in means.items()]

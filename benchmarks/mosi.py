@@ -85,6 +85,7 @@ def main() -> None:
         "teacher_mae": teacher["text"],
         "teacher_text_audio_mae": teacher["text+audio"],
         "teacher_chosen_on_validation": chosen,
+        "chosen_teacher_mae": teacher[chosen],
     }
     for name, results in (("minilm", minilm), ("small", small)):
         for system in ("plain", "distilled"):
