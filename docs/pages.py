@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from understudy.methods import CATALOGUE
-from understudy.recipes.distill import options_of
+from understudy.recipes.options import options_of
 
 ROOT = Path(__file__).parent.parent
 PAGES = ROOT / "docs" / "methods"

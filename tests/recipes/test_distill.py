@@ -135,7 +135,7 @@ def test_regression(tmp_path):
 
 
 def test_plan_may_be_changes_of_the_default(corpus, tmp_path):
-    made = again(corpus, tmp_path / "run", plan={"epochs": 1}, seeds=1)
+    made = again(corpus, tmp_path / "run", plan={"epochs": 1, "clip": None, "weight_decay": 0}, seeds=1)
     assert made.settings["arguments"]["plan"]["epochs"] == 1
     with pytest.raises(ValueError, match="a plan has no epoch; it has epochs"):
         again(corpus, tmp_path / "other", plan={"epoch": 1})
@@ -152,7 +152,13 @@ def test_plan_may_be_changes_of_the_default(corpus, tmp_path):
         ({"split": ""}, "several splits; choose one of full, main"),
         ({"method": "magic"}, "no method 'magic'; choose from kd"),
         ({"method": "supervised"}, "plain control is always trained"),
-        ({"options": {"wait": 1}}, "kd has no option wait"),
+        ({"options": {"wait": 1}}, "kd has no wait; it has weight"),
+        ({"options": {"weight": "much"}}, "kd: weight is 'much'; expected float"),
+        ({"options": {"distance": "l3"}}, "distance is 'l3'"),
+        ({"plan": {"epochs": 2.5}}, "a plan: epochs is 2.5; expected int"),
+        ({"plan": {"epochs": True}}, "epochs is True"),
+        ({"sizes": {"depth": 2}}, "a model has no depth; it has width"),
+        ({"sizes": {"width": "wide"}}, "width is 'wide'"),
         ({"encoders": {"weak": "gru"}}, "no vector encoder 'gru' for weak"),
     ],
 )

@@ -6,7 +6,7 @@ from typing import Any
 from understudy import objectives
 from understudy.methods import CATALOGUE
 from understudy.recipes.blueprint import OWN
-from understudy.recipes.distill import options_of
+from understudy.recipes.options import options_of
 
 
 def catalogue() -> dict[str, Any]:

@@ -1,9 +1,8 @@
 """The main job: teacher, plain student and distilled student, with the same seeds, steps and validation."""
 
-import inspect
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, fields, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,6 +13,7 @@ from understudy.plan import Plan
 from understudy.recipes.blueprint import check_encoders, own_encoder
 from understudy.recipes.estimate import Estimate
 from understudy.recipes.job import Job
+from understudy.recipes.options import PLAN, SIZES, options_of, typed
 from understudy.recipes.run import Run, begin, load
 
 Choice = Literal["no", "yes", "if better"]
@@ -52,22 +52,24 @@ def distill(
     rows = corpus.split(split or only_split(corpus))
     reads = {"student": tuple(student), "teacher": tuple(teacher) or tuple(corpus.modalities)}
     check_modalities(corpus, rows, reads)
-    check_method(method, options or {})
+    check_method(method)
+    allowed = {name: each.annotation for name, each in options_of(method).items()}
     own, theirs = dict(encoders or {}), dict(encoders or {}) | dict(teacher_encoders or {})
     for named in (own, theirs):
         check_encoders(corpus, named)
     if not isinstance(plan, Plan):
-        plan = changed(default_plan(rows, pretrained=any(not own_encoder(name) for name in theirs.values())), plan or {})
+        default = default_plan(rows, pretrained=any(not own_encoder(name) for name in theirs.values()))
+        plan = replace(default, **typed("a plan", plan or {}, PLAN))
     arguments = {
         "corpus": str(corpus.folder),
         "split": rows.name,
         "student": list(reads["student"]),
         "teacher": list(reads["teacher"]),
         "method": method,
-        "options": dict(options or {}),
+        "options": typed(method, options or {}, allowed),
         "encoders": own,
         "teacher_encoders": theirs,
-        "sizes": dict(sizes or {}),
+        "sizes": typed("a model", sizes or {}, SIZES),
         "plan": asdict(plan),
         "teacher_plan": asdict(teacher_plan or plan),
         "ensemble": ensemble,
@@ -120,30 +122,11 @@ def check_teachers_of(arguments: Mapping[str, Any], corpus: Corpus) -> None:
         )
 
 
-def check_method(name: str, options: Mapping[str, Any]) -> None:
-    """KeyError for an unknown method, ValueError for an option that it does not have."""
+def check_method(name: str) -> None:
+    """KeyError for an unknown method."""
     known = {each for each in CATALOGUE if each != "supervised"}
     if name not in known:
         raise KeyError(f"no method {name!r}; choose from {', '.join(sorted(known))} (the plain control is always trained)")
-    allowed = options_of(name)
-    wrong = [option for option in options if option not in allowed]
-    if wrong:
-        raise ValueError(f"{name} has no option {', '.join(wrong)}; it has {', '.join(allowed)}")
-
-
-def options_of(method: str) -> dict[str, inspect.Parameter]:
-    """A method's own options: the keyword-only arguments of its constructor."""
-    found = inspect.signature(CATALOGUE[method]).parameters
-    return {name: each for name, each in found.items() if each.kind is inspect.Parameter.KEYWORD_ONLY}
-
-
-def changed(plan: Plan, changes: Mapping[str, Any]) -> Plan:
-    """The plan with other values; ValueError for a name that a plan does not have."""
-    known = [each.name for each in fields(plan)]
-    wrong = [name for name in changes if name not in known]
-    if wrong:
-        raise ValueError(f"a plan has no {', '.join(wrong)}; it has {', '.join(known)}")
-    return replace(plan, **changes)
 
 
 def default_plan(split: Split, *, pretrained: bool) -> Plan:

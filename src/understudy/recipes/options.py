@@ -1,0 +1,47 @@
+"""Settings by name: what a method, a plan and a model can be told, and whether a value is of the right type."""
+
+import inspect
+from collections.abc import Mapping
+from dataclasses import fields
+from types import NoneType, UnionType
+from typing import Any, Literal, Union, get_args, get_origin
+
+from understudy.methods import CATALOGUE
+from understudy.plan import Plan
+
+SIZES: dict[str, Any] = {"width": int, "dropout": float, "modality_dropout": float}
+"""Of every model of a run."""
+PLAN: dict[str, Any] = {each.name: each.type for each in fields(Plan)}
+
+
+def options_of(method: str) -> dict[str, inspect.Parameter]:
+    """A method's own options: the keyword-only arguments of its constructor."""
+    found = inspect.signature(CATALOGUE[method]).parameters
+    return {name: each for name, each in found.items() if each.kind is inspect.Parameter.KEYWORD_ONLY}
+
+
+def typed(what: str, given: Mapping[str, Any], allowed: Mapping[str, Any]) -> dict[str, Any]:
+    """`given` with whole numbers as floats where a float is meant; ValueError for an unknown name or a value of another type."""
+    wrong = [name for name in given if name not in allowed]
+    if wrong:
+        raise ValueError(f"{what} has no {', '.join(wrong)}; it has {', '.join(allowed) or 'nothing to set'}")
+    found = {}
+    for name, value in given.items():
+        if not accepts(allowed[name], value):
+            raise ValueError(f"{what}: {name} is {value!r}; expected {inspect.formatannotation(allowed[name])}")
+        found[name] = float(value) if allowed[name] is float else value
+    return found
+
+
+def accepts(annotation: Any, value: object) -> bool:
+    """Whether a value fits a plain annotation: a type, a Literal or a union of these."""
+    origin = get_origin(annotation)
+    if origin is Literal:
+        return value in get_args(annotation)
+    if origin in (Union, UnionType):
+        return any(accepts(each, value) for each in get_args(annotation))
+    if annotation in (None, NoneType):
+        return value is None
+    if isinstance(value, bool):
+        return annotation is bool
+    return isinstance(value, int | float if annotation is float else annotation)
