@@ -35,6 +35,10 @@ def commit() -> str:
     return described.stdout.strip() or "unknown"
 
 
+COMMIT = commit()
+"""As it was when the measurement began."""
+
+
 def write_result(
     name: str,
     *,
@@ -48,7 +52,7 @@ def write_result(
     where = machine()
     document = {
         "command": command,
-        "commit": commit(),
+        "commit": COMMIT,
         "date": datetime.date.today().isoformat(),
         "machine": where,
         "seeds": list(seeds),
