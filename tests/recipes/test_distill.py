@@ -1,6 +1,7 @@
 """The main job: three systems, resumed, refused, loaded back and shipped."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -114,6 +115,13 @@ def test_teachers_of_another_run_are_taken(run, corpus, tmp_path):
         again(corpus, tmp_path / "other", teachers_of=run.folder, teacher=["strong"])
 
 
+def test_ensemble_cannot_be_judged_without_validation_rows(corpus, tmp_path):
+    corpus.save_split(replace(corpus.split("full"), name="fixed", valid=np.zeros(0, np.intp), hash=""))
+    with pytest.raises(ValueError, match="split 'fixed' has none"):
+        again(corpus, tmp_path / "run", split="fixed", ensemble="if better")
+    assert not (tmp_path / "run").exists()
+
+
 @pytest.mark.parametrize("choice", ["yes", "if better"])
 def test_ensemble(corpus, tmp_path, choice):
     made = again(corpus, tmp_path / "run", ensemble=choice)
@@ -149,7 +157,9 @@ def test_plan_may_be_changes_of_the_default(corpus, tmp_path):
         ({"student": ["values"]}, "keeps for itself"),
         ({"student": ["weak", "weak"]}, "each once"),
         ({"split": "nope"}, "no split 'nope'"),
-        ({"split": ""}, "several splits; choose one of full, main"),
+        ({"split": ""}, "several splits; choose one of"),
+        ({"seeds": 0}, "give how many"),
+        ({"seeds": [1, 1]}, "different numbers"),
         ({"method": "magic"}, "no method 'magic'; choose from kd"),
         ({"method": "supervised"}, "plain control is always trained"),
         ({"options": {"wait": 1}}, "kd has no wait; it has weight"),
@@ -171,8 +181,6 @@ def test_bad_arguments_are_one_sentence_and_leave_nothing(corpus, tmp_path, chan
 def test_a_student_modality_that_no_test_row_has(corpus, tmp_path):
     split = corpus.split("full")
     bare = split.test[~corpus.present("spare")[split.test]]
-    from dataclasses import replace
-
     corpus.save_split(replace(split, name="bare", test=bare, hash=""))
     with pytest.raises(ValueError, match="no test row of split 'bare' has 'spare'"):
         again(corpus, tmp_path / "run", student=["spare"], split="bare")

@@ -52,21 +52,19 @@ def distill(
     rows = corpus.split(split or only_split(corpus))
     reads = {"student": tuple(student), "teacher": tuple(teacher) or tuple(corpus.modalities)}
     check_modalities(corpus, rows, reads)
-    check_method(method)
-    allowed = {name: each.annotation for name, each in options_of(method).items()}
+    if ensemble == "if better" and not len(rows.valid):
+        raise ValueError(f'ensemble "if better" asks the validation rows, and split {rows.name!r} has none; say "yes" or "no"')
     own, theirs = dict(encoders or {}), dict(encoders or {}) | dict(teacher_encoders or {})
     for named in (own, theirs):
         check_encoders(corpus, named)
-    if not isinstance(plan, Plan):
-        default = default_plan(rows, pretrained=any(not own_encoder(name) for name in theirs.values()))
-        plan = replace(default, **typed("a plan", plan or {}, PLAN))
+    plan = whole_plan(plan or {}, rows, theirs)
     arguments = {
-        "corpus": str(corpus.folder),
+        "corpus": str(corpus.folder.resolve()),
         "split": rows.name,
         "student": list(reads["student"]),
         "teacher": list(reads["teacher"]),
         "method": method,
-        "options": typed(method, options or {}, allowed),
+        "options": method_options(method, options or {}),
         "encoders": own,
         "teacher_encoders": theirs,
         "sizes": typed("a model", sizes or {}, SIZES),
@@ -74,14 +72,21 @@ def distill(
         "teacher_plan": asdict(teacher_plan or plan),
         "ensemble": ensemble,
         "teachers_of": str(teachers_of),
-        "seeds": list(range(seeds)) if isinstance(seeds, int) else list(seeds),
+        "seeds": seed_list(seeds),
     }
     check_teachers_of(arguments, corpus)
     run = begin(Path(out), recipe="distill", arguments=arguments, corpus=corpus, split=rows)
-    trainings = {name: len(run.seeds) for name in ("teacher", "plain", "distilled")}
-    if teachers_of:
-        trainings["teacher"] = 0
-    return Job(run, corpus, rows, plan, teacher_plan or plan, Estimate(trainings)).play(report=report)
+    count = len(run.seeds)
+    estimate = Estimate({"teacher": 0 if teachers_of else count, "plain": count, "distilled": count})
+    return Job(run, corpus, rows, plan, teacher_plan or plan, estimate).play(report=report)
+
+
+def seed_list(seeds: int | Sequence[int]) -> list[int]:
+    """0, 1 ... for a number of seeds; ValueError unless there is at least one, each once and not negative."""
+    found = list(range(seeds)) if isinstance(seeds, int) else list(seeds)
+    if not found or len(set(found)) != len(found) or min(found) < 0:
+        raise ValueError(f"seeds is {seeds!r}; give how many (1 or more), or different numbers from 0 on")
+    return found
 
 
 def only_split(corpus: Corpus) -> str:
@@ -122,11 +127,20 @@ def check_teachers_of(arguments: Mapping[str, Any], corpus: Corpus) -> None:
         )
 
 
-def check_method(name: str) -> None:
-    """KeyError for an unknown method."""
+def method_options(name: str, options: Mapping[str, Any]) -> dict[str, Any]:
+    """The options of a method, checked; KeyError for an unknown method, ValueError for an option or value that it does not take."""
     known = {each for each in CATALOGUE if each != "supervised"}
     if name not in known:
         raise KeyError(f"no method {name!r}; choose from {', '.join(sorted(known))} (the plain control is always trained)")
+    return typed(name, options, {option: each.annotation for option, each in options_of(name).items()})
+
+
+def whole_plan(plan: Plan | Mapping[str, Any], split: Split, encoders: Mapping[str, str]) -> Plan:
+    """The plan given, or the default one with the changes given."""
+    if isinstance(plan, Plan):
+        return plan
+    default = default_plan(split, pretrained=any(not own_encoder(name) for name in encoders.values()))
+    return replace(default, **typed("a plan", plan, PLAN))
 
 
 def default_plan(split: Split, *, pretrained: bool) -> Plan:

@@ -3,8 +3,9 @@
 import json
 import platform
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -93,6 +94,15 @@ def load(folder: Path | str) -> Run:
     return Run(Path(folder), json.loads(path.read_text(encoding="utf-8")))
 
 
+def installed() -> dict[str, str]:
+    """Versions of the packages that a result may depend on, where they are installed."""
+    found = {}
+    for name in VERSIONED:
+        with suppress(PackageNotFoundError):
+            found[name] = version(name)
+    return found
+
+
 def begin(folder: Path, *, recipe: str, arguments: Mapping[str, Any], corpus: Corpus, split: Split) -> Run:
     """Start a run, or go on with the same one; ValueError when the folder holds anything else."""
     settings = {
@@ -100,7 +110,7 @@ def begin(folder: Path, *, recipe: str, arguments: Mapping[str, Any], corpus: Co
         "arguments": dict(arguments),
         "corpus_fingerprint": corpus.fingerprint,
         "split_hash": split.hash,
-        "versions": {"python": platform.python_version()} | {name: version(name) for name in VERSIONED},
+        "versions": {"python": platform.python_version()} | installed(),
     }
     settings = json.loads(json.dumps(settings))
     if (folder / "run.json").is_file():
