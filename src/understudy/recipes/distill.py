@@ -128,7 +128,7 @@ def check_teachers_of(arguments: Mapping[str, Any], corpus: Corpus) -> None:
 
 
 def method_options(name: str, options: Mapping[str, Any]) -> dict[str, Any]:
-    """The options of a method, checked; KeyError for an unknown method, ValueError for an option or value that it does not take."""
+    """A method's options, checked; KeyError for an unknown method, ValueError for an option or a value that it does not take."""
     known = {each for each in CATALOGUE if each != "supervised"}
     if name not in known:
         raise KeyError(f"no method {name!r}; choose from {', '.join(sorted(known))} (the plain control is always trained)")
