@@ -14,7 +14,7 @@ from understudy.plan import Plan
 from understudy.recipes.distill import distill
 from understudy.recipes.run import Run
 
-PLAN = Plan(epochs=20, batch_size=64, rate=2e-3, weight_decay=0.05)
+PLAN = Plan(epochs=8, batch_size=64, rate=2e-3, weight_decay=0.05)
 SIZES = {"width": 64, "dropout": 0.2}
 
 
@@ -22,7 +22,7 @@ def av_digits(
     folder: Path | str,
     *,
     speaker: str = "theo",
-    seeds: int | Sequence[int] = 3,
+    seeds: int | Sequence[int] = 2,
     epochs: int = PLAN.epochs,
     corpus: Path | str = "runs/av_digits/corpus",
     out: Path | str = "runs/av_digits/theo",
