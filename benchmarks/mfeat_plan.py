@@ -25,6 +25,8 @@ CANDIDATES: dict[str, dict[str, Any]] = {
     "weight 0.5": {"options": {"weight": 0.5}},
     "dropout 0.2": {"sizes": {"dropout": 0.2}},
     "weight decay 0.01": {"plan": {"weight_decay": 0.01}},
+    "three seeds": {"seeds": 3},
+    "three seeds, taught by the mean of their teachers": {"seeds": 3, "ensemble": "yes"},
 }
 """One change at a time from the plan in use, the same for teacher (sizes alone), plain and distilled student."""
 
@@ -62,7 +64,8 @@ def main() -> None:
                     plan=replace(PLAN, **change.get("plan", {})),
                     teacher_plan=TEACHER_PLAN,
                     teachers_of=first,
-                    seeds=[draw],
+                    ensemble=change.get("ensemble", "no"),
+                    seeds=[draw + 100 * k for k in range(change.get("seeds", 1))],
                     out=out,
                     report=False,
                 )

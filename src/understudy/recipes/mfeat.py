@@ -6,7 +6,7 @@ from pathlib import Path
 from understudy.corpus import Corpus
 from understudy.corpus.importers.mfeat import import_mfeat
 from understudy.plan import Plan
-from understudy.recipes.distill import distill
+from understudy.recipes.distill import Choice, distill
 from understudy.recipes.run import Run
 
 PLAN = Plan(epochs=55, batch_size=128, rate=3e-3, warmup=0.0, weight_decay=0.3)
@@ -21,6 +21,7 @@ def mfeat(
     student: str = "fou",
     labelled: int = 50,
     draw: int = 0,
+    ensemble: Choice = "yes",
     seeds: int | Sequence[int] = 5,
     corpus: Path | str = "demo/corpus",
     teachers_of: Path | str = "",
@@ -30,7 +31,7 @@ def mfeat(
     """Distil six views into `student` with `labelled` of 1,200 train rows labelled; the plan is fixed, so nothing is selected.
 
     student: one of pix, fou, kar, zer, mor, fac. draw: 0 to 9, which train rows are labelled. corpus: where the bundled set is,
-    or is written to. teachers_of: a finished run of the same draw whose teachers are taken. report: see `distill`.
+    or is written to. ensemble: every student learns from the mean of all seeds' teachers. teachers_of: a finished run of the same draw whose teachers are taken. report: see `distill`.
     """
     found = Corpus(corpus) if (Path(corpus) / "corpus.json").is_file() else import_mfeat(corpus)
     return distill(
@@ -41,6 +42,7 @@ def mfeat(
         sizes=SIZES,
         plan=PLAN,
         teacher_plan=TEACHER_PLAN,
+        ensemble=ensemble,
         teachers_of=teachers_of,
         seeds=seeds,
         out=out,
