@@ -53,7 +53,15 @@ def play(folder: Path, *, views: tuple[str, ...], labels: tuple[int, ...], draws
                 out = folder / f"{view}-{count}-{draw}"
                 corpus = folder / "corpus"
                 run = mfeat(
-                    student=view, labelled=count, draw=draw, seeds=[draw], corpus=corpus, teachers_of=first, out=out, report=False
+                    student=view,
+                    labelled=count,
+                    draw=draw,
+                    ensemble="no",
+                    seeds=[draw],
+                    corpus=corpus,
+                    teachers_of=first,
+                    out=out,
+                    report=False,
                 )
                 first = first or str(out)
                 runs.setdefault((view, count), []).append(run)
