@@ -31,8 +31,8 @@ def mfeat(
     """Distil six views into `student` with `labelled` of 1,200 train rows labelled; the plan is fixed, so nothing is selected.
 
     student: one of pix, fou, kar, zer, mor, fac. draw: 0 to 9, which train rows are labelled. corpus: where the bundled set is,
-    or is written to. ensemble: "yes" lets every student learn from the mean of all seeds' teachers. teachers_of: a finished run of
-    the same draw whose teachers are taken. report: see `distill`.
+    or is written to. ensemble: "yes" lets every student learn from the mean of all seeds' teachers. teachers_of: a finished run
+    of the same draw whose teachers are taken. report: see `distill`.
     """
     found = Corpus(corpus) if (Path(corpus) / "corpus.json").is_file() else import_mfeat(corpus)
     return distill(
