@@ -76,7 +76,7 @@ def main() -> None:
     options = parser.parse_args()
     if options.quick:
         with tempfile.TemporaryDirectory() as folder:
-            play(Path(folder), views=("mor",), labels=(50,), draws=range(2))
+            play(Path(folder), views=("mor",), labels=(50,), draws=range(1))
         return
     with tempfile.TemporaryDirectory() as folder:
         begin = time.perf_counter()

@@ -70,7 +70,7 @@ def utterances(folder: Path, rows: int) -> Corpus:
     texts = [" ".join(random.choice(words, size=length, p=share / share.sum())) for length in lengths]
     return write_corpus(
         folder,
-        Schema(Regression(low=-3, high=3), {"text": Modality("text")}),
+        Schema(Regression(low=-3.0, high=3.0), {"text": Modality("text")}),
         ids=[f"utterance-{row}" for row in range(rows)],
         targets=random.uniform(-3, 3, rows),
         cells={"text": Cells("text", texts, np.ones(rows, dtype=bool))},

@@ -35,7 +35,7 @@ def count(module: nn.Module) -> int:
     return sum(parameter.numel() for parameter in module.parameters())
 
 
-def measure(model: Model, cells: Mapping[str, Cells], *, seconds: float = 2.0) -> dict[str, Any]:
+def measure(model: Model, cells: Mapping[str, Cells], *, seconds: float = 1.0) -> dict[str, Any]:
     """Parameters, and latency in ms of one row at a time: of each view (raw cell to tensors), each encoder, and the whole model.
 
     cells: a few raw rows of each modality (of a corpus), as long or large as real ones; absent rows are left out.
