@@ -49,6 +49,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         assert isinstance(answer, Answer)
     except (ValueError, KeyError, OSError, ImportError) as error:
         message = str(error.args[0]) if isinstance(error, KeyError) and error.args else str(error)
+        if isinstance(error, ModuleNotFoundError):
+            message += "; this command needs more than is installed: pip install 'understudy[all]'"
         print(json.dumps({"error": message}) if as_json else f"understudy: {message}", file=sys.stdout if as_json else sys.stderr)
         return 2
     except KeyboardInterrupt:

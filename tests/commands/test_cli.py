@@ -136,6 +136,13 @@ def test_store_goes_on_and_reports_its_error(home, capsys, tmp_path):
     assert json.loads(out)["error"]["logits"]["max"] > 0
 
 
+def test_a_missing_package_is_named_with_what_to_install(home, capsys, monkeypatch):
+    monkeypatch.setitem(sys.modules, "understudy.recipes.run", None)
+    code, out, err = call(capsys, "export", home / "run", "--out", home / "new")
+    assert (code, out) == (2, "")
+    assert "pip install 'understudy[all]'" in err
+
+
 def test_few_label_draws(home, capsys, tmp_path):
     corpus = make_corpus(tmp_path / "corpus").folder
     code, out, _ = call(capsys, "split", corpus, "--name", "few", "--labelled", 10, "--draws", 3, "--json")
