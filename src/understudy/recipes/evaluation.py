@@ -4,15 +4,25 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
+from understudy.corpus import Corpus
 from understudy.evaluate.subsets import number, predict_subsets, score_subsets
 from understudy.loader import Loader
 from understudy.model import views_of
+from understudy.prepare.view import Views
 from understudy.recipes.run import Run
 from understudy.store import Codec, Store, write_store
 from understudy.teachers import Frozen
 
 System = Literal["distilled", "plain", "teacher"]
+ROWS = 64
+"""In a batch that is only read: many pad short texts to the longest, few waste calls."""
+
+
+def every_row(corpus: Corpus, rows: NDArray[np.intp], views: Views) -> Loader:
+    """Each of `rows` once, in order."""
+    return Loader(corpus, rows, views, task=corpus.task, batch_size=ROWS, shuffle=False)
 
 
 def evaluate_subsets(run: Run, *, system: System, seed: int | None, split: str) -> dict[str, dict[str, float | None]]:
@@ -27,13 +37,12 @@ def evaluate_subsets(run: Run, *, system: System, seed: int | None, split: str) 
         raise ValueError(
             f"{len(used)} test rows of split {other.name!r} were train or validation rows of this run; choose another split"
         )
-    loader = Loader(corpus, other.test, views_of(model), task=corpus.task, batch_size=256, shuffle=False)
-    found = score_subsets(model.task, predict_subsets(model, loader))
+    found = score_subsets(model.task, predict_subsets(model, every_row(corpus, other.test, views_of(model))))
     return {"+".join(subset): {name: number(value) for name, value in scores.items()} for subset, scores in found.items()}
 
 
 def store_answers(run: Run, out: Path, *, seed: int | None, codec: Codec) -> Store:
     """A teacher's answers to every row of its corpus."""
     corpus, teacher = run.corpus(), Frozen(run.model("teacher", seed=seed))
-    rows = Loader(corpus, np.arange(len(corpus)), teacher.views, task=corpus.task, batch_size=256, shuffle=False)
+    rows = every_row(corpus, np.arange(len(corpus)), teacher.views)
     return write_store(out, teacher, rows, corpus=corpus.fingerprint, codec=codec)

@@ -10,6 +10,7 @@ from typing import Any
 from understudy.checkpoint import load_weights, remove, save_weights
 from understudy.corpus import Corpus, Split
 from understudy.evaluate import compare, cost, score, subsets
+from understudy.evaluate.predictions import Predictions
 from understudy.fit import Scores, fit
 from understudy.loader import Loader
 from understudy.methods import CATALOGUE, Method, Supervised
@@ -18,14 +19,12 @@ from understudy.plan import Plan
 from understudy.prepare.view import Views
 from understudy.recipes.blueprint import Blueprint, draw
 from understudy.recipes.estimate import Estimate
+from understudy.recipes.evaluation import every_row
 from understudy.recipes.run import WEIGHTS, Run, load
 from understudy.report import write_report
 from understudy.store import write_store
 from understudy.teachers import Ensemble, Frozen, Stored, Teacher
 from understudy.whole import write_json
-
-ROWS = 64
-"""In a batch that is only read: many pad short texts to the longest, few waste calls."""
 
 
 @dataclass(frozen=True)
@@ -86,7 +85,7 @@ class Job:
         plan = self.teacher_plan if system == "teacher" else self.plan
         say(f"{system}, seed {seed}: {'+'.join(model.modalities)}, {plan.epochs} epochs at most")
         alone = isinstance(method, Supervised)
-        train = self.loader(method.views(), self.split.train, plan, seed=seed, shuffle=True, labelled_only=alone)
+        train = self.loader(method.views(), plan, seed=seed, labelled_only=alone)
         validate = self.validator(model) if len(self.split.valid) else None
         began = time.monotonic()
         fit(method, train, plan=plan, seed=seed, out=folder, validate=validate)
@@ -98,31 +97,34 @@ class Job:
         folder = self.run.folder / system / f"seed-{seed}"
         if not (folder / WEIGHTS).is_file():
             predictions = score.predict(model, self.evaluation(model, self.split.test))
-            if self.corpus.groups is not None:
-                predictions = predictions.grouped(self.corpus.ids, self.corpus.groups)
-            predictions.save(folder / "predictions.npz")
+            self.grouped(predictions).save(folder / "predictions.npz")
             save_weights(model, folder / WEIGHTS)
             remove(folder)
         return model.eval()
 
-    def loader(self, views: Views, rows: Any, plan: Plan, **options: Any) -> Loader:
+    def grouped(self, predictions: Predictions) -> Predictions:
+        """With the corpus's groups, where it has any."""
+        return predictions if self.corpus.groups is None else predictions.grouped(self.corpus.ids, self.corpus.groups)
+
+    def loader(self, views: Views, plan: Plan, *, seed: int, labelled_only: bool) -> Loader:
         """Batches of train rows: targets only where the split says so, like lengths together where there is a text."""
         text = [m for m in (*self.arguments["student"], *views) if self.corpus.modalities[m].kind == "text" and m in views]
         labelled = self.split.labelled
         return Loader(
             self.corpus,
-            rows,
+            self.split.train,
             views,
             task=self.corpus.task,
             batch_size=plan.batch_size,
             labelled=labelled,
-            similar_length=text[0] if text and len(labelled) == len(rows) else None,
-            **options,
+            seed=seed,
+            labelled_only=labelled_only,
+            similar_length=text[0] if text and len(labelled) == len(self.split.train) else None,
         )
 
     def evaluation(self, model: Model, rows: Any) -> Loader:
         """Every row once, in order."""
-        return Loader(self.corpus, rows, views_of(model), task=self.corpus.task, batch_size=ROWS, shuffle=False)
+        return every_row(self.corpus, rows, views_of(model))
 
     def validator(self, model: Model) -> Callable[[], Scores]:
         """Scores of `model` on the validation rows, whenever asked."""
@@ -143,7 +145,7 @@ class Job:
         stored: dict[int, Teacher] = {}
         for seed, teacher in teachers.items():
             folder = self.run.folder / "teacher" / ("answers" if ensemble else f"seed-{seed}/answers")
-            rows = Loader(self.corpus, self.split.train, teacher.views, task=self.corpus.task, batch_size=ROWS, shuffle=False)
+            rows = every_row(self.corpus, self.split.train, teacher.views)
             stored[seed] = Stored(write_store(folder, teacher, rows, corpus=self.corpus.fingerprint))
         return stored, ensemble
 
@@ -185,9 +187,7 @@ class Job:
         """All teachers together, on the test rows."""
         teacher = Ensemble([Frozen(model) for model in models])
         found = score.collect(teacher, models[0].task, self.evaluation(models[0], self.split.test))
-        if self.corpus.groups is not None:
-            found = found.grouped(self.corpus.ids, self.corpus.groups)
-        return compare.System(teacher.modalities, sum(cost.parameters_of(m)["total"] for m in models), [found])
+        return compare.System(teacher.modalities, sum(cost.parameters_of(m)["total"] for m in models), [self.grouped(found)])
 
     def best(self, models: Mapping[int, Model]) -> int:
         """The seed whose student is best on validation; the first one when there is none."""
