@@ -6,9 +6,10 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from understudy.batch import Batch, Fields, Output
-from understudy.encoders.encoder import Encoder
+from understudy.batch import Batch, Fields, Output, Tokens
+from understudy.encoders.encoder import Encoded, Encoder
 from understudy.fusion import Concat
+from understudy.head import Features, Head, LinearHead, visible
 from understudy.prepare.view import View, Views, merge_views
 from understudy.task import Task
 
@@ -16,7 +17,8 @@ from understudy.task import Task
 class Model(nn.Module):
     """`Batch -> Output`. Any non-empty subset of its modalities works; a row with none of them is not `valid`.
 
-    modality_dropout: probability that a present modality of a training row is hidden (never all of them).
+    head: from the fused embedding to logits; linear when None. modality_dropout: probability that a present modality of a
+    training row is hidden (never all of them).
     """
 
     def __init__(
@@ -24,6 +26,7 @@ class Model(nn.Module):
         task: Task,
         encoders: Mapping[str, Encoder],
         *,
+        head: Head | None = None,
         width: int = 128,
         dropout: float = 0.1,
         modality_dropout: float = 0.0,
@@ -36,7 +39,7 @@ class Model(nn.Module):
         self.task, self.name, self.modality_dropout = task, name, modality_dropout
         self.encoders = nn.ModuleDict(dict(encoders))
         self.fusion = Concat({m: e.width for m, e in encoders.items()}, width=width, dropout=dropout)
-        self.head = nn.Sequential(nn.Dropout(dropout), nn.Linear(self.fusion.width, task.outputs))
+        self.head: Head = head or LinearHead(self.fusion.width, task.outputs, dropout=dropout)
 
     @property
     def modalities(self) -> tuple[str, ...]:
@@ -57,41 +60,45 @@ class Model(nn.Module):
             seen = hide(seen, self.modality_dropout)
         here = [m for m in self.modalities if m in batch.inputs]
         fields = {m: batch.inputs[m][self._encoder(m).view.key] for m in here}
-        logits, embedding, tokens = self.answer(fields, seen)
+        logits, embedding, tokens, features = self.answer(fields, seen)
         valid = torch.stack(list(seen.values())).any(dim=0)
-        return Output(valid=valid, logits=logits, embedding=embedding, tokens=tokens, source=self.name)
+        return Output(valid=valid, logits=logits, embedding=embedding, tokens=tokens, features=features, source=self.name)
 
-    def answer(self, fields: dict[str, Fields], present: dict[str, Bool[Tensor, " B"]]):
-        """Logits, embedding and tokens from plain tensors; what the exported graph runs.
+    def answer(
+        self, fields: dict[str, Fields], present: dict[str, Bool[Tensor, " B"]]
+    ) -> tuple[Tensor, Tensor, dict[str, Tokens], Features]:
+        """Logits, embedding, tokens by view key and the head's features from plain tensors; what the exported graph runs.
 
         A modality without fields counts as absent in every row.
         """
-        pooled, tokens = self.encode(fields, present)
-        return *self.join(pooled, present), tokens
+        encoded = self.encode(fields, present)
+        logits, embedding, features = self.join(encoded, present)
+        tokens = {self._encoder(m).view.key: e.tokens for m, e in encoded.items() if e.tokens is not None}
+        return logits, embedding, tokens, features
 
-    def encode(self, fields: dict[str, Fields], present: dict[str, Bool[Tensor, " B"]]):
-        """One vector a row, and tokens, of each modality that has fields."""
-        pooled: dict[str, Tensor] = {}
-        tokens = {}
+    def encode(self, fields: dict[str, Fields], present: dict[str, Bool[Tensor, " B"]]) -> dict[str, Encoded]:
+        """What each encoder says, of each modality that has fields."""
+        encoded: dict[str, Encoded] = {}
         for modality in self.modalities:
             if modality not in fields:
                 continue
-            encoder = self._encoder(modality)
             # Filler goes before the encoder: a NaN masked only afterwards would still reach the weights' gradients.
             clean = {name: zero_absent(values, present[modality]) for name, values in fields[modality].items()}
-            encoded = encoder(clean)
-            pooled[modality] = encoded.pooled
-            if encoded.tokens is not None:
-                tokens[encoder.view.key] = encoded.tokens
-        return pooled, tokens
+            encoded[modality] = self._encoder(modality)(clean)
+        return encoded
 
-    def join(self, pooled: dict[str, Float[Tensor, "B _"]], present: dict[str, Bool[Tensor, " B"]]):
-        """Logits and embedding; `present` alone decides who counts, so one encoding serves every subset of modalities."""
+    def join(
+        self, encoded: Mapping[str, Encoded], present: dict[str, Bool[Tensor, " B"]]
+    ) -> tuple[Float[Tensor, "B C"], Float[Tensor, "B D"], Features]:
+        """Logits, embedding and features; `present` alone decides who counts, so one encoding serves every subset."""
         rows = next(iter(present.values())).shape[0]
-        like: Tensor = self.head[-1].weight  # pyright: ignore
+        like = next(self.head.parameters())
+        pooled = {m: e.pooled for m, e in encoded.items()}
         absent = {m: like.new_zeros(rows, self._encoder(m).width) for m in self.modalities if m not in pooled}
         embedding: Float[Tensor, "B D"] = self.fusion(pooled | absent, present)
-        return self.head(embedding), embedding
+        seen = {m: visible(e, present[m]) for m, e in encoded.items()}
+        logits, features = self.head(embedding, seen, present)
+        return logits, embedding, features
 
 
 def views_of(*models: Model) -> Views:

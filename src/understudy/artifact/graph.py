@@ -41,7 +41,7 @@ class Graph(nn.Module):
         for modality, into in fields.items():
             prefix = f"{modality}."
             into |= {name.removeprefix(prefix): x for name, x in given.items() if name.startswith(prefix)}
-        logits, _, _ = self.model.answer(fields, present)
+        logits = self.model.answer(fields, present)[0]
         return self.model.task.decode(logits)
 
 

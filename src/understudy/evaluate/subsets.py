@@ -47,11 +47,11 @@ def answers(model: Model, batch: Batch, subsets: list[tuple[str, ...]]) -> list[
     present = {m: batch.present.get(m, nowhere) for m in model.modalities}
     views = model.views
     fields = {m: batch.inputs[m][views[m].key] for m in model.modalities if m in batch.inputs}
-    pooled, _ = model.encode(fields, present)
+    encoded = model.encode(fields, present)
     found = []
     for subset in subsets:
         here = {m: present[m] if m in subset else nowhere for m in model.modalities}
-        logits, _ = model.join(pooled, here)
+        logits, _, _ = model.join(encoded, here)
         found.append(said(model.task, batch, logits, batch.seen_by(subset)))
     return found
 
