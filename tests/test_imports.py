@@ -41,7 +41,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "encoders": ("batch", "prepare", "task"),
     "fusion": ("batch", "prepare", "task"),
     "head": ("batch", "encoders.encoder"),
-    "prompts": ("batch", "encoders.encoder", "head", "prepare", "task"),
+    "prompts": ("batch", "encoders", "head", "task"),
     "model": ("batch", "prepare", "task", "encoders.encoder", "fusion", "head"),
     "store": ("model", "batch", "corpus", "prepare", "task"),
     "teachers": ("model", "batch", "corpus", "prepare", "task", "store"),
