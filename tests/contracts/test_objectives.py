@@ -5,6 +5,7 @@ import pkgutil
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -33,17 +34,32 @@ class Case(NamedTuple):
 
 
 class Example(NamedTuple):
-    """How to build it, on which task, whether it reads a teacher, and its per-row losses in float64."""
+    """How to build it, on which task, whether it reads a teacher, its per-row losses in float64, and whether it reads labels."""
 
     make: Callable[[], Objective]
     task: Task
     distils: bool
     reference: Callable[[dict[str, np.ndarray], Objective], np.ndarray]
+    needs_label: bool = True
+
+
+def step_reference(difference: np.ndarray, distance: str) -> np.ndarray:
+    size = np.abs(difference)
+    return {"l1": size, "mse": size**2, "smooth_l1": np.where(size < 1, size**2 / 2, size - 0.5)}[distance]
 
 
 def feature_reference(a: dict[str, np.ndarray], objective: Objective) -> np.ndarray:
     projection = objective.state_dict()["projection.weight"].double().numpy()
     return ((a["student_embedding"] @ projection.T - a["teacher_embedding"]) ** 2).mean(axis=1)
+
+
+ANCHORS = (-3.0, -1.5, 0.0, 1.5, 3.0)
+
+
+def class_reference(a: dict[str, np.ndarray], objective: Objective) -> np.ndarray:
+    away = (a["target"] / 1.5).clip(-2, 2)
+    rule = np.rint(away) if objective.rule == "round" else np.sign(away) * np.ceil(np.abs(away))
+    return -log_softmax(a["student_classes"], axis=1)[np.arange(len(away)), rule.astype(int) + 2]
 
 
 EXAMPLES: dict[str, list[Example]] = {
@@ -77,11 +93,31 @@ EXAMPLES: dict[str, list[Example]] = {
     ],
     "RegressionKD": [
         Example(
-            lambda: objectives.RegressionKD(distance="l1"), NUMBER, True, lambda a, _: np.abs(a["student"] - a["teacher"])[:, 0]
-        ),
+            lambda distance=distance: objectives.RegressionKD(distance=distance),
+            NUMBER,
+            True,
+            lambda a, o: step_reference((a["student"] - a["teacher"])[:, 0], o.distance),
+        )
+        for distance in ("l1", "mse", "smooth_l1")
+    ],
+    "ClassCrossEntropy": [
         Example(
-            lambda: objectives.RegressionKD(distance="mse"), NUMBER, True, lambda a, _: ((a["student"] - a["teacher"]) ** 2)[:, 0]
-        ),
+            lambda rule=rule: objectives.ClassCrossEntropy(ANCHORS, rule=rule),
+            NUMBER,
+            False,
+            class_reference,
+        )
+        for rule in ("round", "bin")
+    ],
+    "ExpectedValue": [
+        Example(
+            lambda distance=distance, detach=detach: objectives.ExpectedValue(distance=distance, detach=detach),
+            NUMBER,
+            False,
+            lambda a, o: step_reference(a["student"][:, 0] - a["student_expected"], o.pull.distance),
+            needs_label=False,
+        )
+        for distance, detach in (("l1", True), ("mse", False), ("smooth_l1", True))
     ],
     "FeatureRegression": [
         Example(lambda: objectives.FeatureRegression(STUDENT_WIDTH, TEACHER_WIDTH), CLASSES, True, feature_reference)
@@ -99,7 +135,8 @@ def case(task: Task, rows: int, *, seed: int = 0, scale: float = 1.0, dtype: tor
     def output(width: int, name: str) -> Output:
         valid = torch.rand(rows, generator=draw) < 0.8
         valid[0] = True
-        return Output(valid=valid, logits=numbers(task.outputs), embedding=numbers(width), source=name)
+        features = {"classes": numbers(len(ANCHORS)), "expected": numbers(1).detach()[:, 0].requires_grad_()}
+        return Output(valid=valid, logits=numbers(task.outputs), embedding=numbers(width), features=features, source=name)
 
     labelled = torch.rand(rows, generator=draw) < 0.7
     labelled[0] = True
@@ -119,11 +156,18 @@ def ask(objective: Objective, example: Example, given: Case) -> Term:
 
 
 def counted(example: Example, given: Case) -> Tensor:
+    if not example.needs_label:
+        return given.student.valid
     return given.student.valid & (given.teacher.valid if example.distils else given.batch.labelled)
 
 
+def said(output: Output) -> list[Tensor]:
+    """Every tensor of an output."""
+    return [output.logits, output.embedding, *output.features.values()]
+
+
 def gradients(objective: Objective, given: Case) -> list[Tensor]:
-    found = [given.student.logits.grad, given.student.embedding.grad, *(p.grad for p in objective.parameters())]
+    found = [*(x.grad for x in said(given.student)), *(p.grad for p in objective.parameters())]
     return [g for g in found if g is not None]
 
 
@@ -131,8 +175,9 @@ def pick(given: Case, rows: Tensor) -> Case:
     """The case of these rows alone, as new leaves."""
 
     def output(o: Output) -> Output:
-        leaves = [x.detach()[rows].clone().requires_grad_() for x in (o.logits, o.embedding)]
-        return Output(valid=o.valid[rows], logits=leaves[0], embedding=leaves[1], source=o.source)
+        logits, embedding, *features = [x.detach()[rows].clone().requires_grad_() for x in said(o)]
+        named = dict(zip(o.features, features, strict=True))
+        return Output(valid=o.valid[rows], logits=logits, embedding=embedding, features=named, source=o.source)
 
     batch = Batch({}, {}, given.batch.target[rows], given.batch.labelled[rows], tuple(given.batch.id[int(r)] for r in rows))
     return Case(batch, output(given.student), output(given.teacher))
@@ -162,7 +207,7 @@ def test_agrees_with_the_float64_reference(example):
         "student_embedding": given.student.embedding,
         "teacher_embedding": given.teacher.embedding,
         "target": given.batch.target,
-    }
+    } | {f"student_{name}": value for name, value in given.student.features.items()}
     rows = counted(example, given).numpy()
     expected = example.reference({k: v.detach().double().numpy() for k, v in numbers.items()}, objective)[rows]
     term = ask(objective, example, given)
@@ -189,7 +234,7 @@ def test_is_finite_for_one_row_extreme_logits_and_bfloat16(example, rows, scale,
 def test_nothing_valid_gives_zero_with_a_gradient(example):
     given, objective = case(example.task, 4), build(example)
     none = torch.zeros(4, dtype=torch.bool)
-    student = Output(valid=none, logits=given.student.logits, embedding=given.student.embedding)
+    student = replace(given.student, valid=none)
     term = ask(objective, example, given._replace(student=student))
     term.total.backward()
     assert float(term.total.detach()) == 0
@@ -203,8 +248,7 @@ def test_nothing_valid_gives_zero_with_a_gradient(example):
 def test_no_gradient_reaches_the_teacher(example):
     given = case(example.task, 8)
     ask(build(example), example, given).total.backward()
-    assert given.teacher.logits.grad is None
-    assert given.teacher.embedding.grad is None
+    assert all(x.grad is None for x in said(given.teacher))
 
 
 @pytest.mark.parametrize("example", ALL)
@@ -212,7 +256,7 @@ def test_rows_that_do_not_count_change_nothing_even_nan(example):
     given, objective = case(example.task, 16), build(example)
     rows = counted(example, given)
     assert 0 < rows.sum() < 16
-    for x in (given.student.logits, given.student.embedding, given.teacher.logits, given.teacher.embedding):
+    for x in said(given.student) + said(given.teacher):
         x.data[~rows] = float("nan")
     if given.batch.target.is_floating_point():
         given.batch.target[~rows] = float("nan")

@@ -1,8 +1,9 @@
 """The abstract Method: the players of one paper, the objectives that bind them, and what each batch costs."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 from zlib import crc32
 
 import torch
@@ -12,6 +13,7 @@ from understudy.batch import Batch, Output
 from understudy.model import Model, views_of
 from understudy.objectives.objective import Term
 from understudy.prepare.view import Views
+from understudy.task import Task
 
 Terms = dict[str, Term]
 
@@ -39,6 +41,23 @@ class Method(nn.Module, ABC):
     """Position of the batch in the whole run; set by `fit`, as are `seed` and `process`."""
     seed: int = 0
     process: int = 0
+
+    @classmethod
+    def check(cls, task: Task, teacher_head: Mapping[str, Any], **options: Any) -> None:
+        """ValueError where the method cannot do what `options` ask on this task with this head; asked before a run begins."""
+
+    @classmethod
+    def lead(cls, teacher: Model, **options: Any) -> "Method | None":
+        """How this paper trains its teacher alone: a method whose student is `teacher`; None = on its labels, as ever.
+
+        `options` are the method's own; the keyword arguments that an override names are those that the teacher depends on.
+        """
+        return None
+
+    @classmethod
+    def joint(cls, **options: Any) -> bool:
+        """Whether the teacher trains beside the student; `teacher` is then an untrained Model, not a frozen Teacher."""
+        return False
 
     @abstractmethod
     def forward(self, batch: Batch, part: str = "main") -> Terms:

@@ -2,12 +2,13 @@
 
 Paper: Hinton, Vinyals, Dean, "Distilling the Knowledge in a Neural Network", 2015, arXiv 1503.02531, section 2.
 Our form of it: a true Kullback-Leibler divergence (with the teacher's entropy, so that 0 is its minimum), times T^2, which keeps
-the size of the gradient while T changes. For one real number there is no temperature: L1, as in the task's loss, or MSE [ours].
+the size of the gradient while T changes. For one real number there is no temperature: L1, as in the task's loss, MSE or smooth L1
+[ours].
 """
 
 import math
 import warnings
-from typing import Literal
+from typing import Literal, get_args
 
 from jaxtyping import Float
 from torch import Tensor
@@ -16,7 +17,7 @@ from understudy.batch import Batch, Output
 from understudy.objectives.objective import Objective, Term, only, over
 from understudy.task import Regression, Task
 
-Distance = Literal["l1", "mse"]
+Distance = Literal["l1", "mse", "smooth_l1"]
 
 
 def kl_divergence(student: Float[Tensor, "B C"], teacher: Float[Tensor, "B C"], *, temperature: float) -> Float[Tensor, " B"]:
@@ -27,47 +28,62 @@ def kl_divergence(student: Float[Tensor, "B C"], teacher: Float[Tensor, "B C"], 
 
 
 def answer_distance(student: Float[Tensor, "B C"], teacher: Float[Tensor, "B C"], *, distance: Distance) -> Float[Tensor, " B"]:
-    """Mean absolute (l1) or squared (mse) difference of the outputs of each row, in standardised units or their square."""
-    difference = student - teacher
-    return (difference.abs() if distance == "l1" else difference.square()).mean(dim=-1)
+    """Mean absolute (l1) or squared (mse) difference of the outputs of each row, in standardised units or their square.
+
+    smooth_l1: half the square up to a difference of 1, the absolute one less a half beyond.
+    """
+    size = (student - teacher).abs()
+    if distance == "smooth_l1":
+        return (0.5 * size.square()).where(size < 1, size - 0.5).mean(dim=-1)
+    return (size if distance == "l1" else size.square()).mean(dim=-1)
 
 
 class LogitKD(Objective):
-    """The student's class probabilities are pulled towards the teacher's, both softened by `temperature` > 0 (nats)."""
+    """The student's class probabilities are pulled towards the teacher's, both softened by `temperature` > 0 (nats).
+
+    detach: whether the teacher's side takes no gradient; only a teacher that trains beside the student has one to take.
+    """
 
     counts = "rows where both the student and the teacher are valid; labels are ignored"
 
-    def __init__(self, *, temperature: float = 2.0) -> None:
+    def __init__(self, *, temperature: float = 2.0, detach: bool = True) -> None:
         super().__init__()
         if not 0 < temperature < math.inf:
             raise ValueError(f"temperature {temperature} given; it must be a finite number above 0 (1 to 4 is usual)")
-        self.temperature = temperature
+        self.temperature, self.detach = temperature, detach
 
     def forward(self, batch: Batch, student: Output, teacher: Output) -> Term:
-        rows, ours, theirs = answers(student, teacher)
+        rows, ours, theirs = answers(student, teacher, detach=self.detach)
         return over(rows, kl_divergence(ours, theirs, temperature=self.temperature))
 
 
 class RegressionKD(Objective):
-    """The student's standardised number is pulled towards the teacher's; the median of its answers by l1, the mean by mse."""
+    """The student's standardised number is pulled towards the teacher's; the median of its answers by l1, the mean by mse.
+
+    detach: as in `LogitKD`.
+    """
 
     counts = "rows where both the student and the teacher are valid; labels are ignored"
 
-    def __init__(self, *, distance: Distance = "l1") -> None:
+    def __init__(self, *, distance: Distance = "l1", detach: bool = True) -> None:
         super().__init__()
-        if distance not in ("l1", "mse"):
-            raise ValueError(f"distance {distance!r} given; allowed: 'l1', 'mse'")
+        if distance not in get_args(Distance):
+            raise ValueError(f"distance {distance!r} given; allowed: {', '.join(get_args(Distance))}")
         self.distance: Distance = distance
+        self.detach = detach
 
     def forward(self, batch: Batch, student: Output, teacher: Output) -> Term:
-        rows, ours, theirs = answers(student, teacher)
+        rows, ours, theirs = answers(student, teacher, detach=self.detach)
         return over(rows, answer_distance(ours, theirs, distance=self.distance))
 
 
-def answers(student: Output, teacher: Output) -> tuple[Tensor, Float[Tensor, "B C"], Float[Tensor, "B C"]]:
-    """The rows that count, and both float32 logits with 0 elsewhere; the teacher's side takes no gradient."""
+def answers(
+    student: Output, teacher: Output, *, detach: bool = True
+) -> tuple[Tensor, Float[Tensor, "B C"], Float[Tensor, "B C"]]:
+    """The rows that count, and both float32 logits with 0 elsewhere; detach: the teacher's side takes no gradient."""
     rows = student.valid & teacher.valid
-    ours, theirs = student.need("logits"), teacher.need("logits").detach()
+    ours, theirs = student.need("logits"), teacher.need("logits")
+    theirs = theirs.detach() if detach else theirs
     if ours.shape != theirs.shape:
         raise ValueError(
             f"{student.source} gives logits {tuple(ours.shape)} and {teacher.source} {tuple(theirs.shape)}; they must agree"
