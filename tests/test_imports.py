@@ -16,7 +16,7 @@ FILES = {
 }
 
 # What a file belongs to when it is not its own row of the table.
-PART_OF = dict.fromkeys(["checkpoint", "gradient", "loop", "optimise", "plan", "progress"], "fit") | {"order": "loader"}
+PART_OF = dict.fromkeys(["checkpoint", "gradient", "loop", "optimise", "plan", "progress"], "fit") | {"order": "loader", "ahead": "loader"}
 NO_TORCH = (
     "whole",
     "prepare",
@@ -46,7 +46,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "store": ("model", "batch", "corpus", "prepare", "task"),
     "teachers": ("model", "batch", "corpus", "prepare", "task", "store"),
     "objectives": ("batch", "task"),
-    "methods": ("objectives", "model", "teachers", "batch", "prepare"),
+    "methods": ("objectives", "model", "teachers", "batch", "prepare", "task", "head", "prompts"),
     "fit": ("batch", "methods.method"),
     "evaluate": DATA,
     "advise": (*DATA, "evaluate"),
