@@ -1,12 +1,13 @@
 """Tasks: what is predicted, how it is scored, and which direction is better. No torch at import.
 
-A prediction is what a user gets: a number in the target's own unit `[N]` (regression) or class probabilities `[N C]`.
+A prediction is what a user gets: a number in the target's own unit `[N]` (regression), class probabilities `[N C]`
+(classification), or one embedding for each branch `[N M D]` (retrieval).
 """
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 Array = NDArray[Any]
+Space = Literal["probabilities", "log_probabilities", "hidden"]
 
 
 @dataclass(frozen=True)
@@ -24,6 +26,8 @@ class Task(ABC):
     kind: ClassVar[str]
     primary: ClassVar[str]
     higher_is_better: ClassVar[bool]
+    discrete: ClassVar[bool]
+    """Whether a target is the index of a class."""
 
     @property
     @abstractmethod
@@ -45,6 +49,10 @@ class Task(ABC):
     @abstractmethod
     def decode(self, logits: "Tensor") -> "Tensor":
         """Predictions from logits; runs inside the exported graph."""
+
+    def answered(self, prediction: Array) -> Array:
+        """Which rows `[N]` hold a whole prediction: finite numbers wherever there has to be one."""
+        return np.asarray(np.isfinite(prediction).reshape(len(prediction), -1).all(axis=1))
 
     @abstractmethod
     def per_row(self, prediction: Array, target: Array) -> Array:
@@ -72,6 +80,7 @@ class Regression(Task):
     kind: ClassVar[str] = "regression"
     primary: ClassVar[str] = "mae"
     higher_is_better: ClassVar[bool] = False
+    discrete: ClassVar[bool] = False
 
     @property
     def outputs(self) -> int:
@@ -117,6 +126,7 @@ class Classification(Task):
     kind: ClassVar[str] = "classification"
     primary: ClassVar[str] = "accuracy"
     higher_is_better: ClassVar[bool] = True
+    discrete: ClassVar[bool] = True
 
     @property
     def outputs(self) -> int:
@@ -126,15 +136,10 @@ class Classification(Task):
         return self
 
     def check(self, targets: Array) -> None:
-        wrong = (targets < 0) | (targets >= len(self.classes))
-        if wrong.any():
-            row = int(np.argmax(wrong))
-            raise ValueError(f"class index {targets[row]} in labelled row {row}: expected 0..{len(self.classes) - 1}")
+        check_classes(targets, len(self.classes))
 
     def loss(self, logits: "Tensor", target: "Tensor") -> "Tensor":
-        from torch.nn.functional import cross_entropy
-
-        return cross_entropy(logits, target, reduction="none")
+        return class_loss(logits, target)
 
     def decode(self, logits: "Tensor") -> "Tensor":
         return logits.softmax(dim=-1)
@@ -151,15 +156,100 @@ class Classification(Task):
         return {"kind": self.kind, "classes": list(self.classes)}
 
 
+@dataclass(frozen=True)
+class Retrieval(Task):
+    """Find the rows of the same class through another modality; targets are indices into `classes`.
+
+    branches: the modalities that search and are searched, M of them; empty in a corpus, where a student's modalities are meant.
+    space: where they meet. The "probabilities" of the classes less 1/C (their cosine is then a correlation), centred
+    "log_probabilities", or the "hidden" embedding before the head.
+    A prediction is `[N M D]`, NaN where a row lacks that branch.
+    """
+
+    classes: tuple[str, ...] = ()
+    branches: tuple[str, ...] = ()
+    space: Space = "probabilities"
+
+    kind: ClassVar[str] = "retrieval"
+    primary: ClassVar[str] = "map"
+    higher_is_better: ClassVar[bool] = True
+    discrete: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        if self.space not in get_args(Space):
+            raise ValueError(f"space {self.space!r} given; choose from {', '.join(get_args(Space))}")
+        if len(self.branches) == 1 or len(set(self.branches)) < len(self.branches):
+            raise ValueError(f"branches {', '.join(self.branches)} given; retrieval needs two modalities or more, each once")
+
+    @property
+    def outputs(self) -> int:
+        return len(self.classes)
+
+    def fit(self, targets: Array) -> "Retrieval":
+        return self
+
+    def check(self, targets: Array) -> None:
+        check_classes(targets, len(self.classes))
+
+    def loss(self, logits: "Tensor", target: "Tensor") -> "Tensor":
+        return class_loss(logits, target)
+
+    def decode(self, logits: "Tensor") -> "Tensor":
+        """Class probabilities: what one branch alone would say of the class."""
+        return logits.softmax(dim=-1)
+
+    def embed(self, logits: "Tensor", embedding: "Tensor | None") -> "Tensor":
+        """One branch's place `[B D]` in the common space; runs inside its exported graph."""
+        if self.space == "hidden":
+            if embedding is None:
+                raise ValueError("the hidden space needs a model's embedding, and this one gives none; choose a space of classes")
+            return embedding
+        shares = logits.softmax(dim=-1) if self.space == "probabilities" else logits.log_softmax(dim=-1)
+        return shares - shares.mean(dim=-1, keepdim=True)
+
+    def answered(self, prediction: Array) -> Array:
+        here, absent = np.isfinite(prediction), np.isnan(prediction)
+        whole = np.asarray(here.all(axis=2) | absent.all(axis=2))
+        return np.asarray(whole.all(axis=1) & here.any(axis=(1, 2)))
+
+    def per_row(self, prediction: Array, target: Array) -> Array:
+        """The AP of each row as a query against all rows, averaged over the directions; NaN where nothing is relevant to it."""
+        from understudy.evaluate.retrieval import mean_ap_of_rows
+
+        return mean_ap_of_rows(prediction, target)
+
+    def metrics(self, prediction: Array, target: Array) -> dict[str, float]:
+        from understudy.evaluate.retrieval import retrieval_metrics
+
+        return retrieval_metrics(prediction, target, self.branches)
+
+    def to_json(self) -> dict[str, Any]:
+        return {"kind": self.kind, "classes": list(self.classes), "branches": list(self.branches), "space": self.space}
+
+
+def check_classes(targets: Array, classes: int) -> None:
+    """ValueError for the first target that is no index of a class."""
+    wrong = (targets < 0) | (targets >= classes)
+    if wrong.any():
+        row = int(np.argmax(wrong))
+        raise ValueError(f"class index {targets[row]} in labelled row {row}: expected 0..{classes - 1}")
+
+
+def class_loss(logits: "Tensor", target: "Tensor") -> "Tensor":
+    """Cross-entropy of each row, in nats."""
+    from torch.nn.functional import cross_entropy
+
+    return cross_entropy(logits, target, reduction="none")
+
+
 def task_from_json(document: Mapping[str, Any]) -> Task:
     """The task that `to_json` wrote; ValueError for anything else."""
-    kinds: dict[str, type[Task]] = {t.kind: t for t in (Regression, Classification)}
+    kinds: dict[str, type[Task]] = {t.kind: t for t in (Regression, Classification, Retrieval)}
     options = dict(document)
     kind = options.pop("kind", None)
     if kind not in kinds:
         raise ValueError(f"unknown task kind {kind!r}; known: {', '.join(kinds)}")
-    if "classes" in options:
-        options["classes"] = tuple(options["classes"])
+    options |= {name: tuple(options[name]) for name in ("classes", "branches") if name in options}
     try:
         return kinds[kind](**options)
     except TypeError as error:

@@ -15,7 +15,7 @@ from understudy.batch import Batch, Output
 from understudy.model import Model, views_of
 from understudy.prepare.view import Views, merge_views
 from understudy.store import Store
-from understudy.task import Classification, Task
+from understudy.task import Task
 
 
 class Teacher(ABC):
@@ -93,7 +93,7 @@ class Ensemble(Teacher):
         outputs = [teacher(batch) for teacher in self.teachers]
         valid = torch.stack([output.valid for output in outputs])
         logits = torch.stack([output.need("logits").float() for output in outputs])
-        join = mean_probability if isinstance(self.task, Classification) else mean_value
+        join = mean_probability if self.task.discrete else mean_value
         return Output(valid=valid.any(dim=0), logits=join(logits, valid), source="ensemble")
 
     @property

@@ -99,7 +99,7 @@ def _target(corpus: Corpus, found: Findings) -> dict[str, Any]:
     if not len(known):
         found.errors.append("no row has a target")
         return facts
-    if corpus.task.kind == "classification":
+    if corpus.task.discrete:
         classes = corpus.task.to_json()["classes"]
         counts = np.bincount(known, minlength=len(classes))
         facts["classes"] = dict(zip(classes, counts.tolist(), strict=True))
@@ -136,7 +136,7 @@ def _split(corpus: Corpus, split: Split, anything: NDArray[np.bool_], found: Fin
             rows = getattr(split, name)
             if len(rows) and not corpus.present(modality)[rows].any():
                 found.warnings.append(f"{said}: no {name} row has modality {modality!r}")
-    if corpus.task.kind == "classification":
+    if corpus.task.discrete:
         missing = set(corpus.target[split.test].tolist()) - set(corpus.target[split.labelled].tolist())
         if missing:
             found.warnings.append(f"{said}: {len(missing)} classes of the test rows have no labelled train row")

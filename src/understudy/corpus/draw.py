@@ -111,7 +111,7 @@ def _strata(corpus: Corpus, stratify: bool) -> NDArray[np.intp]:
     """A stratum a row; -1 for rows without a target."""
     strata = np.zeros(len(corpus), np.intp)
     known = corpus.target[corpus.has_target]
-    if stratify and corpus.task.kind == "classification":
+    if stratify and corpus.task.discrete:
         strata = corpus.target.astype(np.intp)
     elif stratify and len(known):
         strata = np.digitize(corpus.target, np.quantile(known, np.arange(1, STRATA) / STRATA))

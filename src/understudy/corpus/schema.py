@@ -22,8 +22,8 @@ class Schema:
             raise ValueError("a corpus needs at least one modality; none was given")
         for name, modality in self.modalities.items():
             _check(name, modality)
-        if self.task.kind == "classification" and self.task.outputs < 2:
-            raise ValueError(f"classification needs at least 2 classes; {self.task.outputs} given")
+        if self.task.discrete and self.task.outputs < 2:
+            raise ValueError(f"{self.task.kind} needs at least 2 classes; {self.task.outputs} given")
 
     def to_json(self) -> dict[str, Any]:
         return {

@@ -113,10 +113,10 @@ def held_out(task: Task, blocks: Mapping[str, Array], use: Sequence[str], target
     from sklearn.linear_model import RidgeCV
 
     x = np.concatenate([blocks[name] for name in use], axis=1)
-    y = np.eye(task.outputs)[target] if task.kind == "classification" else target[:, None]
+    y = np.eye(task.outputs)[target] if task.discrete else target[:, None]
     said = np.zeros_like(y, dtype=np.float64)
     for held in np.unique(fold):
         train = fold != held
         found = RidgeCV(alphas=PENALTIES).fit(x[train], y[train])
         said[~train] = found.predict(x[~train]).reshape(-1, y.shape[1])
-    return said if task.kind == "classification" else said[:, 0]
+    return said if task.discrete else said[:, 0]
