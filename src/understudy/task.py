@@ -68,7 +68,7 @@ class Task(ABC):
 
 @dataclass(frozen=True)
 class Regression(Task):
-    """One real number. `sentiment` adds the field's sentiment metrics (target in [-3, 3])."""
+    """One real number. `sentiment` adds the field's sentiment metrics: those of CH-SIMS where `high` is 1, else MOSI's."""
 
     low: float = float("-inf")
     high: float = float("inf")
@@ -106,10 +106,12 @@ class Regression(Task):
         return np.abs(prediction - target)
 
     def metrics(self, prediction: Array, target: Array) -> dict[str, float]:
-        from understudy.evaluate.metrics import regression_metrics, sentiment_metrics
+        from understudy.evaluate.metrics import regression_metrics, sentiment_metrics, sims_metrics
 
         found = regression_metrics(prediction, target)
-        return found | sentiment_metrics(prediction, target) if self.sentiment else found
+        if not self.sentiment:
+            return found
+        return found | (sims_metrics if self.high == 1 else sentiment_metrics)(prediction, target)
 
     def to_json(self) -> dict[str, Any]:
         finite = {name: end for name, end in (("low", self.low), ("high", self.high)) if np.isfinite(end)}

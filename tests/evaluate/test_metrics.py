@@ -13,6 +13,7 @@ from understudy.evaluate.metrics import (
     regression_metrics,
     rounded,
     sentiment_metrics,
+    sims_metrics,
     weighted_f1,
 )
 from understudy.task import Classification, Regression
@@ -61,6 +62,27 @@ def test_weighted_f1_is_not_symmetric_and_equals_scikit_learn():
     truth, said = np.array([1, 1, 1, 1, 0, 0]), np.array([1, 1, 1, 1, 1, 1])
     assert weighted_f1(truth, said) == pytest.approx(sk.f1_score(truth, said, average="weighted"))
     assert weighted_f1(truth, said) != pytest.approx(weighted_f1(said, truth))
+
+
+def test_sims_classes_hold_their_upper_ends():
+    y = np.array([-1, -0.71, -0.7, -0.69, -0.1, -0.09, 0, 0.1, 0.11, 0.7, 0.71, 1])
+    classes = {5: [0, 0, 0, 1, 1, 2, 2, 2, 3, 3, 4, 4], 3: [0, 0, 0, 0, 0, 1, 1, 1, 2, 2, 2, 2], 2: [0] * 7 + [1] * 5}
+    p = np.clip(random.normal(size=len(y)), -0.999, 0.999)
+    for number, cuts in {2: [0], 3: [-0.1, 0.1], 5: [-0.7, -0.1, 0.1, 0.7]}.items():
+        said = [sum(value > cut for cut in cuts) for value in p]
+        assert sims_metrics(p, y)[f"acc{number}"] == pytest.approx(sk.accuracy_score(classes[number], said))
+        if number == 2:
+            assert sims_metrics(p, y)["f1"] == pytest.approx(sk.f1_score(classes[2], said, average="weighted"))
+    assert sims_metrics(np.array([7.0, -7.0]), np.array([1.0, -1.0])) == dict.fromkeys(["acc2", "acc3", "acc5", "f1"], 1.0)
+    assert sims_metrics(np.array([0.05]), np.array([np.float32(0.1)], np.float64))["acc3"] == 1
+
+
+def test_a_regression_has_the_metrics_of_its_range():
+    y = np.array([-1.0, 0.0, 1.0])
+    assert "acc7" in Regression(low=-3.0, high=3.0, sentiment=True).metrics(y, y)
+    assert "acc7" not in Regression(low=-1.0, high=1.0, sentiment=True).metrics(y, y)
+    assert Regression(low=-1.0, high=1.0, sentiment=True).metrics(y, y)["acc3"] == 1
+    assert set(Regression().metrics(y, y)) == {"mae", "rmse", "corr", "r2"}
 
 
 def test_row_order_does_not_matter():

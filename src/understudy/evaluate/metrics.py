@@ -12,6 +12,8 @@ Array = NDArray[Any]
 
 SMALLEST = 1e-12
 """Probabilities are at least this in the log-likelihood, so that one certain mistake costs 27.6 nats and not infinity."""
+SIMS_CUTS = ((0.0,), (-0.1, 0.1), (-0.7, -0.1, 0.1, 0.7))
+"""Upper ends of all classes but the last, by 2, 3 and 5 classes of CH-SIMS."""
 
 
 def regression_metrics(prediction: Array, target: Array) -> dict[str, float]:
@@ -61,6 +63,23 @@ def sentiment_metrics(prediction: Array, target: Array) -> dict[str, float]:
         "acc5": share(rounded(p, 2) == rounded(y, 2)),
         "n_has0": float(len(y)),
         "n_non0": float(clear.sum()),
+    }
+
+
+def sims_metrics(prediction: Array, target: Array) -> dict[str, float]:
+    """CH-SIMS: accuracy in 2, 3 and 5 classes, weighted F1 of the 2; targets in [-1, 1]. Classes as in MMSA's `metricsTop.py`.
+
+    2: at most 0, or above. 3: cut at -0.1 and 0.1. 5: cut at -0.7, -0.1, 0.1 and 0.7; a class holds its upper end. Predictions
+    beyond +-1 fall into the outer classes; only these metrics read them so, errors and correlation stay unclipped.
+    """
+    # Cut in float32, as MMSA does: as float64, the label 0.1 of a float32 file would lie above the cut at 0.1.
+    p, y = np.asarray(prediction, np.float32), np.asarray(target, np.float32)
+    said, truth = ({len(cuts) + 1: np.digitize(v, np.float32(cuts), right=True) for cuts in SIMS_CUTS} for v in (p, y))
+    return {
+        "acc2": share(truth[2] == said[2]),
+        "acc3": share(truth[3] == said[3]),
+        "acc5": share(truth[5] == said[5]),
+        "f1": weighted_f1(truth[2], said[2]),
     }
 
 
