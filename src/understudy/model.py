@@ -1,6 +1,6 @@
 """Model: encoders, fusion and a head. Teacher and student are both one; a student has fewer encoders."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import torch
 from jaxtyping import Bool, Float
@@ -18,7 +18,8 @@ class Model(nn.Module):
     """`Batch -> Output`. Any non-empty subset of its modalities works; a row with none of them is not `valid`.
 
     head: from the fused embedding to logits; linear when None. modality_dropout: probability that a present modality of a
-    training row is hidden (never all of them).
+    training row is hidden (never all of them). branches: modalities that answer each alone, in one space (a retrieval student:
+    see `branches_of`); a model without any answers once, from all its modalities.
     """
 
     def __init__(
@@ -30,13 +31,17 @@ class Model(nn.Module):
         width: int = 128,
         dropout: float = 0.1,
         modality_dropout: float = 0.0,
+        branches: Sequence[str] = (),
         name: str = "model",
     ) -> None:
         super().__init__()
         if not encoders:
             raise ValueError(f"{name}: no encoder given; a model needs at least one modality")
+        if branches and set(branches) != set(encoders):
+            raise ValueError(f"{name}: branches {', '.join(branches)} of encoders {', '.join(encoders)}; they must be the same")
         check_names(encoders)
         self.task, self.name, self.modality_dropout = task, name, modality_dropout
+        self.branches = tuple(branches)
         self.encoders = nn.ModuleDict(dict(encoders))
         self.fusion = Concat({m: e.width for m, e in encoders.items()}, width=width, dropout=dropout)
         self.head: Head = head or LinearHead(self.fusion.width, task.outputs, dropout=dropout)
@@ -99,6 +104,11 @@ class Model(nn.Module):
         seen = {m: visible(e, present[m]) for m, e in encoded.items()}
         logits, features = self.head(embedding, seen, present)
         return logits, embedding, features
+
+
+def branches_of(model: Model, batch: Batch) -> list[tuple[str, Batch]]:
+    """What a model answers of a batch, one after the other: each of its branches alone, or all modalities at once, named ""."""
+    return [(modality, batch.keep(modality)) for modality in model.branches] or [("", batch)]
 
 
 def views_of(*models: Model) -> Views:
