@@ -62,10 +62,12 @@ def distill(
     options: tuple[str, ...] = (),
     encoder: tuple[str, ...] = (),
     teacher_encoder: tuple[str, ...] = (),
+    teacher_head: tuple[str, ...] = (),
     plan: tuple[str, ...] = (),
     sizes: tuple[str, ...] = (),
     ensemble: Literal["no", "yes", "if better"] = "no",
     teachers_of: str = "",
+    plain_of: str = "",
     seeds: int = 5,
     out: Path = Path("runs/distill"),
 ) -> Answer:
@@ -76,14 +78,16 @@ def distill(
         student: modalities that will be there in use.
         teacher: modalities of the teacher; all when none is named.
         split: needed when the corpus has several.
-        method: kd or self_distillation; `understudy list` describes them.
+        method: kd, self_distillation or videoadviser; `understudy list` describes them.
         options: NAME=VALUE of the method, e.g. `temperature=4`.
         encoder: MODALITY=ENCODER, e.g. `text=small` or `text=FOLDER` of a transformers model (or its hub id).
         teacher_encoder: the same for the teacher, where it differs.
+        teacher_head: NAME=VALUE of class prompts that the teacher answers through, e.g. `classes=7`.
         plan: NAME=VALUE of training, e.g. `epochs=20 rate=0.001 batch_size=64 patience=5`.
         sizes: width=N, dropout=P, modality_dropout=P.
         ensemble: distil from the mean of all seeds' teachers.
         teachers_of: a finished run whose teachers are taken.
+        plain_of: a finished run whose plain students are taken.
         seeds: how many times each system is trained.
         out: folder of the run; the same command on the same folder goes on where it stopped.
     """
@@ -99,10 +103,12 @@ def distill(
         options=values("--options", options),
         encoders=pairs("--encoder", encoder),
         teacher_encoders=pairs("--teacher-encoder", teacher_encoder),
+        teacher_head=values("--teacher-head", teacher_head),
         sizes=values("--sizes", sizes),
         plan=values("--plan", plan),
         ensemble=ensemble,
         teachers_of=teachers_of,
+        plain_of=plain_of,
         seeds=seeds,
         out=out,
     )
@@ -112,13 +118,18 @@ def distill(
 
 
 def evaluate(
-    run: Path, /, *, system: Literal["distilled", "plain", "teacher"] = "distilled", seed: int = -1, split: str = ""
+    run: Path,
+    /,
+    *,
+    system: Literal["distilled", "plain", "teacher", "joint_teacher"] = "distilled",
+    seed: int = -1,
+    split: str = "",
 ) -> Answer:
     """Score a trained model on the test rows of a split, with every subset of its modalities.
 
     Args:
         run: folder of a finished run.
-        system: which of the three.
+        system: which of them; joint_teacher where the teacher trained beside the student.
         seed: which training; -1 takes the one that ships.
         split: of the run's corpus; the run's own when empty.
     """

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
+from understudy.evaluate import aso
 from understudy.evaluate.predictions import Predictions
 from understudy.evaluate.significance import LEVEL, crossed_bootstrap, holm, recovered_share, sign_flip_p, verdict
 from understudy.task import Task, task_from_json
@@ -47,6 +48,7 @@ def compare(
     scored = {name: [task.metrics(p.values, p.target) for p in seeds] for name, seeds in aligned.items()}
     sign = 1.0 if task.higher_is_better else -1.0
     gain = sign * paired(rows["distilled"], rows["plain"])
+    by_seed = {name: sign * np.array([each[task.primary] for each in scored[name]]) for name in ("distilled", "plain")}
     return {
         "task": task.to_json(),
         "metric": {"name": task.primary, "higher_is_better": task.higher_is_better},
@@ -56,7 +58,8 @@ def compare(
         "selection": selection,
         "interval": "95 % t interval over seeds",
         "systems": {name: described(system, scored[name]) for name, system in systems.items()},
-        "comparison": comparison(gain, groups, draws=draws, seed=seed),
+        "comparison": comparison(gain, groups, draws=draws, seed=seed)
+        | {"aso": aso.described(by_seed["distilled"], by_seed["plain"])},
         "recovered_share": recovered(rows, gain, groups, sign, draws=draws, seed=seed),
     }
 

@@ -1,5 +1,6 @@
 """The main job: teacher, plain student and distilled student, with the same seeds, steps and validation."""
 
+import inspect
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
@@ -17,6 +18,11 @@ from understudy.recipes.options import PLAN, SIZES, options_of, typed
 from understudy.recipes.run import Run, begin, load
 
 Choice = Literal["no", "yes", "if better"]
+TAKEN: dict[str, tuple[str, tuple[str, ...]]] = {
+    "teachers_of": ("teachers", ("split", "teacher", "teacher_encoders", "teacher_head", "sizes", "teacher_plan")),
+    "plain_of": ("plain students", ("split", "student", "encoders", "sizes", "plan")),
+}
+"""What can be taken from another run, and the settings that must then be the same."""
 
 
 def distill(
@@ -29,11 +35,13 @@ def distill(
     options: Mapping[str, Any] | None = None,
     encoders: Mapping[str, str] | None = None,
     teacher_encoders: Mapping[str, str] | None = None,
+    teacher_head: Mapping[str, Any] | None = None,
     sizes: Mapping[str, Any] | None = None,
     plan: Plan | Mapping[str, Any] | None = None,
     teacher_plan: Plan | None = None,
     ensemble: Choice = "no",
     teachers_of: Path | str = "",
+    plain_of: Path | str = "",
     seeds: int | Sequence[int] = 5,
     out: Path | str = "runs/distill",
     report: bool = True,
@@ -42,10 +50,12 @@ def distill(
 
     student, teacher: modalities (teacher: all when empty). split: needed when the corpus has several. method, options: a name of
     `understudy.methods` and its own options. encoders, teacher_encoders: modality -> encoder (for text also a transformers folder
-    or hub id); the teacher takes the student's where it has none. sizes: `width`, `dropout`, `modality_dropout` of every model.
-    plan: the student's, or what to change in the default one; teacher_plan: the same when None. ensemble: distil from the mean of
-    all seeds' teachers; "if better" asks the validation rows. teachers_of: a finished run whose teachers are taken (same corpus,
-    split, teacher and seeds). report: also measure subsets and costs and draw the page; a table over many runs does without.
+    or hub id); the teacher takes the student's where it has none. teacher_head: settings of the class prompts that a teacher
+    answers through, such as `classes` and `prompts`; a linear head when empty. sizes: `width`, `dropout`, `modality_dropout` of
+    every model. plan: the student's, or what to change in the default one; teacher_plan: the same when None. ensemble: distil
+    from the mean of all seeds' teachers; "if better" asks the validation rows. teachers_of, plain_of: finished runs whose
+    teachers and plain students are taken (same corpus, split, seeds, and settings of what is taken). report: also measure subsets
+    and costs and draw the page; a table over many runs does without.
     ValueError and KeyError say what cannot be done.
     """
     corpus = corpus if isinstance(corpus, Corpus) else Corpus(corpus)
@@ -58,26 +68,33 @@ def distill(
     for named in (own, theirs):
         check_encoders(corpus, named)
     plan = whole_plan(plan or {}, rows, theirs)
+    chosen = method_options(method, options or {})
+    CATALOGUE[method].check(corpus.task, teacher_head or {}, **chosen)
+    if ensemble != "no" and CATALOGUE[method].joint(**chosen):
+        raise ValueError(f"ensemble {ensemble!r} given, but {method} trains the teacher beside the student; say ensemble 'no'")
     arguments = {
         "corpus": str(corpus.folder.resolve()),
         "split": rows.name,
         "student": list(reads["student"]),
         "teacher": list(reads["teacher"]),
         "method": method,
-        "options": method_options(method, options or {}),
+        "options": chosen,
         "encoders": own,
         "teacher_encoders": theirs,
+        "teacher_head": dict(teacher_head or {}),
         "sizes": typed("a model", sizes or {}, SIZES),
         "plan": asdict(plan),
         "teacher_plan": asdict(teacher_plan or plan),
         "ensemble": ensemble,
         "teachers_of": str(teachers_of),
+        "plain_of": str(plain_of),
         "seeds": seed_list(seeds),
     }
-    check_teachers_of(arguments, corpus)
+    for name in TAKEN:
+        check_taken(name, arguments, corpus)
     run = begin(Path(out), recipe="distill", arguments=arguments, corpus=corpus, split=rows)
     count = len(run.seeds)
-    estimate = Estimate({"teacher": 0 if teachers_of else count, "plain": count, "distilled": count})
+    estimate = Estimate({"teacher": count, "plain": count, "distilled": count})
     return Job(run, corpus, rows, plan, teacher_plan or plan, estimate).play(report=report)
 
 
@@ -112,19 +129,31 @@ def check_modalities(corpus: Corpus, split: Split, reads: Mapping[str, Sequence[
                     raise ValueError(f"no {part} row of split {split.name!r} has {modality!r}, which the {player} reads")
 
 
-def check_teachers_of(arguments: Mapping[str, Any], corpus: Corpus) -> None:
-    """ValueError where the run whose teachers are asked for trained them otherwise, or FileNotFoundError where there is none."""
-    if not arguments["teachers_of"]:
+def check_taken(what: str, arguments: Mapping[str, Any], corpus: Corpus) -> None:
+    """ValueError where the run that is to be taken from trained otherwise, or FileNotFoundError where there is none."""
+    if not arguments[what]:
         return
-    other = load(arguments["teachers_of"])
-    for name in ("split", "teacher", "teacher_encoders", "sizes", "teacher_plan"):
-        if other.settings["arguments"][name] != arguments[name]:
-            raise ValueError(f"the teachers of {other.folder} were trained with another {name}; train them here instead")
+    other, (players, names) = load(arguments[what]), TAKEN[what]
+    theirs = {"method": "kd", "options": {}, "teacher_head": {}} | other.settings["arguments"]
+    for name in names:
+        if theirs[name] != arguments[name]:
+            raise ValueError(f"the {players} of {other.folder} were trained with another {name}; train them here instead")
+    if what == "teachers_of" and (lead := lead_of(arguments)) != lead_of(theirs):
+        raise ValueError(
+            f"the teachers of {other.folder} were trained otherwise ({lead_of(theirs)}, not {lead}); train them here"
+        )
     lacking = sorted(set(arguments["seeds"]) - set(other.seeds))
     if other.settings["corpus_fingerprint"] != corpus.fingerprint or lacking:
         raise ValueError(
-            f"the teachers of {other.folder} are of another corpus, or lack seeds {lacking}; train them here instead"
+            f"the {players} of {other.folder} are of another corpus, or lack seeds {lacking}; train them here instead"
         )
+
+
+def lead_of(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """What of a method's options its teachers depend on, defaults included; {} where they are trained on labels alone."""
+    known = inspect.signature(CATALOGUE[arguments["method"]].lead).parameters.values()
+    named = {each.name: each.default for each in known if each.kind is each.KEYWORD_ONLY}
+    return {name: arguments["options"].get(name, default) for name, default in named.items()}
 
 
 def method_options(name: str, options: Mapping[str, Any]) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from understudy.recipes.run import Run
 from understudy.store import Codec, Store, write_store
 from understudy.teachers import Frozen
 
-System = Literal["distilled", "plain", "teacher"]
+System = Literal["distilled", "plain", "teacher", "joint_teacher"]
 ROWS = 64
 """In a batch that is only read: many pad short texts to the longest, few waste calls."""
 

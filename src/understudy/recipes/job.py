@@ -1,10 +1,13 @@
 """Job: one distillation under way. What it finished is on disk and is not done again."""
 
 import inspect
+import os
+import shutil
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from understudy.checkpoint import load_weights, remove, save_weights
@@ -24,7 +27,10 @@ from understudy.recipes.run import WEIGHTS, Run, load
 from understudy.report import write_report
 from understudy.store import write_store
 from understudy.teachers import Ensemble, Frozen, Stored, Teacher
-from understudy.whole import write_json
+from understudy.whole import whole_folder, write_json
+
+WORKERS = min(4, os.cpu_count() or 1)
+"""Processes that prepare what cannot be cached, such as frames drawn anew each epoch; no value depends on it."""
 
 
 @dataclass(frozen=True)
@@ -50,17 +56,23 @@ class Job:
         student = self.blueprint("student", self.arguments["student"], self.arguments["encoders"])
         teacher = self.blueprint("teacher", self.arguments["teacher"], self.arguments["teacher_encoders"])
         leads = {seed: self.lead(teacher, seed) for seed in self.run.seeds}
-        answers, ensemble = self.answers(leads)
-        plain, distilled = {}, {}
+        joint = self.method.joint(**self.arguments["options"])
+        answers, ensemble = ({}, False) if joint else self.answers(leads)
+        plain, distilled, beside = {}, {}, {}
         for seed in self.run.seeds:
-            plain[seed] = self.train("plain", seed, Supervised(student.build(seed)))
-            taught = method_of(self.arguments, student.build(seed), answers[seed])
-            distilled[seed] = self.train("distilled", seed, taught)
-        systems = {"teacher": leads, "plain": plain, "distilled": distilled}
+            plain[seed] = self.plain(student, seed)
+            beside |= {seed: teacher.build(seed)} if joint else {}
+            taught = method_of(self.arguments, student.build(seed), beside[seed] if joint else answers[seed])
+            distilled[seed] = self.train("distilled", seed, taught, beside=beside.get(seed))
+        systems = {"teacher": leads, "plain": plain, "distilled": distilled} | ({"joint_teacher": beside} if joint else {})
         self.conclude(systems, ensemble)
         if report:
             self.report(systems)
         return self.run
+
+    @property
+    def method(self) -> type[Method]:
+        return CATALOGUE[self.arguments["method"]]
 
     def blueprint(self, name: str, modalities: Sequence[str], named: Mapping[str, str]) -> Blueprint:
         """Saved with the run, so that it is drawn once and models come back without the corpus."""
@@ -69,17 +81,27 @@ class Job:
         return Blueprint.load(self.run.folder, name)
 
     def lead(self, teacher: Blueprint, seed: int) -> Model:
-        """The teacher of a seed: trained here, or taken from the run that `teachers_of` names."""
-        if not self.arguments["teachers_of"]:
-            return self.train("teacher", seed, Supervised(teacher.build(seed)))
-        model = load(self.arguments["teachers_of"]).model("teacher", seed=seed)
-        return self.finish("teacher", seed, model)
+        """The teacher of a seed: trained here as the method says, or taken from the run that `teachers_of` names."""
+        model = teacher.build(seed)
+        lead = self.method.lead(model, **self.arguments["options"]) or Supervised(model)
+        return self.train("teacher", seed, lead, of=self.arguments["teachers_of"])
 
-    def train(self, system: str, seed: int, method: Method) -> Model:
-        """Train `method` with this seed unless that is done; returns its student with the selected weights."""
+    def plain(self, student: Blueprint, seed: int) -> Model:
+        """The control of a seed: trained here, or taken from the run that `plain_of` names."""
+        return self.train("plain", seed, Supervised(student.build(seed)), of=self.arguments["plain_of"])
+
+    def train(self, system: str, seed: int, method: Method, *, of: str = "", beside: Model | None = None) -> Model:
+        """Train `method` with this seed unless that is done; returns its student with the selected weights.
+
+        of: a run that did it. beside: the teacher that trains along; scored with its last weights as "joint_teacher".
+        """
         folder, model = self.run.folder / system / f"seed-{seed}", method.student
+        if of and not folder.exists():
+            take(load(of).folder / system / folder.name, folder)
         if (folder / WEIGHTS).is_file():
             load_weights(model, folder / WEIGHTS)
+            if beside:
+                load_weights(beside.eval(), self.run.folder / "joint_teacher" / folder.name / WEIGHTS)
             self.estimate.skip(system)
             return model.eval()
         plan = self.teacher_plan if system == "teacher" else self.plan
@@ -90,6 +112,8 @@ class Job:
         began = time.monotonic()
         fit(method, train, plan=plan, seed=seed, out=folder, validate=validate)
         say(f"  {self.estimate.after(system, time.monotonic() - began)}")
+        if beside:
+            self.finish("joint_teacher", seed, beside)
         return self.finish(system, seed, model)
 
     def finish(self, system: str, seed: int, model: Model) -> Model:
@@ -120,6 +144,8 @@ class Job:
             seed=seed,
             labelled_only=labelled_only,
             similar_length=text[0] if text and len(labelled) == len(self.split.train) else None,
+            training=True,
+            workers=WORKERS,
         )
 
     def evaluation(self, model: Model, rows: Any) -> Loader:
@@ -212,11 +238,27 @@ class Job:
         return subsets.score_subsets(model.task, subsets.predict_subsets(model, self.evaluation(model, self.split.test)))
 
 
-def method_of(arguments: Mapping[str, Any], student: Model, teacher: Teacher) -> Method:
-    """The distilling method by its name, with the teacher if it takes one."""
+def method_of(arguments: Mapping[str, Any], student: Model, teacher: Teacher | Model) -> Method:
+    """The distilling method by its name, with the teacher if it takes one: a Model where it trains, else a frozen Teacher."""
     method = CATALOGUE[arguments["method"]]
     given = {"teacher": teacher} if "teacher" in inspect.signature(method).parameters else {}
     return method(student, **given, **arguments["options"])
+
+
+def take(source: Path, folder: Path) -> None:
+    """What another run trained: the same files, linked where the disk allows it, since none is ever changed in place."""
+    if not (source / WEIGHTS).is_file():
+        raise FileNotFoundError(f"{source} holds no trained model; finish that run first")
+    with whole_folder(folder) as partial:
+        shutil.copytree(source, partial, dirs_exist_ok=True, copy_function=link)
+
+
+def link(source: str, target: str) -> None:
+    """A second name for a file, or a copy of it on another disk."""
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copy2(source, target)
 
 
 def say(words: str) -> None:

@@ -63,7 +63,7 @@ class Run:
         path = self.folder / system / f"seed-{seed}" / WEIGHTS
         if not path.is_file():
             raise FileNotFoundError(f"{self.folder} holds no trained {system!r} of seed {seed}; its seeds are {self.seeds}")
-        model = Blueprint.load(self.folder, "teacher" if system == "teacher" else "student").build(seed, weights=False)
+        model = Blueprint.load(self.folder, "teacher" if "teacher" in system else "student").build(seed, weights=False)
         load_weights(model, path)
         return model.eval()
 
@@ -82,7 +82,7 @@ class Run:
         return json.loads(chosen.read_text())["seed"] if chosen.is_file() else self.seeds[0]
 
     def predictions(self, system: str) -> list[Predictions]:
-        """Test predictions of `teacher`, `plain` or `distilled`, one a seed."""
+        """Test predictions of `teacher`, `plain`, `distilled` or `joint_teacher`, one a seed."""
         return predictions_of(self.folder, system)
 
 
@@ -115,7 +115,9 @@ def begin(folder: Path, *, recipe: str, arguments: Mapping[str, Any], corpus: Co
     settings = json.loads(json.dumps(settings))
     if (folder / "run.json").is_file():
         other = load(folder).settings
-        differ = [key for key in settings["arguments"] if settings["arguments"][key] != other["arguments"].get(key)]
+        # What an older run does not name was empty then.
+        empty = dict.fromkeys(settings["arguments"], "") | other["arguments"]
+        differ = [key for key, value in settings["arguments"].items() if (value or "") != (empty[key] or "")]
         differ += [key for key in ("recipe", "corpus_fingerprint", "split_hash", "versions") if settings[key] != other[key]]
         if differ:
             raise ValueError(f"{folder} holds another run (differs in {', '.join(differ)}); give another --out or remove it")

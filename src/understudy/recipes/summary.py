@@ -26,7 +26,8 @@ def summary(run: Run) -> str:
         lines.append(f"{name:10s} {'+'.join(system['modalities']):32s} {system['parameters']:10,d}  {found['mean']:.4f}{spread}")
     found, share = results["comparison"], results["recovered_share"]
     interval = f"[{found['low']:+.4f}, {found['high']:+.4f}], p = {found['p']:.2g}"
-    lines.append(f"distilled - plain: {found['difference']:+.4f} {interval}: {found['verdict']}")
+    order = f"; almost stochastic order: eps_min {found['aso']['eps_min']:.2f}" if found.get("aso") else ""
+    lines.append(f"distilled - plain: {found['difference']:+.4f} {interval}: {found['verdict']}{order}")
     if share:
         lines.append(
             f"recovered share of the teacher's advantage: {share['value']:.2f} [{share['low']:.2f}, {share['high']:.2f}]"
