@@ -7,6 +7,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from understudy.ahead import Found, fields_of, prepared
+from understudy.ahead import Steps as Prepared
 from understudy.batch import Batch, Fields
 from understudy.corpus.corpus import Corpus
 from understudy.order import Steps, in_turn, order_steps
@@ -17,6 +19,8 @@ CACHE_BYTES = 2**30
 """Prepared fields are kept for the loader's life while they stay below this."""
 BLOCK = 256
 """Rows that are prepared together while the cache is filled."""
+VIDEO_BLOCK = 8
+"""The same for video, where a row is large and slow."""
 
 
 class Loader:
@@ -29,6 +33,8 @@ class Loader:
     audio) whose rows of like length share batches. Batches of an epoch differ by at most one row in size, so none is tiny.
     process, processes: this process takes every `processes`-th row of each batch. Shares are equally long: a short one is
     filled with a row of the batch in which nothing is present and nothing labelled, which therefore counts nowhere.
+    training: random views are drawn anew each epoch from (seed, epoch, id), and never cached. workers: processes that prepare
+    batches ahead, where there is something to prepare that is not cached; order and values do not depend on it.
     """
 
     def __init__(
@@ -46,12 +52,17 @@ class Loader:
         similar_length: str | None = None,
         process: int = 0,
         processes: int = 1,
+        training: bool = False,
+        workers: int = 0,
     ) -> None:
         self.rows = _checked(rows, len(corpus))
         if batch_size < 1 or not 0 <= process < processes:
             raise ValueError(f"batch_size {batch_size} must be at least 1, and process {process} one of 0..{processes - 1}")
         self.corpus, self.views, self.seed = corpus, _fitting(corpus, views), seed
+        if workers < 0:
+            raise ValueError(f"workers {workers}: expected 0 (prepare in this process) or more")
         self.process, self.processes = process, processes
+        self.training, self.workers = training, workers
         has = corpus.has_target[self.rows]
         known = has if labelled is None else has & np.isin(self.rows, np.asarray(labelled, dtype=np.intp))
         if labelled is not None and known.sum() != len(np.unique(np.asarray(labelled))):
@@ -63,7 +74,7 @@ class Loader:
         self._sizes = None if similar_length is None else _lengths(corpus, similar_length, self.rows)
         self._ids = corpus.ids[self.rows]
         self._known = known
-        kind = np.int64 if task.kind == "classification" else np.float32
+        kind = np.int64 if task.discrete else np.float32
         self._target = np.where(known, corpus.target[self.rows], 0).astype(kind)
         self._present = {modality: corpus.present(modality)[self.rows] for modality in views}
         self._cache: dict[tuple[str, str], FieldArrays | None] = {}
@@ -77,8 +88,20 @@ class Loader:
         steps = self._natural
         if self._steps is not None:
             steps = order_steps(self._steps, seed=self.seed, epoch=epoch, sizes=self._sizes)
-        for chosen in steps[start:]:
-            yield self._batch(*self._share(chosen))
+        shares = [self._share(chosen) for chosen in steps[start:]]
+        rows = [self.rows[chosen] for chosen, _ in shares]
+        anew = Prepared(self.corpus, rows, self._uncached(), self.seed, epoch if self.training else None)
+        for (chosen, filler), found in zip(shares, prepared(anew, workers=self.workers), strict=True):
+            yield self._batch(chosen, filler, found)
+
+    def _uncached(self) -> dict[tuple[str, str], View]:
+        """The views that are prepared for each batch; the others are in the cache after this."""
+        views = {(modality, key): view for modality, by_key in self.views.items() for key, view in by_key.items()}
+        for (modality, key), view in views.items():
+            if (modality, key) not in self._cache:
+                random = self.training and view.random
+                self._cache[modality, key] = None if random else _prepare_all(self.corpus, modality, view, self.rows)
+        return {each: view for each, view in views.items() if self._cache[each] is None}
 
     def _share(self, chosen: NDArray[np.intp]) -> tuple[NDArray[np.intp], int]:
         """This process's rows of a batch, and how many of them are only filler."""
@@ -86,7 +109,7 @@ class Loader:
         short = -(-len(chosen) // self.processes) - len(mine)
         return (np.append(mine, chosen[:1]), 1) if short else (mine, 0)
 
-    def _batch(self, chosen: NDArray[np.intp], filler: int) -> Batch:
+    def _batch(self, chosen: NDArray[np.intp], filler: int, found: Found) -> Batch:
         known = self._known[chosen]
         present = {modality: here[chosen] for modality, here in self._present.items()}
         if filler:
@@ -95,7 +118,7 @@ class Loader:
                 here[-1] = False
         return Batch(
             inputs={
-                m: {key: self._fields(m, key, view, chosen) for key, view in views.items()} for m, views in self.views.items()
+                m: {key: self._fields(found.get((m, key)), (m, key), chosen) for key in views} for m, views in self.views.items()
             },
             present={modality: torch.from_numpy(here) for modality, here in present.items()},
             target=torch.from_numpy(self._target[chosen]),
@@ -103,15 +126,13 @@ class Loader:
             id=tuple(self._ids[chosen].tolist()),
         )
 
-    def _fields(self, modality: str, key: str, view: View, chosen: NDArray[np.intp]) -> Fields:
-        if (modality, key) not in self._cache:
-            self._cache[modality, key] = _prepare_all(self.corpus, modality, view, self.rows)
-        kept = self._cache[modality, key]
-        if kept is None:
-            found = view.prepare(self.corpus.cells(modality, self.rows[chosen]))
-        else:
-            found = {name: values[chosen] for name, values in kept.items()}
-        return {name: torch.from_numpy(np.ascontiguousarray(values)) for name, values in trim(found).items()}
+    def _fields(self, found: FieldArrays | None, view: tuple[str, str], chosen: NDArray[np.intp]) -> Fields:
+        """Fields that were prepared for this batch, or else those of the cache."""
+        if found is None:
+            kept = self._cache[view]
+            assert kept is not None
+            found = trim({name: values[chosen] for name, values in kept.items()})
+        return {name: torch.from_numpy(np.ascontiguousarray(values)) for name, values in found.items()}
 
 
 def _checked(rows: NDArray[np.intp] | Sequence[int], count: int) -> NDArray[np.intp]:
@@ -146,8 +167,9 @@ def _prepare_all(corpus: Corpus, modality: str, view: View, rows: NDArray[np.int
     """Fields of every row, or None where they would not fit; then each batch is prepared as it comes."""
     blocks: list[FieldArrays] = []
     longest, most = 0, 0.0
-    for start in range(0, len(rows), BLOCK):
-        block = trim(view.prepare(corpus.cells(modality, rows[start : start + BLOCK])))
+    size = VIDEO_BLOCK if view.kind == "video" else BLOCK
+    for start in range(0, len(rows), size):
+        block = fields_of(view, corpus, modality, rows[start : start + size], None)
         blocks.append(block)
         steps = block["mask"].shape[1] if "mask" in block else 1
         longest = max(longest, steps)

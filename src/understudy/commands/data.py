@@ -7,8 +7,8 @@ from understudy.commands.answer import Answer, pairs
 
 
 def import_() -> Answer:
-    """Bring data in: `understudy import table|mfeat|mosi|av-digits --help`."""
-    raise ValueError("import what? `understudy import table FILE ...`, or one of mfeat, mosi, av-digits")
+    """Bring data in: `understudy import table|mfeat|mosi|mmsa|csd|raw|av-digits --help`."""
+    raise ValueError("import what? `understudy import table FILE ...`, or one of mfeat, mosi, mmsa, csd, raw, av-digits")
 
 
 def import_table(
@@ -23,26 +23,31 @@ def import_table(
     group: str = "",
     split: str = "",
     mapping: Path | None = None,
+    on_error: Literal["fail", "skip"] = "fail",
 ) -> Answer:
     """Make a corpus of your own table: CSV, TSV, Parquet, JSON lines or .npz.
 
     Args:
-        file: the table; cells may be numbers, categories, text, or paths of .npy, image and audio files relative to it.
+        file: the table; cells may be numbers, categories, text, or paths of .npy, image, audio and video files relative to it.
         out: folder of the new corpus.
         target: column that is predicted; empty cells are unlabelled rows.
-        modalities: NAME=KIND:COLUMNS, e.g. `sensors=vector:acc_*`; KIND is vector, table, sequence, text, image or audio.
+        modalities: NAME=KIND:COLUMNS, e.g. `sensors=vector:acc_*`; KIND is vector, table, sequence, text, image,
+            video or audio@RATE (samples a second; also the sound of video files).
         task: what the target is.
         id: column with unique ids; row numbers when empty.
         group: column whose rows must stay together (a speaker, a patient).
         split: column that says train, valid or test.
         mapping: JSON file that says all this: {"target": ..., "modalities": {NAME: {"kind": ..., "columns": [...]}}, ...}.
+        on_error: what a media file that cannot be read does: fail the import, or be left out and listed in errors.json.
     """
     from understudy.corpus.importers.table import import_table as importer
 
     named = pairs("--modalities", modalities)
     kind = None if task == "infer" else task
     options = {"target": target, "id": id, "group": group, "split": split, "mapping": mapping}
-    corpus = importer(file, out, modalities=named or None, task=kind, **{k: v or None for k, v in options.items()})
+    corpus = importer(
+        file, out, modalities=named or None, task=kind, on_error=on_error, **{k: v or None for k, v in options.items()}
+    )
     return imported(corpus)
 
 
@@ -66,6 +71,91 @@ def import_mosi(folder: Path, /, *, out: Path, leaky: bool = False) -> Answer:
     return imported(importer(folder, out, leaky=leaky))
 
 
+def import_mmsa(
+    file: Path,
+    /,
+    *,
+    dataset: Literal["mosi", "mosei", "sims"],
+    out: Path,
+    label: str = "regression_labels",
+    across_videos: bool = False,
+) -> Answer:
+    """CMU-MOSI, CMU-MOSEI or CH-SIMS from an MMSA feature file (a pickle, read without running anything in it).
+
+    Args:
+        file: aligned_50.pkl, unaligned_50.pkl or unaligned_39.pkl.
+        dataset: which set it is.
+        out: folder of the new corpus.
+        label: key of the target; CH-SIMS also has regression_labels_T, _A and _V.
+        across_videos: let a video stand in two parts.
+    """
+    from understudy.corpus.importers.mmsa import import_mmsa as importer
+
+    return imported(importer(file, out, dataset=dataset, label=label, across_videos=across_videos))
+
+
+def import_csd(
+    folder: Path,
+    /,
+    *,
+    out: Path,
+    modalities: tuple[str, ...] = (),
+    labels: str = "",
+    dataset: Literal["mosi", "mosei", "other"] = "other",
+    steps: Literal["sequence", "mean"] = "sequence",
+    label_column: int = -1,
+    split: Path | None = None,
+) -> Answer:
+    """CMU MultimodalSDK computational sequences (.csd), cut to the labelled segments.
+
+    Args:
+        folder: holds the .csd files.
+        out: folder of the new corpus.
+        modalities: NAME=FILE, e.g. `text=CMU_MOSI_TimestampedWords.csd`; else every file, by its name.
+        labels: file of the labels; else the one with "label" in its name.
+        dataset: whose published counts to compare with.
+        steps: keep the steps inside a segment, or their mean.
+        label_column: which of several values a segment is the target; -1 where there is one.
+        split: table with the columns video (or id) and split.
+    """
+    from understudy.corpus.importers.csd import import_csd as importer
+
+    named = pairs("--modalities", modalities)
+    column = None if label_column < 0 else label_column
+    which = None if dataset == "other" else dataset
+    options = {"labels": labels or None, "dataset": which, "steps": steps, "label_column": column, "split": split}
+    return imported(importer(folder, out, modalities=named or None, **options))
+
+
+def import_raw(
+    folder: Path,
+    /,
+    *,
+    out: Path,
+    on_error: Literal["fail", "skip"] = "fail",
+    dataset: Literal["mosi", "mosei", "sims", "other"] = "other",
+    label: str = "label",
+    rate: int = 16000,
+    across_videos: bool = False,
+) -> Answer:
+    """Raw clips: a folder with Raw/VIDEO_ID/CLIP_ID.mp4 and label.csv.
+
+    Args:
+        folder: holds Raw and label.csv (video_id, clip_id, text, label, mode).
+        out: folder of the new corpus.
+        on_error: what an unreadable, missing or unlisted clip does: fail the import, or be left out and listed in errors.json.
+        dataset: whose label range and published counts hold; other means labels in [-3, 3].
+        label: column of the target; empty cells are unlabelled rows.
+        rate: samples a second of the sound.
+        across_videos: let a video stand in two parts.
+    """
+    from understudy.corpus.importers.raw_clips import import_raw as importer
+
+    which = None if dataset == "other" else dataset
+    options = {"dataset": which, "label": label, "rate": rate, "across_videos": across_videos}
+    return imported(importer(folder, out, on_error=on_error, **options))
+
+
 def import_av_digits(folder: Path, /, *, out: Path, seed: int = 0) -> Answer:
     """Spoken and seen digits from a folder with fsdd/recordings.tar and mnist5k/mnist_5k.csv.gz.
 
@@ -82,9 +172,12 @@ def import_av_digits(folder: Path, /, *, out: Path, seed: int = 0) -> Answer:
 def imported(corpus: Any) -> Answer:
     """The answer of every import."""
     kinds = {name: modality.kind for name, modality in corpus.modalities.items()}
+    about = corpus.schema.about
     document = {"corpus": str(corpus.folder), "rows": len(corpus), "modalities": kinds, "task": corpus.task.to_json()}
     text = f"{len(corpus)} rows in {corpus.folder}; {corpus.task.kind}; " + ", ".join(f"{n} ({k})" for n, k in kinds.items())
-    return Answer(document | {"splits": list(corpus.splits)}, text, f"understudy check {corpus.folder}")
+    facts = {name: about[name] for name in ("counts", "id_hash", "skipped", *kinds) if name in about}
+    text += "".join(f"\n{name.replace('_', ' ')}: {fact}" for name, fact in facts.items())
+    return Answer(document | {"splits": list(corpus.splits), "about": about}, text, f"understudy check {corpus.folder}")
 
 
 def check(corpus: Path, /) -> Answer:

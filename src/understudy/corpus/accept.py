@@ -48,11 +48,11 @@ def accept_targets(targets: Sequence[Any] | NDArray[Any], task: Task, ids: Seque
             raise ValueError(f"target {each!r} of row {ids[row]!r}: expected a number (a class index for classification) or None")
         found[row] = each
     known = np.flatnonzero(~np.isnan(found)).tolist()
-    if task.kind == "classification" and (found[known] % 1 != 0).any():
+    if task.discrete and (found[known] % 1 != 0).any():
         row = next(row for row in known if found[row] % 1)
         raise ValueError(f"target {found[row]} of row {ids[row]!r}: a class index is a whole number")
     try:
-        task.check(found[known].astype(np.int64) if task.kind == "classification" else found[known])
+        task.check(found[known].astype(np.int64) if task.discrete else found[known])
     except ValueError as error:
         wrong = next(row for row in known if _refused(task, found[row : row + 1]))
         raise ValueError(f"row {ids[wrong]!r}: {error}") from None
@@ -61,7 +61,7 @@ def accept_targets(targets: Sequence[Any] | NDArray[Any], task: Task, ids: Seque
 
 def _refused(task: Task, target: NDArray[np.float64]) -> bool:
     try:
-        task.check(target.astype(np.int64) if task.kind == "classification" else target)
+        task.check(target.astype(np.int64) if task.discrete else target)
     except ValueError:
         return True
     return False
@@ -79,7 +79,7 @@ def accept_cells(cells: Mapping[str, Cells], schema: Schema, ids: Sequence[str])
             raise ValueError(f"modality {name!r}: {len(each)} cells for {len(ids)} rows")
         if not each.present.any():
             raise ValueError(f"modality {name!r} is absent in every row; leave it out")
-        {"vector": _vector, "table": _table, "text": _text}.get(modality.kind, _ragged)(name, modality, each, ids)
+        CHECKS.get(modality.kind, _ragged)(name, modality, each, ids)
     return {name: cells[name] for name in schema.modalities}
 
 
@@ -122,6 +122,13 @@ def _text(name: str, modality: Modality, cells: Cells, ids: Sequence[str]) -> No
             raise ValueError(f"modality {name!r}, row {ids[row]!r}: expected a string, {type(cells.values[row]).__name__} given")
 
 
+def _video(name: str, modality: Modality, cells: Cells, ids: Sequence[str]) -> None:
+    for row in np.flatnonzero(cells.present).tolist():
+        if not isinstance(cells.values[row], bytes) or not cells.values[row]:
+            what = "no bytes" if isinstance(cells.values[row], bytes) else type(cells.values[row]).__name__
+            raise ValueError(f"modality {name!r}, row {ids[row]!r}: expected the bytes of a video file, {what} given")
+
+
 def _ragged(name: str, modality: Modality, cells: Cells, ids: Sequence[str]) -> None:
     kind, dims = modality.kind, {"sequence": 2, "image": 3, "audio": 1}[modality.kind]
     for row in np.flatnonzero(cells.present).tolist():
@@ -138,3 +145,6 @@ def _ragged(name: str, modality: Modality, cells: Cells, ids: Sequence[str]) -> 
             raise ValueError(f"{where}: {kind} holds a number that is not finite")
     if kind == "sequence" and all(np.isnan(cells.values[row]).all() for row in np.flatnonzero(cells.present)):
         raise ValueError(f"modality {name!r} is NaN in every row; leave it out")
+
+
+CHECKS = {"vector": _vector, "table": _table, "text": _text, "video": _video}

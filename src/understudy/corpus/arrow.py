@@ -27,12 +27,13 @@ def column_type(modality: Modality) -> pa.DataType:
     if modality.kind == "table":
         kinds = {"number": pa.float64(), "category": pa.large_string()}
         return pa.struct([pa.field(name, kinds[kind]) for name, kind in modality.columns.items()])
-    return {"text": pa.large_string(), "image": pa.large_binary(), "audio": pa.large_list(pa.float32())}[modality.kind]
+    kinds = {"text": pa.large_string(), "image": pa.large_binary(), "video": pa.large_binary()}
+    return kinds.get(modality.kind, pa.large_list(pa.float32()))
 
 
 def arrow_schema(schema: Schema) -> pa.Schema:
     """The columns of every shard."""
-    target = pa.int64() if schema.task.kind == "classification" else pa.float64()
+    target = pa.int64() if schema.task.discrete else pa.float64()
     columns = [pa.field("id", pa.large_string(), nullable=False), pa.field("target", target)]
     columns += [pa.field("group", pa.large_string())] if schema.grouped else []
     columns += [pa.field("content", pa.binary(DIGEST), nullable=False)]
@@ -48,8 +49,8 @@ def to_column(cells: Cells, modality: Modality) -> pa.Array:
         children = [_table_column(cells.values[name], kind) for name, kind in modality.columns.items()]
         return pa.StructArray.from_arrays(children, fields=list(column_type(modality)), mask=_absent(cells))
     values = [value if here else None for value, here in zip(cells.values, cells.present, strict=True)]
-    if modality.kind == "text":
-        return pa.array(values, pa.large_string())
+    if modality.kind in ("text", "video"):
+        return pa.array(values, column_type(modality))
     if modality.kind == "image":
         return pa.array([None if value is None else encode_png(value) for value in values], pa.large_binary())
     steps = [np.zeros((0, modality.width), np.float32) if value is None else value for value in values]
@@ -99,7 +100,7 @@ def gatherer(column: pa.Array, modality: Modality) -> Gather:
     if modality.kind == "table":
         children = {name: column.field(name) for name in modality.columns}
         return lambda rows: {name: _take_cells(child, rows) for name, child in children.items()}
-    if modality.kind in ("text", "image"):
+    if modality.kind in ("text", "image", "video"):
         return partial(_take_objects, column, modality.kind == "image")
     offsets = column.offsets.to_numpy()
     child = column.values if modality.kind == "audio" else column.values.values

@@ -45,6 +45,10 @@ class Corpus:
     def __len__(self) -> int:
         return self._rows
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Another process opens the folder again instead of receiving its rows."""
+        return type(self), (self.folder,)
+
     @property
     def task(self) -> Task:
         return self.schema.task

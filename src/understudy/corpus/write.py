@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from understudy.corpus.corpus import FORMAT, VERSION, Corpus
 from understudy.corpus.schema import Schema
 from understudy.corpus.split import Split
 from understudy.prepare.cells import Cells
+from understudy.prepare.reader import FileError
 from understudy.whole import whole_folder
 
 SHARD_BYTES = 2**30
@@ -35,11 +37,13 @@ def write_corpus(
     cells: Mapping[str, Cells],
     groups: Column | None = None,
     splits: Sequence[Split] | Callable[[Corpus], Iterable[Split]] = (),
+    errors: Sequence[FileError] = (),
 ) -> Corpus:
     """A new corpus at `folder`, which must not exist yet.
 
     targets: numbers (NaN or None = unlabelled) or class indices (None = unlabelled). `splits` may be a function of the finished
-    rows; its splits then belong to the same all-or-nothing write. ValueError names the modality and the row that is wrong.
+    rows; its splits then belong to the same all-or-nothing write. errors: media files that were skipped, kept in errors.json.
+    ValueError names the modality and the row that is wrong.
     """
     ids, groups = accept_ids(ids, groups, grouped=schema.grouped)
     target = accept_targets(targets, schema.task, ids)
@@ -56,6 +60,8 @@ def write_corpus(
             "shards": shards,
         }
         (partial / "corpus.json").write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+        if errors:
+            (partial / "errors.json").write_text(json.dumps([asdict(each) for each in errors], indent=1) + "\n", encoding="utf-8")
         corpus = Corpus(partial)
         for split in splits(corpus) if callable(splits) else splits:
             corpus.save_split(split)
@@ -80,7 +86,7 @@ def _write_shards(
         rows = np.arange(start, min(start + per_shard, len(ids)))
         part = slice(start, start + len(rows))
         known = ~np.isnan(target[part])
-        plain = np.where(known, target[part], 0).astype(np.int64 if schema.task.kind == "classification" else np.float64)
+        plain = np.where(known, target[part], 0).astype(np.int64 if schema.task.discrete else np.float64)
         arrays = [pa.array(ids[part]), pa.array(plain, mask=~known)]
         arrays += [] if groups is None else [pa.array(groups[part], pa.large_string())]
         arrays += [pa.array(content[part], pa.binary(DIGEST))]

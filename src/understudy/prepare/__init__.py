@@ -7,5 +7,6 @@ from understudy.prepare.sequence import Sequence
 from understudy.prepare.table import Table
 from understudy.prepare.text import Text
 from understudy.prepare.vector import Vector
+from understudy.prepare.video import Frames
 
-__all__ = ["Image", "LogMel", "Sequence", "Table", "Text", "Vector", "restore", "view_for"]
+__all__ = ["Frames", "Image", "LogMel", "Sequence", "Table", "Text", "Vector", "restore", "view_for"]

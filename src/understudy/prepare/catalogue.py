@@ -10,9 +10,10 @@ from understudy.prepare.sequence import Sequence
 from understudy.prepare.table import Table
 from understudy.prepare.text import Text
 from understudy.prepare.vector import Vector
+from understudy.prepare.video import Frames
 from understudy.prepare.view import View
 
-VIEWS: dict[str, type[View]] = {view.__name__: view for view in (Vector, Table, Sequence, Text, Image, LogMel)}
+VIEWS: dict[str, type[View]] = {view.__name__: view for view in (Vector, Table, Sequence, Text, Image, LogMel, Frames)}
 
 
 def restore(name: str, state: Mapping[str, Any], assets: Mapping[str, bytes]) -> View:
@@ -33,5 +34,6 @@ def view_for(modality: Modality) -> View:
         "sequence": Sequence(),
         "text": Text.bpe(),
         "image": Image(),
+        "video": Frames(),
     }
     return LogMel(modality.rate) if modality.kind == "audio" else defaults[modality.kind]

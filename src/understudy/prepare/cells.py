@@ -7,7 +7,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-Kind = Literal["vector", "table", "sequence", "text", "image", "audio"]
+Kind = Literal["vector", "table", "sequence", "text", "image", "audio", "video"]
 KINDS: tuple[str, ...] = get_args(Kind)
 
 
@@ -43,6 +43,7 @@ class Cells:
     table     {column: float64 array [N] with NaN missing | object array [N] of str or None}
     sequence  list of float32 arrays [T D]      text   list of str
     image     list of uint8 arrays [H W C]      audio  list of float32 arrays [T], mono in [-1, 1]
+    video     list of bytes, each one whole encoded file (mp4, webm, avi, mov)
     Ragged kinds hold None where absent.
     """
 

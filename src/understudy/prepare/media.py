@@ -6,6 +6,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from understudy.prepare.clip import CONTAINERS, LIMITS, Limits, TimedFile, probe_video
+
+LARGEST_FILE = 2**30
+"""Bytes of a video or sound file: it is read into memory whole."""
+
 
 def read_array(path: Path) -> NDArray[Any]:
     """A `.npy` array; never unpickles."""
@@ -37,20 +42,65 @@ def read_image(path: Path) -> NDArray[np.uint8]:
     return pixels[:, :, None] if pixels.ndim == 2 else pixels
 
 
-def read_audio(path: Path, rate: int) -> NDArray[np.float32]:
-    """A sound file as float32 `[T]` in [-1, 1]: the mean of the channels of its first stream, at `rate` samples a second."""
+def read_bytes(path: Path) -> bytes:
+    """A whole file."""
+    try:
+        if path.stat().st_size > LARGEST_FILE:
+            raise ValueError(f"{path} is larger than {LARGEST_FILE / 2**30:g} GiB; cut it into clips")
+        return path.read_bytes()
+    except FileNotFoundError:
+        raise FileNotFoundError(f"no file {path}") from None
+    except OSError as error:
+        raise ValueError(f"{path} cannot be read: {error.strerror}") from None
+
+
+def read_video(path: Path, *, limits: Limits = LIMITS) -> bytes:
+    """The bytes of a video file, after a look at its packets and its first picture; a file that was cut short is refused."""
+    content = read_bytes(path)
+    try:
+        facts = probe_video(content, limits=limits)
+    except ValueError as error:
+        raise ValueError(f"{path} is not a readable video: {error}") from None
+    if not facts.complete:
+        raise ValueError(f"{path} is not a readable video: it ends before its stated end; it was cut short")
+    return content
+
+
+def read_audio(path: Path, rate: int, *, limits: Limits = LIMITS) -> NDArray[np.float32]:
+    """A sound file, or the sound of a video file, as float32 `[T]` in [-1, 1] at `rate` samples a second.
+
+    The mean of the channels of its first stream of sound.
+    """
+    try:
+        return decode_audio(read_bytes(path), rate, limits=limits)
+    except ValueError as error:
+        raise ValueError(f"{path} is not a readable sound file: {error}") from None
+
+
+def decode_audio(content: bytes, rate: int, *, limits: Limits = LIMITS) -> NDArray[np.float32]:
+    """The samples in the bytes of such a file."""
     import av
     from av.error import FFmpegError
 
+    if not content:
+        raise ValueError("the file is empty")
     resampler = av.AudioResampler(format="fltp", rate=rate)
+    pieces: list[NDArray[np.float32]] = []
+    most, samples = limits.longest * rate, 0
+    clock = TimedFile(content, limits.patience)
     try:
-        with av.open(str(path)) as container:
-            frames = [out for frame in container.decode(audio=0) for out in resampler.resample(frame)]
-        frames += resampler.resample(None)
-    except FileNotFoundError:
-        raise FileNotFoundError(f"no file {path}") from None
-    except (FFmpegError, IndexError, ValueError) as error:
-        raise ValueError(f"{path} is not a readable sound file: {error}") from None
-    # The resampler's own mixing to one channel makes loud stereo exceed 1.
-    pieces = [frame.to_ndarray().mean(axis=0) for frame in frames]
+        with av.open(clock, mode="r", options={"format_whitelist": CONTAINERS}) as container:
+            if not container.streams.audio:
+                raise ValueError("it holds no sound")
+            for frame in container.decode(audio=0):
+                clock.check()
+                for out in resampler.resample(frame):
+                    # The resampler's own mixing to one channel makes loud stereo exceed 1.
+                    pieces.append(out.to_ndarray().mean(axis=0))
+                    samples += len(pieces[-1])
+                if samples > most:
+                    raise ValueError(f"it lasts longer than {limits.longest:g} seconds")
+        pieces += [out.to_ndarray().mean(axis=0) for out in resampler.resample(None)]
+    except (FFmpegError, OSError, MemoryError) as error:
+        raise ValueError(str(error)) from None
     return np.clip(np.concatenate(pieces, dtype=np.float32), -1, 1) if pieces else np.zeros(0, dtype=np.float32)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from understudy.prepare.cells import Cells, Modality
 from understudy.prepare.columns import LARGEST, Column
-from understudy.prepare.media import read_array, read_audio, read_image
+from understudy.prepare.reader import MediaReader
 from understudy.prepare.tables import READERS
 
 
@@ -33,11 +33,20 @@ def source_columns(name: str, modality: Modality) -> tuple[str, ...]:
     return modality.source or tuple(modality.columns) or (name,)
 
 
-def cells_from_table(table: pa.Table, name: str, modality: Modality, *, folder: str | Path, first_row: int = 1) -> Cells:
+def cells_from_table(
+    table: pa.Table,
+    name: str,
+    modality: Modality,
+    *,
+    folder: str | Path,
+    first_row: int = 1,
+    reader: MediaReader | None = None,
+) -> Cells:
     """Every row's cell of modality `name`.
 
     A cell that holds nothing is absent: null, blank text, an empty list or array, or only missing numbers.
-    folder: what media and `.npy` paths are relative to. first_row: what the user calls the first of these rows.
+    folder: what media and `.npy` paths are relative to. first_row: what the user calls the first of these rows. reader: of media
+    files; it says what happens to one that cannot be read, which by default is an error.
     Raises ValueError (FileNotFoundError for a medium) that names the column, and the row where there is one.
     """
     wanted = source_columns(name, modality)
@@ -52,7 +61,7 @@ def cells_from_table(table: pa.Table, name: str, modality: Modality, *, folder: 
         return vector_cells(columns[0], [*np.stack([column.numbers() for column in columns], axis=1)], modality)
     if len(columns) > 1:
         raise ValueError(f"modality {name!r} of kind {modality.kind!r} is read from one column; got {', '.join(wanted)}")
-    return READ[modality.kind](columns[0], modality, Path(folder))
+    return READ[modality.kind](columns[0], modality, Path(folder), reader or MediaReader())
 
 
 def table_cells(columns: list[Column], modality: Modality) -> Cells:
@@ -92,15 +101,21 @@ def holds_paths(column: Column) -> bool:
     return column.is_text and next((str(v).lower().endswith(".npy") for v in column.values.to_pylist() if v), False)
 
 
-def read_media(column: Column, folder: Path, read: Callable[[Path], NDArray[Any]]) -> list[NDArray[Any] | None]:
-    """What `read` makes of each row's file; `.npy` files are arrays for every kind."""
-    found: list[NDArray[Any] | None] = []
+Read = Callable[[Path, str], Any]
+"""A path, and where it was named, to a value or None."""
+
+
+def read_media(column: Column, folder: Path, reader: MediaReader, read: Read | None = None) -> list[Any]:
+    """What `read` makes of each row's file; `.npy` files, and all files without it, are arrays."""
+    found: list[Any] = []
     for row, text in enumerate(column.texts()):
-        try:
-            path = None if text is None else folder / text.strip()
-            found.append(None if path is None else (read_array if path.suffix.lower() == ".npy" else read)(path))
-        except (ValueError, FileNotFoundError) as error:
-            raise type(error)(f"{column.at(row)}: {error}") from None
+        path = None if text is None else folder / text.strip()
+        if path is None:
+            found.append(None)
+        elif read is None or path.suffix.lower() == ".npy":
+            found.append(reader.array(path, where=column.at(row)))
+        else:
+            found.append(read(path, column.at(row)))
     return found
 
 
@@ -109,15 +124,15 @@ def ragged(modality: Modality, rows: list[Any]) -> Cells:
     return Cells(modality.kind, rows, np.array([row is not None for row in rows], dtype=bool))
 
 
-def read_vector(column: Column, modality: Modality, folder: Path) -> Cells:
+def read_vector(column: Column, modality: Modality, folder: Path, reader: MediaReader) -> Cells:
     """From a column of lists or of `.npy` paths."""
-    rows = column.vectors()[0] if column.is_list else read_media(column, folder, read_array)
+    rows = column.vectors()[0] if column.is_list else read_media(column, folder, reader)
     return vector_cells(column, rows, modality)
 
 
-def read_sequence(column: Column, modality: Modality, folder: Path) -> Cells:
+def read_sequence(column: Column, modality: Modality, folder: Path, reader: MediaReader) -> Cells:
     """From a column of lists of lists or of `.npy` paths."""
-    rows = column.sequences() if column.is_list else read_media(column, folder, read_array)
+    rows = column.sequences() if column.is_list else read_media(column, folder, reader)
     known = modality.width or next((row.shape[-1] for row in rows if row is not None), 0)
     found: list[NDArray[np.float32] | None] = []
     for i, row in enumerate(rows):
@@ -128,14 +143,14 @@ def read_sequence(column: Column, modality: Modality, folder: Path) -> Cells:
     return ragged(modality, found)
 
 
-def read_texts(column: Column, modality: Modality, folder: Path) -> Cells:
+def read_texts(column: Column, modality: Modality, folder: Path, reader: MediaReader) -> Cells:
     """From a column of text."""
     return ragged(modality, column.texts())
 
 
-def read_images(column: Column, modality: Modality, folder: Path) -> Cells:
+def read_images(column: Column, modality: Modality, folder: Path, reader: MediaReader) -> Cells:
     """From a column of paths of pictures, or of `.npy` files of uint8 `[H W]` or `[H W C]`."""
-    rows = read_media(column, folder, read_image)
+    rows = read_media(column, folder, reader, lambda path, where: reader.image(path, where=where))
     for i, row in enumerate(rows):
         if row is not None:
             row = rows[i] = row[:, :, None] if row.ndim == 2 else row
@@ -144,11 +159,11 @@ def read_images(column: Column, modality: Modality, folder: Path) -> Cells:
     return ragged(modality, rows)
 
 
-def read_sounds(column: Column, modality: Modality, folder: Path) -> Cells:
+def read_sounds(column: Column, modality: Modality, folder: Path, reader: MediaReader) -> Cells:
     """From a column of paths of sound files, or of `.npy` files of samples in [-1, 1] at the modality's rate."""
     if modality.rate < 1:
         raise ValueError(f"column {column.name!r} is audio, but its modality says no rate; give samples a second, such as 16000")
-    rows = read_media(column, folder, lambda path: read_audio(path, modality.rate))
+    rows = read_media(column, folder, reader, lambda path, where: reader.audio(path, modality.rate, where=where))
     found: list[NDArray[np.float32] | None] = []
     for i, row in enumerate(rows):
         if row is not None and (row.ndim != 1 or row.dtype.kind != "f" or not (np.abs(row) <= 1).all()):
@@ -157,10 +172,16 @@ def read_sounds(column: Column, modality: Modality, folder: Path) -> Cells:
     return ragged(modality, found)
 
 
-READ: dict[str, Callable[[Column, Modality, Path], Cells]] = {
+def read_videos(column: Column, modality: Modality, folder: Path, reader: MediaReader) -> Cells:
+    """From a column of paths of video files; each is kept as it is."""
+    return ragged(modality, read_media(column, folder, reader, lambda path, where: reader.video(path, where=where)))
+
+
+READ: dict[str, Callable[[Column, Modality, Path, MediaReader], Cells]] = {
     "vector": read_vector,
     "sequence": read_sequence,
     "text": read_texts,
     "image": read_images,
     "audio": read_sounds,
+    "video": read_videos,
 }

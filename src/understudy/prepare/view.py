@@ -16,6 +16,14 @@ FieldArrays = dict[str, NDArray[Any]]
 """Field name -> array with the N rows first. A ragged view has `mask` [N T]; its other fields are padded along axis 1 alike."""
 
 
+class UnreadableCell(ValueError):
+    """A cell that a view cannot read; row: its place among the cells that were given."""
+
+    def __init__(self, row: int, reason: str) -> None:
+        super().__init__(f"cell {row}: {reason}")
+        self.row, self.reason = row, reason
+
+
 class View(ABC):
     """Fit on train rows, then prepare any rows, deterministically. Fields of absent rows are 0 (mask False).
 
@@ -31,6 +39,15 @@ class View(ABC):
 
     @abstractmethod
     def prepare(self, cells: Cells) -> FieldArrays: ...
+
+    @property
+    def random(self) -> bool:
+        """Whether `draw` differs from `prepare`."""
+        return False
+
+    def draw(self, cells: Cells, seeds: list[int]) -> FieldArrays:
+        """The fields as training sees them, random through `seeds` (one a row) and nothing else."""
+        return self.prepare(cells)
 
     @abstractmethod
     def state(self) -> dict[str, Any]: ...

@@ -17,6 +17,7 @@ from understudy.corpus.schema import Schema
 from understudy.corpus.write import write_corpus
 from understudy.prepare.cells import KINDS, Cells, Modality
 from understudy.prepare.columns import Column
+from understudy.prepare.reader import MediaReader, OnError
 from understudy.prepare.source import cells_from_table, read_table
 from understudy.task import Classification, Regression, Task, task_from_json
 
@@ -69,15 +70,17 @@ def import_table(
     group: str | None = None,
     split: str | None = None,
     mapping: Path | str | None = None,
+    on_error: OnError = "fail",
 ) -> Corpus:
     """A corpus from a .csv, .tsv, .parquet, .jsonl or .npz file.
 
-    modalities: name -> `kind:column,column` (kinds: vector, table, sequence, text, image, audio@RATE with samples a second;
-    columns may be patterns such as `a_*`), a Modality, or columns alone. task: a Task, regression or classification; where
-    not stated, strings and few whole numbers are classes, other numbers a regression. group: rows of one group never part.
-    split: a column of train / valid / test becomes the split `given`. mapping: a JSON file with the same keys; an argument
-    beats it. Empty target cells are unlabelled rows. What was inferred stands in `schema.about["inferred"]`. ValueError
-    names column and row.
+    modalities: name -> `kind:column,column` (kinds: vector, table, sequence, text, image, video, audio@RATE with samples a
+    second, also of video files; columns may be patterns such as `a_*`), a Modality, or columns alone. task: a Task,
+    regression or classification; where not stated, strings and few whole numbers are classes, other numbers a regression.
+    group: rows of one group never part. split: a column of train / valid / test becomes the split `given`. mapping: a JSON
+    file with the same keys; an argument beats it. on_error: "skip" leaves the cell of a media file that cannot be read absent
+    and lists it in the corpus's errors.json. Empty target cells are unlabelled rows. What was inferred stands in
+    `schema.about["inferred"]`. ValueError names column and row.
     """
     given = {"target": target, "task": task, "modalities": modalities, "id": id, "group": group, "split": split}
     settings = _read_mapping(mapping) | {key: value for key, value in given.items() if value is not None}
@@ -88,11 +91,12 @@ def import_table(
     columns = {use: source.column(name) for use, name in taken.items()}
     said: list[str] = []
     known, targets = _task(settings.get("task"), columns["target"], said)
+    reader = MediaReader(on_error)
     cells: dict[str, Cells] = {}
     described: dict[str, Modality] = {}
     for name, spec in settings["modalities"].items():
         modality = _modality(name, spec, source, said)
-        cells[name] = cells_from_table(source.table, name, modality, folder=Path(path).parent)
+        cells[name] = cells_from_table(source.table, name, modality, folder=Path(path).parent, reader=reader)
         described[name] = replace(modality, width=_width(cells[name]) or modality.width)
     rows = source.table.num_rows
     ids = columns["id"].categories() if "id" in columns else np.array([f"row-{row}" for row in range(1, rows + 1)], object)
@@ -106,6 +110,7 @@ def import_table(
         groups=columns["group"].categories() if "group" in columns else None,
         cells=cells,
         splits=() if parts is None else lambda corpus: [given_split(corpus, name="given", parts=parts)],
+        errors=reader.errors,
     )
 
 

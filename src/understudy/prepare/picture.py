@@ -1,0 +1,39 @@
+"""Pictures as CLIP reads them: short side resized, centre cut out, standardised by channel. Equal to transformers' processor."""
+
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+Resample = Literal["bicubic", "bilinear"]
+CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
+CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
+NARROW = 8
+"""A picture with sides further apart than this is first cut: resized whole, a strip of 1 x 10,000 would take gigabytes."""
+
+
+def centre_square(picture: "Image", size: int, resample: Resample) -> NDArray[np.uint8]:
+    """`[size size 3]`: the short side resized to `size` with antialiasing, then the centre."""
+    from PIL.Image import Resampling
+
+    width, height = picture.size
+    short = min(width, height)
+    if max(width, height) > NARROW * short:
+        keep = NARROW * short
+        left, top = max(0, (width - keep) // 2), max(0, (height - keep) // 2)
+        picture = picture.crop((left, top, left + min(width, keep), top + min(height, keep)))
+        width, height = picture.size
+    wide, high = int(size * width / short), int(size * height / short)
+    left, top = (wide - size) // 2, (high - size) // 2
+    resized = picture.convert("RGB").resize((wide, high), Resampling[resample.upper()])
+    return np.asarray(resized.crop((left, top, left + size, top + size)))
+
+
+def standardised(pixels: NDArray[np.uint8], mean: tuple[float, ...], std: tuple[float, ...]) -> NDArray[np.float32]:
+    """`[... H W 3]` in 0..255 as `[... 3 H W]`: to [0, 1], then in deviations `std` from `mean`."""
+    spread, centre = (np.asarray(each, dtype=np.float32) for each in (std, mean))
+    found: NDArray[np.float32] = (pixels.astype(np.float32) / np.float32(255) - centre) / spread
+    return np.moveaxis(found, -1, -3)
