@@ -15,7 +15,8 @@ Array = NDArray[Any]
 
 @dataclass(frozen=True, eq=False)
 class Predictions:
-    """N rows. `values`: numbers in the target's unit [N] or class probabilities [N C]; filler where not `seen`.
+    """N rows. `values`: numbers in the target's unit [N], class probabilities [N C], or an embedding a branch [N M D], NaN where
+    a row lacks that branch; filler where not `seen`.
 
     seen: at least one of the model's modalities is present. target: filler where `has_target` is False.
     group: what rows must be resampled together (a speaker, a video); None when every row stands for itself.

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from understudy.batch import Batch, Output
 from understudy.evaluate.predictions import Predictions
 from understudy.model import Model
-from understudy.task import Task
+from understudy.task import Retrieval, Task
 
 
 @runtime_checkable
@@ -25,16 +25,19 @@ def predict(model: Model, loader: Batches) -> Predictions:
     """Every row of the loader's epoch 0 once, in its order, in evaluation mode; the training flags come back afterwards."""
     device = next(model.parameters()).device
     with evaluating(model):
-        return collect(lambda batch: model(batch.to(device)), model.task, loader)
+        return collect(lambda batch: model(batch.to(device)), model.task, loader, alone=bool(model.branches))
 
 
 @torch.inference_mode()
-def collect(answer: Callable[[Batch], Output], task: Task, loader: Batches) -> Predictions:
-    """Predictions of anything that answers batches: a Teacher, say."""
+def collect(answer: Callable[[Batch], Output], task: Task, loader: Batches, *, alone: bool = False) -> Predictions:
+    """Predictions of anything that answers batches: a Teacher, say. alone: it answers each branch of a retrieval apart."""
     parts = []
     for batch in loader.batches(0):
-        output = answer(batch)
-        parts.append(said(task, batch, output.need("logits"), output.valid))
+        if isinstance(task, Retrieval):
+            parts.append(placed(task, batch, answer, alone=alone))
+        else:
+            output = answer(batch)
+            parts.append(said(task, batch, output.need("logits"), output.valid))
     return joined(parts)
 
 
@@ -47,6 +50,30 @@ def said(task: Task, batch: Batch, logits: Tensor, seen: Tensor) -> Predictions:
         target=batch.target.cpu().numpy(),
         has_target=batch.labelled.cpu().numpy(),
         seen=seen.cpu().numpy(),
+    )
+
+
+def placed(task: Retrieval, batch: Batch, answer: Callable[[Batch], Output], *, alone: bool) -> Predictions:
+    """Where one batch lies in the common space: an embedding for each branch, NaN where a row lacks it.
+
+    What is not answered `alone` is one answer to all modalities, which then stands for every branch that the row has: it has seen
+    the other side of the search, so its score is an upper bound and not a search.
+    """
+    everything = None if alone else answer(batch)
+    places = []
+    for branch in task.branches:
+        output = answer(batch.keep(branch)) if everything is None else everything
+        # A model that does not read this branch has no presence of it in its batches; its answer still stands for the row.
+        here = output.valid & batch.present[branch].to(output.valid.device) if branch in batch.present else output.valid
+        place = task.embed(output.need("logits").float(), output.embedding).float()
+        places.append(place.where(here[:, None], torch.nan))
+    values = torch.stack(places, dim=1)
+    return Predictions(
+        id=np.array(batch.id, dtype=str),
+        values=values.cpu().numpy(),
+        target=batch.target.cpu().numpy(),
+        has_target=batch.labelled.cpu().numpy(),
+        seen=values.isfinite().all(dim=2).any(dim=1).cpu().numpy(),
     )
 
 
@@ -67,7 +94,7 @@ def score(task: Task, predictions: Predictions) -> dict[str, float]:
             f"{int(predictions.seen.sum())} show the model a modality; choose rows that have both"
         )
     kept = predictions.take(rows)
-    finite = np.isfinite(kept.values).reshape(len(kept), -1).all(axis=1)
+    finite = task.answered(kept.values)
     if not finite.all():
         raise ValueError(f"the prediction of row {kept.id[~finite][0]} is not finite, nor are {int((~finite).sum()) - 1} others")
     return task.metrics(kept.values, kept.target) | {"coverage": float(rows.sum() / predictions.has_target.sum())}

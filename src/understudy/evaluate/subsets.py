@@ -10,9 +10,9 @@ import torch
 
 from understudy.batch import Batch
 from understudy.evaluate.predictions import Predictions
-from understudy.evaluate.score import Batches, evaluating, joined, said, score
+from understudy.evaluate.score import Batches, evaluating, joined, predict, said, score
 from understudy.model import Model
-from understudy.task import Task
+from understudy.task import Retrieval, Task
 from understudy.whole import write_json
 
 MOST = 8
@@ -29,8 +29,10 @@ def subsets_of(modalities: Sequence[str]) -> list[tuple[str, ...]]:
 def predict_subsets(model: Model, loader: Batches) -> dict[tuple[str, ...], Predictions]:
     """Predictions with each subset of the model's modalities, as if the others were absent from every row.
 
-    Each modality is encoded once a batch; only fusion and head run again.
+    Each modality is encoded once a batch; only fusion and head run again. Retrieval needs both sides: there is only the whole.
     """
+    if isinstance(model.task, Retrieval):
+        return {model.modalities: predict(model, loader)}
     subsets = subsets_of(model.modalities)
     device = next(model.parameters()).device
     parts: dict[tuple[str, ...], list[Predictions]] = {subset: [] for subset in subsets}

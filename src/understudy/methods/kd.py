@@ -6,7 +6,8 @@ after Romero et al., "FitNets", ICLR 2015, arXiv 1412.6550.
 Differs: our form of both papers; no published number is claimed. The weighting (1 - weight, weight) is ours, as is the use for
 regression (L1 or MSE between standardised numbers). Each term is a mean over its own rows: labels over labelled rows, answers
 over all rows that both see, so that unlabelled rows carry the teacher's answers. Features are the embeddings before the heads,
-through one linear projection that does not ship.
+through one linear projection that does not ship. Of a retrieval student, each branch learns from the answer of the teacher that
+sees all of them.
 Use when: there is a good teacher; above all when few rows are labelled, or when the student lacks modalities.
 Related: `self_distillation` needs no teacher; `supervised` is the control.
 """
@@ -14,8 +15,9 @@ Related: `self_distillation` needs no teacher; `supervised` is the control.
 from understudy import objectives
 from understudy.batch import Batch
 from understudy.methods.method import Method, Terms
-from understudy.model import Model, views_of
+from understudy.model import Model, branches_of, views_of
 from understudy.objectives.kd import Distance, answer_kd
+from understudy.objectives.objective import together
 from understudy.prepare.view import Views, merge_views
 from understudy.teachers import Teacher
 
@@ -61,11 +63,13 @@ class KD(Method):
         return merge_views(views_of(self.student), self.teacher.views)
 
     def forward(self, batch: Batch, part: str = "main") -> Terms:
-        teacher, student = self.teacher(batch), self.play("student", batch)
+        teacher = self.teacher(batch)
+        played = [(seen, self.play("student", seen)) for _, seen in branches_of(self.student, batch)]
         terms = {
-            "supervised": self.supervised(batch, student).times(1 - self.weight),
-            "kd": self.kd(batch, student, teacher).times(self.weight),
+            "supervised": together([self.supervised(seen, student) for seen, student in played]).times(1 - self.weight),
+            "kd": together([self.kd(seen, student, teacher) for seen, student in played]).times(self.weight),
         }
         if self.feature > 0:
-            terms["feature"] = self.feature_regression(batch, student, teacher).times(self.feature)
+            pulled = [self.feature_regression(seen, student, teacher) for seen, student in played]
+            terms["feature"] = together(pulled).times(self.feature)
         return terms

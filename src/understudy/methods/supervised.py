@@ -2,7 +2,7 @@
 
 Idea: train with the task's own loss. It is the plain control without which no gain can be shown, and it trains the teachers.
 Paper: none; the control of design and of every comparison.
-Differs: nothing to differ from.
+Differs: nothing to differ from. The branches of a retrieval student are trained side by side, each on its own rows (ours).
 Use when: always, as the control with the same seeds, steps and labelled rows.
 Related: `kd` with weight 0 and feature 0 is this, bit for bit.
 """
@@ -10,7 +10,8 @@ Related: `kd` with weight 0 and feature 0 is this, bit for bit.
 from understudy import objectives
 from understudy.batch import Batch
 from understudy.methods.method import Method, Terms
-from understudy.model import Model
+from understudy.model import Model, branches_of
+from understudy.objectives.objective import together
 
 
 class Supervised(Method):
@@ -22,4 +23,5 @@ class Supervised(Method):
         self.supervised = objectives.Supervised(student.task)
 
     def forward(self, batch: Batch, part: str = "main") -> Terms:
-        return {"supervised": self.supervised(batch, self.play("student", batch))}
+        played = [(seen, self.play("student", seen)) for _, seen in branches_of(self.student, batch)]
+        return {"supervised": together([self.supervised(seen, student) for seen, student in played])}

@@ -1,6 +1,7 @@
 """The abstract Objective, and the Term that every objective returns."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from jaxtyping import Bool, Float
@@ -16,6 +17,14 @@ class Term(NamedTuple):
     def times(self, weight: float) -> "Term":
         """The term weighted: the sum changes, the number of rows does not."""
         return Term(self.total * weight, self.count)
+
+
+def together(terms: Sequence[Term]) -> Term:
+    """One term over the rows of all: what each branch of a student adds."""
+    first, *others = terms
+    for term in others:
+        first = Term(first.total + term.total, first.count + term.count)
+    return first
 
 
 def over(rows: Bool[Tensor, " B"], loss: Float[Tensor, " B"]) -> Term:

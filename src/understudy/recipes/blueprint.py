@@ -57,6 +57,7 @@ class Blueprint:
     """A model before training: what it reads through which fitted views and encoders, and its sizes.
 
     configs: the transformers configuration of each encoder that is not ours, so that a trained one comes back without its source.
+    branches: as in `Model`.
     """
 
     name: str
@@ -67,6 +68,7 @@ class Blueprint:
     width: int = 128
     dropout: float = 0.1
     modality_dropout: float = 0.0
+    branches: Sequence[str] = ()
 
     def build(self, seed: int, *, weights: bool = True) -> Model:
         """The untrained model; initialisation depends on (seed, name) alone.
@@ -77,6 +79,7 @@ class Blueprint:
             torch.manual_seed(crc32(f"{seed}/{self.name}".encode()))
             built = {m: self._encoder(m, weights) for m in self.encoders}
             options = {"width": self.width, "dropout": self.dropout, "modality_dropout": self.modality_dropout}
+            options["branches"] = self.branches
             return Model(self.task, built, name=self.name, **options)
 
     def _encoder(self, modality: str, weights: bool) -> Encoder:
@@ -99,6 +102,7 @@ class Blueprint:
             "width": self.width,
             "dropout": self.dropout,
             "modality_dropout": self.modality_dropout,
+            "branches": list(self.branches),
         }
         for modality, view in self.views.items():
             files = {}
