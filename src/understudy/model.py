@@ -1,6 +1,6 @@
 """Model: encoders, fusion and a head. Teacher and student are both one; a student has fewer encoders."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import torch
 from jaxtyping import Bool, Float
@@ -53,6 +53,10 @@ class Model(nn.Module):
     @property
     def views(self) -> dict[str, View]:
         return {m: self._encoder(m).view for m in self.modalities}
+
+    def published(self) -> Iterator[nn.Parameter]:
+        """The parameters that came from elsewhere and take the plan's `pretrained_rate`."""
+        return (p for modality in self.modalities for p in self._encoder(modality).published())
 
     def _encoder(self, modality: str) -> Encoder:
         encoder = self.encoders[modality]

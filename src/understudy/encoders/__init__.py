@@ -1,19 +1,24 @@
 """Encoders: one family, one file; each names its view."""
 
 from understudy.encoders.audio import AudioConv
+from understudy.encoders.clip import PlainClip, XClip
 from understudy.encoders.image import ImageConv
 from understudy.encoders.sequence import SequenceGRU, SequenceTransformer
 from understudy.encoders.table import TableMLP
 from understudy.encoders.text import TextEncoder, TextTransformer
 from understudy.encoders.vector import VectorMLP
+from understudy.encoders.video import VideoConv
 
 __all__ = [
     "AudioConv",
     "ImageConv",
+    "PlainClip",
     "SequenceGRU",
     "SequenceTransformer",
     "TableMLP",
     "TextEncoder",
     "TextTransformer",
     "VectorMLP",
+    "VideoConv",
+    "XClip",
 ]

@@ -1,6 +1,7 @@
 """The abstract Encoder, and what it returns."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from jaxtyping import Float
@@ -28,7 +29,11 @@ class Encoder(nn.Module, ABC):
     width: int
     """D of `pooled`."""
     fine_tuned: bool = False
-    """Whether its weights came from elsewhere and take the plan's `pretrained_rate`."""
+    """Whether weights of it came from elsewhere."""
 
     @abstractmethod
     def forward(self, fields: Fields) -> Encoded: ...
+
+    def published(self) -> Iterator[nn.Parameter]:
+        """The parameters that take the plan's `pretrained_rate`."""
+        return iter(self.parameters() if self.fine_tuned else ())

@@ -101,10 +101,7 @@ def groups_of(player: str, module: nn.Module) -> Iterator[Group]:
     """Trainable parameters of a player, those of pretrained encoders apart."""
     old: dict[int, nn.Parameter] = {}
     if isinstance(module, Model):
-        for modality in module.modalities:
-            encoder = module.encoders[modality]
-            if getattr(encoder, "fine_tuned"):  # noqa: B009
-                old |= {id(p): p for p in encoder.parameters() if p.requires_grad}
+        old = {id(p): p for p in module.published() if p.requires_grad}
     new = [p for p in module.parameters() if p.requires_grad and id(p) not in old]
     if old:
         yield Group(player, list(old.values()), pretrained=True)
