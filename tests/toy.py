@@ -7,11 +7,12 @@ from typing import Any
 import torch
 from torch import nn
 
-from understudy.batch import Batch, Fields
+from understudy.batch import Batch, Fields, Tokens
 from understudy.encoders.encoder import Encoded, Encoder
 from understudy.model import Model
 from understudy.prepare.cells import Cells
 from understudy.prepare.view import FieldArrays, View
+from understudy.prompts import PromptHead
 from understudy.task import Classification, Regression, Task
 
 CLASSES = Classification(classes=("a", "b", "c"))
@@ -57,6 +58,27 @@ def toy_model(task: Task, *modalities: str, width: int = 5, seed: int = 0, versi
         torch.manual_seed(seed)
         view = ToyView(version)
         return Model(task, {m: ToyEncoder(width, view) for m in modalities}, width=width + 1, name="+".join(modalities))
+
+
+class ToyTokens(ToyEncoder):
+    """The same with two tokens a row: what class prompts look at."""
+
+    def forward(self, fields: Fields) -> Encoded:
+        pooled = super().forward(fields).pooled
+        mask = torch.ones(len(pooled), 2, dtype=torch.bool)
+        return Encoded(pooled, Tokens(torch.stack([pooled, pooled.flip(1)], dim=1), mask))
+
+
+def toy_prompted(task: Task, *modalities: str, classes: int = 3, seed: int = 0, **options: Any) -> Model:
+    """A model that answers through class prompts held against its first modality."""
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        built = {m: ToyTokens(8, ToyView()) for m in modalities}
+        anchors = {"anchors": [float(c - (classes - 1) / 2) for c in range(classes)]} if task.kind == "regression" else {}
+        fused = 6 if len(modalities) > 1 else None
+        settings = {"tokens_of": modalities[0], "width": 8, "classes": classes, "fused": fused, "heads": 2, "layers": 1}
+        head = PromptHead(task, **settings | anchors | options)
+        return Model(task, built, head=head, width=6, name="prompted")
 
 
 def toy_batch(

@@ -20,8 +20,19 @@ from understudy.teachers import Frozen
 TESTS = Path(__file__).resolve().parent.parent
 
 # Per method: its options that switch all distillation off, and some that switch everything on.
-OFF: dict[str, dict[str, Any]] = {"KD": {"weight": 0.0}, "SelfDistillation": {"weight": 0.0}, "Supervised": {}}
-ON: dict[str, dict[str, Any]] = {"KD": {"feature": 0.5}, "SelfDistillation": {}, "Supervised": {}}
+OFF: dict[str, dict[str, Any]] = {
+    "KD": {"weight": 0.0},
+    "SelfDistillation": {"weight": 0.0},
+    "Supervised": {},
+    "VideoAdviser": {"w1": 0.0, "w2": 0.0, "w3": 0.0, "w4": 0.0},
+}
+# A task of classes has no step 1; the suite of VideoAdviser itself turns it on, for a number.
+ON: dict[str, dict[str, Any]] = {
+    "KD": {"feature": 0.5},
+    "SelfDistillation": {},
+    "Supervised": {},
+    "VideoAdviser": {"w2": 0.0, "w3": 0.0},
+}
 EVERY = pytest.mark.parametrize("name", methods.__all__)
 BOTH = pytest.mark.parametrize("task", [CLASSES, NUMBER], ids=["classes", "number"])
 
@@ -32,7 +43,8 @@ def build(
     kind = getattr(methods, name)
     student = student or toy_model(task, "x", seed=1)
     if "teacher" in inspect.signature(kind).parameters:
-        return kind(student, Frozen(teacher or toy_model(task, "x", "y", width=7, seed=2)), **options)
+        teacher = teacher or toy_model(task, "x", "y", width=7, seed=2)
+        return kind(student, teacher if kind.joint(**options) else Frozen(teacher), **options)
     return kind(student, **options)
 
 
@@ -86,7 +98,7 @@ def test_options_are_keyword_only_with_plain_types_and_defaults(name):
 
 @EVERY
 def test_options_are_kept_under_their_names(name):
-    method = build(name, CLASSES, {})
+    method = build(name, CLASSES, ON[name])
     for option in inspect.signature(type(method)).parameters:
         assert option in vars(method) or option in dict(method.named_children()), f"{name} does not keep {option}"
 
@@ -121,7 +133,8 @@ def test_training_repeats_bit_for_bit(name):
 def test_the_frozen_teacher_neither_trains_nor_is_saved(name):
     teacher = toy_model(CLASSES, "x", "y", width=7, seed=2)
     before = {key: value.clone() for key, value in teacher.state_dict().items()}
-    method = build(name, CLASSES, ON[name], teacher=teacher)
+    alone = {"mode": "two_phase"} if getattr(methods, name).joint(**ON[name]) else {}
+    method = build(name, CLASSES, ON[name] | alone, teacher=teacher)
     train(method, CLASSES)
     theirs = {p.data_ptr() for p in teacher.parameters()}
     assert not theirs & {p.data_ptr() for group in method.groups() for p in group.parameters}

@@ -1,18 +1,20 @@
-"""Two gloo processes through `fit` give the one-process gradient, a critic, windows and missing modalities included."""
+"""Two gloo processes through `fit` give the one-process gradient: a critic, a joint teacher, windows and missing modalities."""
 
 import multiprocessing
 import os
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
 import torch
 import torch.multiprocessing as mp
 from accelerate import Accelerator
 from torch import Tensor, nn
 
-from toy import NUMBER, ToyLoader, toy_batch, toy_model
+from toy import NUMBER, ToyLoader, toy_batch, toy_model, toy_prompted
 from understudy.batch import Batch
 from understudy.fit import Plan, Scores, fit
+from understudy.methods import VideoAdviser
 from understudy.methods.method import Group, Method, Terms
 from understudy.objectives import Supervised
 from understudy.objectives.objective import over
@@ -52,6 +54,20 @@ class Adversary(Method):
         self.gradients.append({name: p.grad.clone() for name, p in self.named_parameters() if p.grad is not None})
 
 
+class Along(VideoAdviser):
+    """A teacher with class prompts that trains along; step 2 moves both, so that every gradient crosses the processes."""
+
+    def __init__(self) -> None:
+        super().__init__(toy_model(NUMBER, "x", seed=1), toy_prompted(NUMBER, "x", "y", seed=2), step2_detach=False)
+        for module in self.modules():
+            if isinstance(module, nn.Dropout):
+                module.p = 0.0
+        self.gradients: list[dict[str, Tensor]] = []
+
+    def after_step(self) -> None:
+        self.gradients.append({name: p.grad.clone() for name, p in self.named_parameters() if p.grad is not None})
+
+
 def quarters() -> list[Batch]:
     """Eight batches of unequal size and counts: two updates of two batches for each of two processes.
 
@@ -67,13 +83,18 @@ def quarters() -> list[Batch]:
     return batches + empty
 
 
+KINDS = (Adversary, Along)
+
+
 def validate() -> Scores:
     """Another score in each process, as if they had seen different rows: the first process decides for all."""
     return Scores(float(os.environ.get("RANK", 0)), False, {})
 
 
-def trained(train: ToyLoader, plan: Plan, out: Path | None = None) -> tuple[list[dict[str, Tensor]], dict[str, Tensor], list]:
-    method = Adversary()
+def trained(
+    kind: type[Adversary] | type[Along], train: ToyLoader, plan: Plan, out: Path | None = None
+) -> tuple[list[dict[str, Tensor]], dict[str, Tensor], list]:
+    method = kind()
     settings = {"plan": plan, "seed": 0, "validate": validate, "accelerator": Accelerator(cpu=True)}
     history = fit(method, train, out=out, save_every=0.0, **settings)
     log = [{**line, "seconds": 0} for line in history.epochs]
@@ -86,18 +107,27 @@ def process(rank: int, folder: Path) -> None:
     os.environ |= {"RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2", "OMP_NUM_THREADS": "1"}
     os.environ |= {"ACCELERATE_USE_CPU": "yes", "GLOO_SOCKET_IFNAME": "lo"}
     torch.distributed.init_process_group("gloo", init_method=f"file://{folder / 'meet'}", rank=rank, world_size=2)
-    found = trained(ToyLoader(quarters()[rank::2]), PLAN, folder / "run")
-    again = trained(ToyLoader(quarters()[rank::2]), PLAN, folder / "run")
-    torch.save((found, again), folder / f"{rank}.pt")
+    for kind in KINDS:
+        found = trained(kind, ToyLoader(quarters()[rank::2]), PLAN, folder / kind.__name__)
+        again = trained(kind, ToyLoader(quarters()[rank::2]), PLAN, folder / kind.__name__)
+        torch.save((found, again), folder / f"{kind.__name__}-{rank}.pt")
     torch.distributed.destroy_process_group()
 
 
-def test_two_processes_give_the_gradient_of_one(tmp_path: Path):
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory) -> Path:
+    """What two processes found, for every kind."""
+    made = tmp_path_factory.mktemp("two")
     # The children are forked from a process that has imported PyTorch once and computed nothing.
     multiprocessing.set_forkserver_preload(["torch._dynamo", "understudy.fit"])
-    mp.start_processes(process, args=(tmp_path,), nprocs=2, start_method="forkserver")
-    (one, _), (two, again) = (torch.load(tmp_path / f"{rank}.pt", weights_only=True) for rank in range(2))
-    alone = trained(ToyLoader(quarters()), replace(PLAN, accumulate=4))
+    mp.start_processes(process, args=(made,), nprocs=2, start_method="forkserver")
+    return made
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_two_processes_give_the_gradient_of_one(folder, kind):
+    (one, _), (two, again) = (torch.load(folder / f"{kind.__name__}-{rank}.pt", weights_only=True) for rank in range(2))
+    alone = trained(kind, ToyLoader(quarters()), replace(PLAN, accumulate=4))
     assert len(alone[0]) == len(one[0]) == 2, "the update in which nothing counts is skipped in both"
     for mine, theirs, expected in zip(one[0], two[0], alone[0], strict=True):
         torch.testing.assert_close(mine, theirs, rtol=0, atol=0)
