@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from corpus.made_sentiment import make_csd, make_raw, write_mmsa
 from understudy.corpus import Corpus, check, importers
 
 DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
@@ -76,11 +77,24 @@ RUNS = {
         lambda folder, out: importers.import_av_digits(folder, folder, out, seed=3),
         "recordings.tar",
     ),
+    "import_mmsa": (
+        lambda folder: write_mmsa(folder / "aligned_50.pkl"),
+        lambda folder, out: importers.import_mmsa(folder / "aligned_50.pkl", out, dataset="mosi"),
+        "aligned_50.pkl",
+    ),
+    "import_csd": (
+        make_csd,
+        lambda folder, out: importers.import_csd(
+            folder, out, labels="CMU_MOSI_Opinion_Labels.csd", dataset="mosi", split=folder / "split.csv"
+        ),
+        "CMU_MOSI_Opinion_Labels.csd",
+    ),
+    "import_raw": (make_raw, lambda folder, out: importers.import_raw(folder, out), "label.csv"),
 }
 
 
 @pytest.mark.parametrize("name", importers.__all__)
-@pytest.mark.filterwarnings("ignore:MOSI split", "ignore:.*equally many recordings")
+@pytest.mark.filterwarnings("ignore:MOSI split", "ignore:.*equally many recordings", "ignore:.*train/valid/test rows")
 def test_importer(tmp_path, name):
     make, run, file = RUNS[name]
     (tmp_path / "in").mkdir()
