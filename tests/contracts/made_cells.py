@@ -2,15 +2,18 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from io import BytesIO
 from typing import Any
 
+import av
 import numpy as np
 import torch
 
 from understudy import encoders
 from understudy.batch import Fields
+from understudy.encoders.clip import small_config
 from understudy.encoders.encoder import Encoder
-from understudy.prepare import Image, LogMel, Sequence, Table, Text, Vector
+from understudy.prepare import Frames, Image, LogMel, Sequence, Table, Text, Vector
 from understudy.prepare.cells import Cells, Kind
 from understudy.prepare.view import View
 
@@ -21,6 +24,7 @@ VIEWS: dict[str, Callable[[], View]] = {
     "Text": lambda: Text.bpe(vocabulary=300, max_tokens=8),
     "Image": lambda: Image((12, 10), 3),
     "LogMel": lambda: LogMel(1000, mels=8, max_seconds=0.2),
+    "Frames": lambda: Frames(3, size=16),
 }
 BERT = {
     "model_type": "bert",
@@ -39,6 +43,9 @@ ENCODERS: dict[str, tuple[str, Callable[[Any], Encoder]]] = {
     "TextTransformer": ("Text", lambda view: encoders.TextTransformer(view, width=16, depth=1)),
     "TextEncoder": ("Text", lambda view: encoders.TextEncoder(view, config=BERT)),
     "ImageConv": ("Image", encoders.ImageConv),
+    "VideoConv": ("Frames", lambda view: encoders.VideoConv(view, width=16, channels=(8, 16))),
+    "XClip": ("Frames", lambda view: encoders.XClip(view, config=small_config(view, model_type="xclip", width=16))),
+    "PlainClip": ("Frames", lambda view: encoders.PlainClip(view, config=small_config(view, model_type="clip", width=16))),
     "AudioConv": ("LogMel", lambda view: encoders.AudioConv(view, channels=(8, 16))),
 }
 WORDS = ["fine", "film", "bad", "plot", "good", "scene", "dull", "actor"]
@@ -64,8 +71,22 @@ def cells(kind: Kind, present: list[bool], *, seed: int = 0, filler: float = np.
         "text": lambda: " ".join(draw.choice(WORDS, draw.integers(1, 12))),
         "image": lambda: draw.integers(0, 256, (9, 7, 3), dtype=np.uint8),
         "audio": lambda: draw.uniform(-1, 1, draw.integers(20, 300)).astype(np.float32),
+        "video": lambda: clip(draw.integers(0, 256, (draw.integers(1, 9), 24, 32, 3), dtype=np.uint8)),
     }
     return Cells(kind, each(made[kind]), here)
+
+
+def clip(pictures: Any, *, container: str = "mp4", codec: str = "mpeg4", rate: int = 10, **options: str) -> bytes:
+    """A video file of pictures [T H W 3] with even sides. Not x264, whose bytes differ from call to call unless ultrafast."""
+    sink = BytesIO()
+    with av.open(sink, "w", format=container) as file:
+        stream = file.add_stream(codec, rate=rate, options={"threads": "1"} | options)
+        stream.height, stream.width = pictures.shape[1:3]
+        stream.pix_fmt = "yuv420p"
+        for picture in pictures:
+            file.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+        file.mux(stream.encode(None))
+    return sink.getvalue()
 
 
 def fitted(view: str) -> View:
