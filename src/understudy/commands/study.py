@@ -68,6 +68,7 @@ def distill(
     ensemble: Literal["no", "yes", "if better"] = "no",
     teachers_of: str = "",
     plain_of: str = "",
+    space: Literal["", "probabilities", "log_probabilities", "hidden"] = "",
     seeds: int = 5,
     out: Path = Path("runs/distill"),
 ) -> Answer:
@@ -88,6 +89,7 @@ def distill(
         ensemble: distil from the mean of all seeds' teachers.
         teachers_of: a finished run whose teachers are taken.
         plain_of: a finished run whose plain students are taken.
+        space: of a retrieval task, where the student's modalities meet.
         seeds: how many times each system is trained.
         out: folder of the run; the same command on the same folder goes on where it stopped.
     """
@@ -109,6 +111,7 @@ def distill(
         ensemble=ensemble,
         teachers_of=teachers_of,
         plain_of=plain_of,
+        space=space,
         seeds=seeds,
         out=out,
     )

@@ -44,7 +44,7 @@ def compare(
             )
     aligned, coverage = on_same_rows(systems)
     rows = {name: per_row(task, seeds) for name, seeds in aligned.items()}
-    groups = aligned["plain"][0].group
+    rows, groups = with_score(rows, aligned["plain"][0].group)
     scored = {name: [task.metrics(p.values, p.target) for p in seeds] for name, seeds in aligned.items()}
     sign = 1.0 if task.higher_is_better else -1.0
     gain = sign * paired(rows["distilled"], rows["plain"])
@@ -84,6 +84,12 @@ def on_same_rows(systems: Mapping[str, System]) -> tuple[dict[str, list[Predicti
 def per_row(task: Task, seeds: Sequence[Predictions]) -> Array:
     """The primary metric of every seed and row `[S N]`."""
     return np.stack([task.per_row(p.values.astype(np.float64), p.target) for p in seeds])
+
+
+def with_score(rows: Mapping[str, Array], groups: Array | None) -> tuple[dict[str, Array], Array | None]:
+    """Only the rows that every system has a score for: a search that nothing in the gallery is relevant to has none."""
+    known = np.all([np.isfinite(each).all(axis=0) for each in rows.values()], axis=0)
+    return {name: each[:, known] for name, each in rows.items()}, None if groups is None else groups[known]
 
 
 def paired(one: Array, other: Array) -> Array:

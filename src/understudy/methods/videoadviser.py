@@ -5,7 +5,8 @@ Paper: Wang, Zeng, Wada, Kurihara, "VideoAdviser", IEEE Access 2023, arXiv 2309.
 Differs: only the direction of the two steps and the players (a CLIP-based teacher with video-enhanced prompts, a text-only
 RoBERTa student) are the paper's; the forms of all losses, their weights, the stop-gradients, the class anchors, and joint or
 two-phase training are ours, as are distances in standardised units. Both steps need no label, so unlabelled rows carry them. A
-task of classes has no step 1: step 2 is then the KL divergence of the class logits (ours).
+task of classes has no step 1: step 2 is then the KL divergence of the class logits (ours); for retrieval, its form unknown,
+that is one such term a branch: a teacher over all modalities, students apart, in one space of classes (ours).
 Use when: a pretrained vision-language (or text) encoder can read class prompts, and the target is a number such as sentiment.
 Related: `kd` in two-phase mode without class prompts is step 2 with other weights.
 """
@@ -19,9 +20,10 @@ from torch import nn
 from understudy import objectives
 from understudy.batch import Batch, Output
 from understudy.methods.method import Method, Terms
-from understudy.model import Model, views_of
+from understudy.model import Model, branches_of, views_of
 from understudy.objectives.classes import Rule
 from understudy.objectives.kd import Distance
+from understudy.objectives.objective import together
 from understudy.prepare.view import Views, merge_views
 from understudy.prompts import PromptHead
 from understudy.task import Regression, Task
@@ -107,8 +109,8 @@ class VideoAdviser(Method):
         return merge_views(views_of(self.student), theirs)
 
     def forward(self, batch: Batch, part: str = "main") -> Terms:
-        student = self.play("student", batch)
-        terms = {"supervised": self.supervised(batch, student)}
+        played = [(seen, self.play("student", seen)) for _, seen in branches_of(self.student, batch)]
+        terms = {"supervised": together([self.supervised(seen, student) for seen, student in played])}
         if isinstance(self.teacher, Model):
             if not (self.w1 or self.w2 or self.w3 or self.w4):
                 return terms
@@ -116,7 +118,8 @@ class VideoAdviser(Method):
             terms |= self.inside(batch, teacher)
         else:
             teacher = self.teacher(batch)
-        return terms | ({"step2": self.step2(batch, student, teacher).times(self.w4)} if self.w4 else {})
+        step2 = [self.step2(seen, student, teacher) for seen, student in played] if self.w4 else []
+        return terms | ({"step2": together(step2).times(self.w4)} if self.w4 else {})
 
 
 class Lead(Method):

@@ -2,22 +2,25 @@
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 from zlib import crc32
 
 import torch
 
 from understudy import encoders
 from understudy.corpus import Corpus, Split
+from understudy.encoders.clip import Freeze, small_clip, small_xclip
 from understudy.encoders.encoder import Encoder
 from understudy.model import Model
 from understudy.prepare.catalogue import restore, view_for
 from understudy.prepare.cells import Kind
-from understudy.prepare.text import Text
+from understudy.prepare.video import Frames
 from understudy.prepare.view import View
-from understudy.task import Task, task_from_json
+from understudy.recipes.prompting import prompt_head, resolved
+from understudy.recipes.published import published_encoder, published_view, stored_features
+from understudy.task import Retrieval, Space, Task, task_from_json
 from understudy.whole import whole_file, write_json
 
 OWN: dict[Kind, dict[str, Callable[..., Encoder]]] = {
@@ -27,8 +30,11 @@ OWN: dict[Kind, dict[str, Callable[..., Encoder]]] = {
     "text": {"small": encoders.TextTransformer},
     "image": {"conv": encoders.ImageConv},
     "audio": {"conv": encoders.AudioConv},
+    "video": {"conv": encoders.VideoConv, "xclip": small_xclip, "clip": small_clip},
 }
-"""kind -> encoder names, the first one the default. For text any other name is a transformers folder or hub id."""
+"""kind -> encoder names, the first one the default. For text and video any other name is a transformers folder or hub id."""
+SMALL_FRAMES = Frames(size=64, jitter=False)
+"""Of video encoders that are not pretrained: frames that fit into memory, so that a clip is decoded once."""
 
 
 def own_encoder(name: str) -> bool:
@@ -42,14 +48,15 @@ def check_encoders(corpus: Corpus, named: Mapping[str, str]) -> None:
         if modality not in corpus.modalities:
             raise KeyError(f"an encoder is named for {modality!r}, but the corpus has {', '.join(corpus.modalities)}")
         kind = corpus.modalities[modality].kind
-        if kind != "text" and name not in OWN[kind]:
+        if name in OWN[kind]:
+            continue
+        if kind not in ("text", "video") and stored_features(corpus, modality) is None:
             raise ValueError(f"no {kind} encoder {name!r} for {modality}; choose from {', '.join(OWN[kind])}")
-        if name not in OWN[kind]:
-            try:
-                Text.pretrained(name)
-            except OSError as error:
-                reason = str(error).splitlines()[0]
-                raise ValueError(f"text encoder {name!r}: neither ours nor a transformers folder or hub id ({reason})") from None
+        try:
+            published_view(corpus, modality, name)
+        except OSError as error:
+            reason = str(error).splitlines()[0]
+            raise ValueError(f"{kind} encoder {name!r}: neither ours nor a transformers folder or hub id ({reason})") from None
 
 
 @dataclass(frozen=True)
@@ -57,6 +64,7 @@ class Blueprint:
     """A model before training: what it reads through which fitted views and encoders, and its sizes.
 
     configs: the transformers configuration of each encoder that is not ours, so that a trained one comes back without its source.
+    freeze: what never trains of a published video encoder. head: class prompts as `prompting.resolved` gives them; linear if empty.
     branches: as in `Model`.
     """
 
@@ -68,6 +76,8 @@ class Blueprint:
     width: int = 128
     dropout: float = 0.1
     modality_dropout: float = 0.0
+    freeze: Freeze = "tower"
+    head: Mapping[str, Any] = field(default_factory=dict)
     branches: Sequence[str] = ()
 
     def build(self, seed: int, *, weights: bool = True) -> Model:
@@ -80,16 +90,15 @@ class Blueprint:
             built = {m: self._encoder(m, weights) for m in self.encoders}
             options = {"width": self.width, "dropout": self.dropout, "modality_dropout": self.modality_dropout}
             options["branches"] = self.branches
-            return Model(self.task, built, name=self.name, **options)
+            widths = {m: encoder.width for m, encoder in built.items()}
+            head = prompt_head(self.task, self.head, widths, self.width, self.dropout, weights) if self.head else None
+            return Model(self.task, built, head=head, name=self.name, **options)
 
     def _encoder(self, modality: str, weights: bool) -> Encoder:
         view, name = self.views[modality], self.encoders[modality]
         if name in OWN[view.kind]:
             return OWN[view.kind][name](view, width=self.width, dropout=self.dropout)
-        assert isinstance(view, Text)
-        if not weights:
-            return encoders.TextEncoder(view, config=self.configs[modality])
-        return encoders.TextEncoder.pretrained(name, view)
+        return published_encoder(view, name, config=self.configs.get(modality), freeze=self.freeze, weights=weights)
 
     def save(self, folder: Path) -> None:
         """Writes `{name}.json` and the views' assets."""
@@ -102,6 +111,8 @@ class Blueprint:
             "width": self.width,
             "dropout": self.dropout,
             "modality_dropout": self.modality_dropout,
+            "freeze": self.freeze,
+            "head": dict(self.head),
             "branches": list(self.branches),
         }
         for modality, view in self.views.items():
@@ -123,6 +134,13 @@ class Blueprint:
         return Blueprint(**document | {"task": task_from_json(document["task"]), "views": views})
 
 
+def for_retrieval(drawn: Blueprint, branches: Sequence[str], *, space: Space | Literal[""], fused: bool) -> Blueprint:
+    """Of a model that searches between `branches`, each of which answers alone unless `fused`. space: the task's own if ""."""
+    assert isinstance(drawn.task, Retrieval)
+    task = replace(drawn.task, branches=tuple(branches), space=space or drawn.task.space)
+    return replace(drawn, task=task, branches=() if fused else tuple(branches))
+
+
 def draw(
     corpus: Corpus,
     split: Split,
@@ -131,19 +149,25 @@ def draw(
     name: str,
     named: Mapping[str, str],
     sizes: Mapping[str, Any],
+    head: Mapping[str, Any] | None = None,
 ) -> Blueprint:
     """The blueprint of a model over `modalities`: views and target scale fitted on the train rows of `split` alone.
 
-    named: modality -> encoder name; modalities without one take the default of their kind.
+    named: modality -> encoder name; modalities without one take the default of their kind, or what stored their features.
+    sizes: `width`, `dropout`, `modality_dropout` and `freeze`. head: what a user says of class prompts; a linear head when empty.
     """
     chosen, views, configs = {}, {}, {}
     for modality in modalities:
         kind = corpus.modalities[modality].kind
-        chosen[modality] = named.get(modality, next(iter(OWN[kind])))
-        own = chosen[modality] in OWN[kind]
-        view = view_for(corpus.modalities[modality]) if own else Text.pretrained(chosen[modality])
-        views[modality] = view.fit(corpus.cells(modality, split.train))
-        if not own:
-            configs[modality] = encoders.TextEncoder.pretrained(chosen[modality], views[modality], weights=False).config
+        stored = stored_features(corpus, modality)
+        chosen[modality] = named.get(modality, stored["encoder"] if stored else next(iter(OWN[kind])))
+        if chosen[modality] in OWN[kind]:
+            view = SMALL_FRAMES if kind == "video" else view_for(corpus.modalities[modality])
+            views[modality] = view.fit(corpus.cells(modality, split.train))
+        else:
+            view = published_view(corpus, modality, chosen[modality])
+            views[modality] = view.fit(corpus.cells(modality, split.train))
+            configs[modality] = published_encoder(views[modality], chosen[modality], weights=False).config
     task = corpus.task.fit(corpus.target[split.labelled])
-    return Blueprint(name=name, task=task, encoders=chosen, views=views, configs=configs, **sizes)
+    told = resolved(task, head or {}, modalities)
+    return Blueprint(name=name, task=task, encoders=chosen, views=views, configs=configs, head=told, **sizes)

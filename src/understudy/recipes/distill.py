@@ -16,11 +16,12 @@ from understudy.recipes.estimate import Estimate
 from understudy.recipes.job import Job
 from understudy.recipes.options import PLAN, SIZES, options_of, typed
 from understudy.recipes.run import Run, begin, load
+from understudy.task import Retrieval, Space, Task
 
 Choice = Literal["no", "yes", "if better"]
 TAKEN: dict[str, tuple[str, tuple[str, ...]]] = {
-    "teachers_of": ("teachers", ("split", "teacher", "teacher_encoders", "teacher_head", "sizes", "teacher_plan")),
-    "plain_of": ("plain students", ("split", "student", "encoders", "sizes", "plan")),
+    "teachers_of": ("teachers", ("split", "teacher", "teacher_encoders", "teacher_head", "sizes", "teacher_plan", "space")),
+    "plain_of": ("plain students", ("split", "student", "encoders", "sizes", "plan", "space")),
 }
 """What can be taken from another run, and the settings that must then be the same."""
 
@@ -42,6 +43,7 @@ def distill(
     ensemble: Choice = "no",
     teachers_of: Path | str = "",
     plain_of: Path | str = "",
+    space: Space | Literal[""] = "",
     seeds: int | Sequence[int] = 5,
     out: Path | str = "runs/distill",
     report: bool = True,
@@ -54,7 +56,8 @@ def distill(
     answers through, such as `classes` and `prompts`; a linear head when empty. sizes: `width`, `dropout`, `modality_dropout` of
     every model. plan: the student's, or what to change in the default one; teacher_plan: the same when None. ensemble: distil
     from the mean of all seeds' teachers; "if better" asks the validation rows. teachers_of, plain_of: finished runs whose
-    teachers and plain students are taken (same corpus, split, seeds, and settings of what is taken). report: also measure subsets
+    teachers and plain students are taken (same corpus, split, seeds, and settings of what is taken). space: of a retrieval task,
+    where its branches, the student's modalities, meet; the corpus's own when "". report: also measure subsets
     and costs and draw the page; a table over many runs does without.
     ValueError and KeyError say what cannot be done.
     """
@@ -62,6 +65,7 @@ def distill(
     rows = corpus.split(split or only_split(corpus))
     reads = {"student": tuple(student), "teacher": tuple(teacher) or tuple(corpus.modalities)}
     check_modalities(corpus, rows, reads)
+    check_retrieval(corpus.task, reads["student"], space)
     if ensemble == "if better" and not len(rows.valid):
         raise ValueError(f'ensemble "if better" asks the validation rows, and split {rows.name!r} has none; say "yes" or "no"')
     own, theirs = dict(encoders or {}), dict(encoders or {}) | dict(teacher_encoders or {})
@@ -88,6 +92,7 @@ def distill(
         "ensemble": ensemble,
         "teachers_of": str(teachers_of),
         "plain_of": str(plain_of),
+        "space": space,
         "seeds": seed_list(seeds),
     }
     for name in TAKEN:
@@ -129,12 +134,23 @@ def check_modalities(corpus: Corpus, split: Split, reads: Mapping[str, Sequence[
                     raise ValueError(f"no {part} row of split {split.name!r} has {modality!r}, which the {player} reads")
 
 
+def check_retrieval(task: Task, student: Sequence[str], space: str) -> None:
+    """ValueError for a student that has nothing to search in, or a space where nothing is searched."""
+    if not isinstance(task, Retrieval):
+        if space:
+            raise ValueError(f"space {space!r} given, but the task is a {task.kind}; it is for retrieval")
+        return
+    if len(student) < 2:
+        raise ValueError(f"retrieval searches from one modality into another, but the student has only {student[0]!r}; name two")
+    replace(task, branches=tuple(student), space=space or task.space)
+
+
 def check_taken(what: str, arguments: Mapping[str, Any], corpus: Corpus) -> None:
     """ValueError where the run that is to be taken from trained otherwise, or FileNotFoundError where there is none."""
     if not arguments[what]:
         return
     other, (players, names) = load(arguments[what]), TAKEN[what]
-    theirs = {"method": "kd", "options": {}, "teacher_head": {}} | other.settings["arguments"]
+    theirs = {"method": "kd", "options": {}, "teacher_head": {}, "space": ""} | other.settings["arguments"]
     for name in names:
         if theirs[name] != arguments[name]:
             raise ValueError(f"the {players} of {other.folder} were trained with another {name}; train them here instead")

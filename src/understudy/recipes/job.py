@@ -20,12 +20,13 @@ from understudy.methods import CATALOGUE, Method, Supervised
 from understudy.model import Model, views_of
 from understudy.plan import Plan
 from understudy.prepare.view import Views
-from understudy.recipes.blueprint import Blueprint, draw
+from understudy.recipes.blueprint import Blueprint, draw, for_retrieval
 from understudy.recipes.estimate import Estimate
 from understudy.recipes.evaluation import every_row
 from understudy.recipes.run import WEIGHTS, Run, load
 from understudy.report import write_report
 from understudy.store import write_store
+from understudy.task import Retrieval
 from understudy.teachers import Ensemble, Frozen, Stored, Teacher
 from understudy.whole import whole_folder, write_json
 
@@ -77,7 +78,10 @@ class Job:
     def blueprint(self, name: str, modalities: Sequence[str], named: Mapping[str, str]) -> Blueprint:
         """Saved with the run, so that it is drawn once and models come back without the corpus."""
         if not (self.run.folder / f"{name}.json").is_file():
-            draw(self.corpus, self.split, modalities, name=name, named=named, sizes=self.arguments["sizes"]).save(self.run.folder)
+            drawn = draw(self.corpus, self.split, modalities, name=name, named=named, sizes=self.arguments["sizes"])
+            if isinstance(drawn.task, Retrieval):
+                drawn = for_retrieval(drawn, self.arguments["student"], space=self.arguments["space"], fused=name == "teacher")
+            drawn.save(self.run.folder)
         return Blueprint.load(self.run.folder, name)
 
     def lead(self, teacher: Blueprint, seed: int) -> Model:

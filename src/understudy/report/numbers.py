@@ -19,8 +19,11 @@ SHARES = {
     "f1",
     "ece",
     "coverage",
+    "map",
 }
-COUNTS = {"n_has0", "n_non0"}
+COUNTS = {"n_has0", "n_non0", "left_out", "zero_norm"}
+OF_DIRECTIONS = {"map": "mAP", "recall@1": "R@1", "recall@5": "R@5", "recall@10": "R@10", "mean_rank": "mean rank"}
+"""Metrics that retrieval gives for each direction, as `map_image_to_text`."""
 LOWER_IS_BETTER = {"mae", "rmse", "nll", "ece"}
 LABELS = {
     "accuracy": "accuracy",
@@ -43,6 +46,9 @@ LABELS = {
     "f1": "F1",
     "n_has0": "rows has0",
     "n_non0": "rows non0",
+    "map": "mAP",
+    "left_out": "searches with nothing to find",
+    "zero_norm": "embeddings of length 0",
 }
 NONE = "–"
 MINUS = "−"
@@ -52,14 +58,23 @@ NARROW, FIXED = "\u202f", "\u00a0"
 
 def label(metric: str) -> str:
     """A metric's name in words."""
-    return LABELS.get(metric, metric)
+    what, way = directed(metric)
+    return f"{OF_DIRECTIONS[what]}, {way}" if way else LABELS.get(metric, metric)
+
+
+def directed(metric: str) -> tuple[str, str]:
+    """`map_image_to_text` as `map` and "image to text"; a metric of no direction as itself and ""."""
+    for what in OF_DIRECTIONS:
+        if metric.startswith(f"{what}_") and "_to_" in metric:
+            return what, metric.removeprefix(f"{what}_").replace("_to_", " to ")
+    return metric, ""
 
 
 def value(metric: str, number: float | int | None, *, digits: int = 2) -> str:
     """A metric's value with its unit: 76.43 %, 0.784; shares with `digits` decimals. A dash for nothing."""
     if number is None or not isfinite(number):
         return NONE
-    if metric in SHARES:
+    if metric in SHARES or directed(metric)[0].startswith(("map", "recall")):
         return f"{signed(100 * number, digits)}{NARROW}%"
     return whole(number) if metric in COUNTS else plain(number)
 

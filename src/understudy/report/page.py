@@ -18,6 +18,9 @@ TITLES = {
     "joint_teacher": "Teacher trained along",
 }
 
+TRUST = {"classification": draw.reliability_figure, "regression": draw.truth_figure}
+"""Kind of task -> whether its predictions can be trusted as they are; embeddings say nothing that could be true or false."""
+
 
 def write_report(run: Path) -> Path:
     """Write the page of a finished run from its files and return its path; it is replaced whole or not at all."""
@@ -104,8 +107,8 @@ def figures(run: Recorded) -> dict[str, Any]:
     """The drawings that the run's files allow; what is missing is None."""
     logged = any(log for logs in run.logs.values() for log in logs)
     predicted = any(run.predictions.values())
-    classes = run.results["task"]["kind"] == "classification"
-    trust = (draw.reliability_figure if classes else draw.truth_figure) if predicted else None
+    kind = run.results["task"]["kind"]
+    trust = TRUST.get(kind) if predicted else None
     curves, validated = draw.curves_figure(run) if logged else (None, False)
     return {
         "systems": draw.systems_figure(run),
@@ -113,7 +116,7 @@ def figures(run: Recorded) -> dict[str, Any]:
         "curves": curves,
         "validated": validated,
         "trust": trust(run) if trust else None,
-        "classes": classes,
+        "classes": kind == "classification",
     }
 
 

@@ -148,6 +148,8 @@ def cautions(run: Recorded) -> tuple[str, ...]:
     found = []
     if repeats(run) == 1:
         found.append("One training run of each system: another run may say otherwise.")
+    if run.results["task"]["kind"] == "retrieval" and "teacher" in run.systems:
+        found.append("The teacher sees both sides of a row even when it searches: its figure is an upper bound, not a search.")
     if run.results["coverage"] < 1:
         unseen = percent(1 - run.results["coverage"])
         found.append(f"{unseen} of the test rows lack what a system needs and are in none of these numbers.")
