@@ -93,7 +93,7 @@ def _parts(data: Any, label: str) -> dict[str, Part]:
 
 
 def _count(part: str, key: str, values: Any) -> int:
-    if not isinstance(values, (list, tuple, np.ndarray)) or np.ndim(values) == 0:
+    if not isinstance(values, (list, tuple, np.ndarray)) or (isinstance(values, np.ndarray) and not values.ndim):
         raise ValueError(f"{part}, {key}: expected an array or a list, found {type(values).__name__}")
     return len(values)
 

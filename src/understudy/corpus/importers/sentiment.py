@@ -54,8 +54,9 @@ def read_ids(given: Sequence[str]) -> tuple[str, list[str], list[str]]:
             if form == "video[clip]":
                 return form, list(given), videos
             return form, [f"{match['video']}_{match['clip']}" for match in found if match], videos
-    wrong = next(each for each in given if not any(pattern.fullmatch(each) for pattern in FORMS.values()) or each != given[0])
-    raise ValueError(f"id {wrong!r}: ids are all video_id$_$clip_id, all video_id_clip_id or all video_id[clip]")
+    wrong = [each for each in given if not any(pattern.fullmatch(each) for pattern in FORMS.values())]
+    which = f"id {wrong[0]!r}" if wrong else "ids of several forms"
+    raise ValueError(f"{which}: expected all video_id$_$clip_id, all video_id_clip_id or all video_id[clip]")
 
 
 def id_hash(ids: Sequence[str]) -> str:

@@ -33,7 +33,7 @@ def read_pickle(path: Path | str) -> Any:
             source.seek(0)
             return _Restricted(source, encoding="latin1").load()
     except (*FAULTS, MemoryError, RecursionError) as error:
-        raise ValueError(f"{path} is not a pickle that can be read: {error or type(error).__name__}") from None
+        raise ValueError(f"{path} is not a pickle that can be read: {str(error) or type(error).__name__}") from None
 
 
 def _scan(source: BufferedReader) -> None:
