@@ -16,6 +16,7 @@ from understudy.encoders.encoder import Encoder
 from understudy.model import Model
 from understudy.prepare.catalogue import restore, view_for
 from understudy.prepare.cells import Kind
+from understudy.prepare.stored import StoredFrames
 from understudy.prepare.video import Frames
 from understudy.prepare.view import View
 from understudy.recipes.prompting import prompt_head, resolved
@@ -33,6 +34,8 @@ OWN: dict[Kind, dict[str, Callable[..., Encoder]]] = {
     "video": {"conv": encoders.VideoConv, "xclip": small_xclip, "clip": small_clip},
 }
 """kind -> encoder names, the first one the default. For text and video any other name is a transformers folder or hub id."""
+NOTHING_TO_FIT = (Frames, StoredFrames)
+"""Views for which the train rows, gigabytes of video, need not be read."""
 SMALL_FRAMES = Frames(size=64, jitter=False)
 """Of video encoders that are not pretrained: frames that fit into memory, so that a clip is decoded once."""
 
@@ -64,8 +67,8 @@ class Blueprint:
     """A model before training: what it reads through which fitted views and encoders, and its sizes.
 
     configs: the transformers configuration of each encoder that is not ours, so that a trained one comes back without its source.
-    freeze: what never trains of a published video encoder. head: class prompts as `prompting.resolved` gives them; linear if empty.
-    branches: as in `Model`.
+    freeze: what never trains of a published video encoder. head: class prompts as `prompting.resolved` gives them; linear if
+    empty. branches: as in `Model`.
     """
 
     name: str
@@ -163,11 +166,10 @@ def draw(
         chosen[modality] = named.get(modality, stored["encoder"] if stored else next(iter(OWN[kind])))
         if chosen[modality] in OWN[kind]:
             view = SMALL_FRAMES if kind == "video" else view_for(corpus.modalities[modality])
-            views[modality] = view.fit(corpus.cells(modality, split.train))
         else:
             view = published_view(corpus, modality, chosen[modality])
-            views[modality] = view.fit(corpus.cells(modality, split.train))
-            configs[modality] = published_encoder(views[modality], chosen[modality], weights=False).config
+            configs[modality] = published_encoder(view, chosen[modality], weights=False).config
+        views[modality] = view.fit(corpus.cells(modality, split.train)) if not isinstance(view, NOTHING_TO_FIT) else view
     task = corpus.task.fit(corpus.target[split.labelled])
     told = resolved(task, head or {}, modalities)
     return Blueprint(name=name, task=task, encoders=chosen, views=views, configs=configs, head=told, **sizes)

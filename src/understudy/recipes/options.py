@@ -6,10 +6,11 @@ from dataclasses import fields
 from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin
 
+from understudy.encoders.clip import Freeze
 from understudy.methods import CATALOGUE
 from understudy.plan import Plan
 
-SIZES: dict[str, Any] = {"width": int, "dropout": float, "modality_dropout": float}
+SIZES: dict[str, Any] = {"width": int, "dropout": float, "modality_dropout": float, "freeze": Freeze}
 """Of every model of a run."""
 PLAN: dict[str, Any] = {each.name: each.type for each in fields(Plan)}
 

@@ -1,0 +1,56 @@
+"""Encoders that are not ours, by transformers folder or hub id: the view that each wants, and the encoder itself."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from understudy import encoders
+from understudy.corpus import Corpus
+from understudy.encoders.clip import Freeze, published_config, published_frames
+from understudy.encoders.encoder import Encoder
+from understudy.prepare.stored import StoredFrames
+from understudy.prepare.text import Text
+from understudy.prepare.video import Frames
+from understudy.prepare.view import View
+
+CLIPS = {"xclip": encoders.XClip, "clip": encoders.PlainClip}
+"""By transformers' `model_type`."""
+
+
+def published_view(corpus: Corpus, modality: str, name: str) -> View:
+    """The unfitted view of a published encoder, or of what one said of a video when its features were stored.
+
+    ValueError for a name that is neither ours nor published, FileNotFoundError for one that is nowhere.
+    """
+    kind = corpus.modalities[modality].kind
+    if kind == "text":
+        return Text.pretrained(name)
+    if kind == "video":
+        model_type = published_config(name).get("model_type")
+        if model_type not in CLIPS:
+            raise ValueError(f"{name} is a {model_type}; a video encoder is one of {', '.join(CLIPS)}")
+        return published_frames(name)
+    stored = stored_features(corpus, modality)
+    if stored is None or stored["encoder"] != name:
+        raise ValueError(f"no {kind} encoder {name!r}")
+    return StoredFrames(**stored["view"])
+
+
+def published_encoder(
+    view: View, name: str, *, config: Mapping[str, Any] | None = None, freeze: Freeze = "tower", weights: bool = True
+) -> Encoder:
+    """The encoder with its published weights; without `weights` its architecture alone, of `config`, or the published one."""
+    if isinstance(view, Text):
+        if config is None or weights:
+            return encoders.TextEncoder.pretrained(name, view, weights=weights)
+        return encoders.TextEncoder(view, config=config)
+    assert isinstance(view, Frames | StoredFrames)
+    known = config or published_config(name)
+    make = CLIPS[known["model_type"]]
+    return make.pretrained(name, view, freeze=freeze) if weights else make(view, config=known, freeze=freeze)
+
+
+def stored_features(corpus: Corpus, modality: str) -> dict[str, Any] | None:
+    """What `store_features` noted of a modality: the encoder's name and the state of its view; None for any other."""
+    noted = corpus.schema.about.get(f"{modality} features")
+    return None if noted is None else json.loads(noted)
