@@ -15,6 +15,7 @@ from understudy.recipes.blueprint import check_encoders, own_encoder
 from understudy.recipes.estimate import Estimate
 from understudy.recipes.job import Job
 from understudy.recipes.options import PLAN, SIZES, options_of, typed
+from understudy.recipes.prompting import check_head
 from understudy.recipes.run import Run, begin, load
 from understudy.task import Retrieval, Space, Task
 
@@ -73,7 +74,8 @@ def distill(
         check_encoders(corpus, named)
     plan = whole_plan(plan or {}, rows, theirs)
     chosen = method_options(method, options or {})
-    CATALOGUE[method].check(corpus.task, teacher_head or {}, **chosen)
+    head = check_head(corpus.task, teacher_head or {}, reads["teacher"])
+    CATALOGUE[method].check(corpus.task, head, **chosen)
     if ensemble != "no" and CATALOGUE[method].joint(**chosen):
         raise ValueError(f"ensemble {ensemble!r} given, but {method} trains the teacher beside the student; say ensemble 'no'")
     arguments = {
@@ -85,7 +87,7 @@ def distill(
         "options": chosen,
         "encoders": own,
         "teacher_encoders": theirs,
-        "teacher_head": dict(teacher_head or {}),
+        "teacher_head": head,
         "sizes": typed("a model", sizes or {}, SIZES),
         "plan": asdict(plan),
         "teacher_plan": asdict(teacher_plan or plan),

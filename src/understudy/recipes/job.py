@@ -78,7 +78,9 @@ class Job:
     def blueprint(self, name: str, modalities: Sequence[str], named: Mapping[str, str]) -> Blueprint:
         """Saved with the run, so that it is drawn once and models come back without the corpus."""
         if not (self.run.folder / f"{name}.json").is_file():
-            drawn = draw(self.corpus, self.split, modalities, name=name, named=named, sizes=self.arguments["sizes"])
+            head = self.arguments["teacher_head"] if name == "teacher" else {}
+            sizes = self.arguments["sizes"]
+            drawn = draw(self.corpus, self.split, modalities, name=name, named=named, sizes=sizes, head=head)
             if isinstance(drawn.task, Retrieval):
                 drawn = for_retrieval(drawn, self.arguments["student"], space=self.arguments["space"], fused=name == "teacher")
             drawn.save(self.run.folder)
