@@ -103,6 +103,11 @@ def test_everything_else_is_refused_by_name(tmp_path, monkeypatch, said, protoco
         b"\x80\x04\x82\x01.",  # an extension code
         b"\x80\x02]K\x01b.",  # state for a list
         b"\x80\x05\x97.",  # a buffer from outside
+        b"\x80\x04" + b"]" * 50000 + b"a" * 49999 + b".",  # lists in lists
+        pickle.dumps(np.array(["abc"]), protocol=4).replace(b"c\0\0\0", b"c\0\xff\0"),  # no such character
+        pickle.dumps(np.arange(4.0), protocol=4).replace(b"K\x04\x85", b"K\x05\x85"),  # five numbers, of which four are there
+        pickle.dumps(np.array(["a", "b"], object), protocol=4).replace(b"K\x02\x85", b"K\x03\x85"),
+        pickle.dumps(np.arange(4.0), protocol=4).replace(b"b.", b"0."),  # bytes of no array
     ],
 )
 def test_malformed_pickles_are_one_error(tmp_path, content):

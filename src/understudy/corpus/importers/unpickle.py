@@ -2,6 +2,7 @@
 
 import pickle
 import pickletools
+import sys
 from io import BufferedReader
 from pathlib import Path
 from typing import Any, Never, cast
@@ -31,7 +32,7 @@ def read_pickle(path: Path | str) -> Any:
         with path.open("rb") as source:
             _scan(source)
             source.seek(0)
-            return _Restricted(source, encoding="latin1").load()
+            return _plain(_Restricted(source, encoding="latin1").load(), {})
     except (*FAULTS, MemoryError, RecursionError) as error:
         raise ValueError(f"{path} is not a pickle that can be read: {str(error) or type(error).__name__}") from None
 
@@ -72,34 +73,77 @@ class _Dtype:
         self.value = self.value.newbyteorder("=" if order == "|" else order)
 
 
-class _Array(np.ndarray):
-    """An array whose state is checked before NumPy sees it."""
+class _Array:
+    """Stands in for an array until all is read: NumPy's own `__setstate__` crashes on some malformed states."""
+
+    __hash__ = None  # pyright: ignore
+    value: NDArray[Any] | None = None
 
     def __setstate__(self, state: Any) -> None:
-        version, shape, dtype, fortran, content = state
-        if not isinstance(dtype, _Dtype):
-            raise ValueError("it holds an array without a dtype")
+        _, shape, dtype, fortran, content = state
+        self.value = _array(content, dtype, shape, "F" if fortran else "C")
+
+
+def _array(content: Any, dtype: Any, shape: Any, order: str) -> NDArray[Any]:
+    """From the bytes of the file; objects stand in a list."""
+    if not isinstance(dtype, _Dtype) or not isinstance(shape, tuple) or not all(type(n) is int and n >= 0 for n in shape):
+        raise ValueError("it holds an array without a dtype or with an impossible shape")
+    if dtype.value.kind != "O":
         content = content.encode("latin1") if isinstance(content, str) else content
-        super().__setstate__((version, shape, dtype.value, bool(fortran), content))  # pyright: ignore
+        flat = np.frombuffer(content, dtype.value) if len(content) else np.zeros(0, dtype.value)
+        if flat.dtype.kind == "U" and (flat.view(np.dtype("u4").newbyteorder(flat.dtype.byteorder)) > sys.maxunicode).any():
+            raise ValueError("it holds an array of characters that do not exist")
+    else:
+        flat = np.empty(len(content), object)
+        for place, each in enumerate(content):
+            flat[place] = each
+    return flat.reshape(shape, order="F" if order == "F" else "C")
+
+
+def _plain(found: Any, done: dict[int, tuple[Any, Any]]) -> Any:
+    """The same with every stand-in replaced. done: what was seen, by identity, so that each is looked at once."""
+    if not isinstance(found, (list, dict, tuple, _Array, _Dtype)):
+        return found
+    if id(found) in done:
+        return done[id(found)][1]
+    done[id(found)] = found, found
+    if isinstance(found, list):
+        found[:] = [_plain(each, done) for each in found]
+        return found
+    if isinstance(found, dict):
+        found |= {key: _plain(each, done) for key, each in found.items()}
+        return found
+    if isinstance(found, tuple):
+        result: Any = tuple(_plain(each, done) for each in found)
+    else:
+        result = found.value
+        if result is None:
+            raise ValueError("it holds an array without content")
+        if isinstance(result, np.ndarray) and result.dtype.kind == "O":
+            for place, each in np.ndenumerate(result):
+                result[place] = _plain(each, done)
+    done[id(found)] = found, result
+    return result
 
 
 class _Placeholder:
     """numpy.ndarray, which files name and never call."""
 
 
-def _reconstruct(kind: Any, shape: Any, code: Any) -> NDArray[Any]:
+def _reconstruct(kind: Any, shape: Any, code: Any) -> _Array:
     if kind is not _Placeholder or shape != (0,):
         raise ValueError(f"it holds an array of {kind!r}, which is refused: only plain arrays are read")
-    return np.ndarray.__new__(_Array, (0,), np.int8)
+    return _Array()
 
 
-def _frombuffer(content: Any, dtype: _Dtype, shape: Any, order: str, *_: Any) -> NDArray[Any]:
-    return np.frombuffer(content, dtype.value).reshape(shape, order="F" if order == "F" else "C")
+def _frombuffer(content: Any, dtype: Any, shape: Any, order: str, *_: Any) -> _Array:
+    found = _Array()
+    found.value = _array(content, dtype, shape, order)
+    return found
 
 
-def _scalar(dtype: _Dtype, content: Any) -> Any:
-    content = content.encode("latin1") if isinstance(content, str) else content
-    return np.frombuffer(content, dtype.value, count=1)[0]
+def _scalar(dtype: Any, content: Any) -> Any:
+    return _array(content, dtype, (1,), "C")[0]
 
 
 def _encode(text: str, codec: str = "latin1") -> bytes:
