@@ -2,12 +2,10 @@
 
 import inspect
 import os
-import shutil
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from understudy.checkpoint import load_weights, remove, save_weights
@@ -23,12 +21,12 @@ from understudy.prepare.view import Views
 from understudy.recipes.blueprint import Blueprint, draw, for_retrieval
 from understudy.recipes.estimate import Estimate
 from understudy.recipes.evaluation import every_row
-from understudy.recipes.run import WEIGHTS, Run, load
+from understudy.recipes.run import WEIGHTS, Run, load, take
 from understudy.report import write_report
 from understudy.store import write_store
 from understudy.task import Retrieval
 from understudy.teachers import Ensemble, Frozen, Stored, Teacher
-from understudy.whole import whole_folder, write_json
+from understudy.whole import write_json
 
 WORKERS = min(4, os.cpu_count() or 1)
 """Processes that prepare what cannot be cached, such as frames drawn anew each epoch; no value depends on it."""
@@ -249,22 +247,6 @@ def method_of(arguments: Mapping[str, Any], student: Model, teacher: Teacher | M
     method = CATALOGUE[arguments["method"]]
     given = {"teacher": teacher} if "teacher" in inspect.signature(method).parameters else {}
     return method(student, **given, **arguments["options"])
-
-
-def take(source: Path, folder: Path) -> None:
-    """What another run trained: the same files, linked where the disk allows it, since none is ever changed in place."""
-    if not (source / WEIGHTS).is_file():
-        raise FileNotFoundError(f"{source} holds no trained model; finish that run first")
-    with whole_folder(folder) as partial:
-        shutil.copytree(source, partial, dirs_exist_ok=True, copy_function=link)
-
-
-def link(source: str, target: str) -> None:
-    """A second name for a file, or a copy of it on another disk."""
-    try:
-        os.link(source, target)
-    except OSError:
-        shutil.copy2(source, target)
 
 
 def say(words: str) -> None:

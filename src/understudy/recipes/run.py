@@ -1,7 +1,9 @@
 """Run: what one recipe left in a folder, and how it comes back."""
 
 import json
+import os
 import platform
+import shutil
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -15,7 +17,7 @@ from understudy.evaluate.compare import predictions_of, read_results
 from understudy.evaluate.predictions import Predictions
 from understudy.model import Model
 from understudy.recipes.blueprint import Blueprint
-from understudy.whole import write_json
+from understudy.whole import whole_folder, write_json
 
 VERSIONED = ("understudy", "torch", "numpy", "pyarrow", "transformers", "tokenizers")
 WEIGHTS = "model.safetensors"
@@ -125,3 +127,19 @@ def begin(folder: Path, *, recipe: str, arguments: Mapping[str, Any], corpus: Co
         raise ValueError(f"{folder} exists and holds no run; give another --out or remove it")
     write_json(folder / "run.json", settings)
     return Run(folder, settings)
+
+
+def take(source: Path, folder: Path) -> None:
+    """What another run trained: the same files, linked where the disk allows it, since none is ever changed in place."""
+    if not (source / WEIGHTS).is_file():
+        raise FileNotFoundError(f"{source} holds no trained model; finish that run first")
+    with whole_folder(folder) as partial:
+        shutil.copytree(source, partial, dirs_exist_ok=True, copy_function=link)
+
+
+def link(source: str, target: str) -> None:
+    """A second name for a file, or a copy of it on another disk."""
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copy2(source, target)

@@ -1,0 +1,135 @@
+"""videoadviser: the ablation of the method's two steps, {no distillation, step 2 only, steps 1 and 2} x class prompts x modes."""
+
+from collections.abc import Mapping, Sequence
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+from understudy.corpus import Corpus
+from understudy.evaluate.compare import compare_runs
+from understudy.recipes.distill import distill
+from understudy.recipes.join import join
+from understudy.recipes.run import Run, load
+from understudy.whole import write_json
+
+STEPS: dict[str, dict[str, float]] = {"step 2": {"w3": 0.0}, "steps 1+2": {}}
+"""What switches step 1 off, and nothing."""
+MODES = ("two_phase", "joint")
+NONE = "no distillation"
+
+
+def ablation(
+    corpus: Corpus | Path | str,
+    *,
+    student: Sequence[str],
+    heads: Mapping[str, Mapping[str, Any]],
+    options: Mapping[str, Any] | None = None,
+    teachers_of: Path | str = "",
+    seeds: int | Sequence[int] = 5,
+    out: Path | str = "runs/videoadviser",
+    **asked: Any,
+) -> dict[str, Any]:
+    """Every cell as a run of its own below `out`, and one table of all in `out`/ablation.json; the same call resumes.
+
+    heads: name -> `teacher_head`, e.g. `{"2": {"classes": 2}, "7": {"classes": 7}}`. options: of the method in every cell. asked:
+    all else that `distill` takes. The plain student is trained once, the teachers alone once for each head and set of steps;
+    with `teachers_of`, the `out` of an ablation with another student, they are taken from there.
+    """
+    runs = cells(
+        corpus, student=student, heads=heads, options=options, teachers_of=teachers_of, seeds=seeds, out=Path(out), **asked
+    )
+    document = table(runs)
+    write_json(Path(out) / "ablation.json", document)
+    return document
+
+
+def cells(
+    corpus: Corpus | Path | str,
+    *,
+    heads: Mapping[str, Mapping[str, Any]],
+    options: Mapping[str, Any] | None,
+    teachers_of: Path | str,
+    out: Path,
+    **asked: Any,
+) -> dict[tuple[str, str, str], Run]:
+    """(steps, head, mode) -> its run; each teacher and the plain student are trained where they are first needed."""
+    found: dict[tuple[str, str, str], Run] = {}
+    first: Path | str = ""
+    for head, settings in heads.items():
+        for steps, weights in STEPS.items():
+            taught: Path | str = Path(teachers_of) / folder(steps, head, "two_phase") if teachers_of else ""
+            for mode in MODES:
+                run = distill(
+                    corpus,
+                    method="videoadviser",
+                    options=dict(options or {}) | weights | {"mode": mode},
+                    teacher_head=settings,
+                    teachers_of=taught,
+                    plain_of=first,
+                    out=out / folder(steps, head, mode),
+                    report=False,
+                    **asked,
+                )
+                found[steps, head, mode] = run
+                first, taught = first or run.folder, taught or run.folder
+    return found
+
+
+def join_ablations(parts: Sequence[Path | str], *, heads: Sequence[str], out: Path | str) -> dict[str, Any]:
+    """The table of ablations that differ in their seeds alone, joined cell by cell below `out`."""
+    found = {}
+    for head, steps, mode in product(heads, STEPS, MODES):
+        cell = Path(out) / folder(steps, head, mode)
+        done = (cell / "results.json").is_file()
+        found[steps, head, mode] = load(cell) if done else join([Path(part) / cell.name for part in parts], cell)
+    document = table(found)
+    write_json(Path(out) / "ablation.json", document)
+    return document
+
+
+def folder(steps: str, head: str, mode: str) -> str:
+    """The name of a cell's folder: two_phase-7-steps1+2."""
+    return f"{mode}-{head}-{steps.replace(' ', '')}"
+
+
+def table(runs: Mapping[tuple[str, str, str], Run]) -> dict[str, Any]:
+    """One row a cell: scores over seeds, and the paired verdict against the plain student, adjusted by Holm over the table."""
+    results = {cell: run.results for cell, run in runs.items()}
+    first = next(iter(results.values()))
+    metric = first["metric"]["name"]
+    plain = {"cell": NONE, "score": first["systems"]["plain"]["metrics"][metric]}
+    rows = [plain]
+    for (cell, found), entry in zip(results.items(), compare_runs([run.folder for run in runs.values()]), strict=True):
+        systems = {name: system["metrics"][metric] for name, system in found["systems"].items()}
+        steps, head, mode = cell
+        row = {"cell": f"{steps}, {head} classes, {mode}", "steps": steps, "head": head, "mode": mode}
+        rows.append(row | {"score": systems["distilled"], "comparison": entry["comparison"]} | beside(systems))
+    return {"metric": first["metric"], "rows": rows, "split": first["split"], "selection": first["selection"]}
+
+
+def beside(systems: Mapping[str, Any]) -> dict[str, Any]:
+    """The teachers of a cell: alone, and where it trained along."""
+    return {name: systems[name] for name in ("teacher", "joint_teacher") if name in systems}
+
+
+def table_lines(document: Mapping[str, Any]) -> list[list[str]]:
+    """The table for people: a heading, then cell, teacher, student, difference with its interval, p, verdict, eps_min."""
+    name = document["metric"]["name"]
+    lines = [["cell", f"teacher {name}", f"student {name}", "difference to plain", "p (Holm)", "verdict", "ASO eps_min"]]
+    for row in document["rows"]:
+        taught = row.get("joint_teacher") or row.get("teacher")
+        shown = [row["cell"], spread(taught) if taught else "", spread(row["score"])]
+        lines.append([*shown, *(judged(row["comparison"]) if "comparison" in row else [""] * 4)])
+    return lines
+
+
+def judged(found: Mapping[str, Any]) -> list[str]:
+    """Difference, adjusted p, verdict after adjustment, and almost stochastic order."""
+    interval = f"{found['difference']:+.4f} [{found['low']:+.4f}, {found['high']:+.4f}]"
+    order = f"{found['aso']['eps_min']:.2f}" if found["aso"] else ""
+    return [interval, f"{found['p_holm']:.2g}", found["verdict_holm"], order]
+
+
+def spread(found: Mapping[str, Any]) -> str:
+    """Mean and deviation over seeds."""
+    return f"{found['mean']:.3f}" + (f" ± {found['std']:.3f}" if found["std"] is not None else "")
