@@ -10,6 +10,7 @@ from understudy.prepare.audio import LogMel
 from understudy.prepare.cells import Cells, Modality
 from understudy.prepare.image import Image
 from understudy.prepare.standardisation import Standardisation
+from understudy.prepare.video import Frames
 from understudy.task import Task
 
 Array = NDArray[Any]
@@ -22,13 +23,13 @@ def features(cells: Cells, modality: Modality) -> Array:
     """One block of plain features `[N D]`: standardised, absent rows 0 with a presence column, and of total variance about 1.
 
     vector, table: as they are, categories one-hot (the 50 most frequent), missing numbers marked. text: TF-IDF of words and
-    pairs, reduced to 100 directions. sequence, audio (log-mel): mean of each third, deviation, length. image: 8 x 8 pixels.
-    No label is used.
+    pairs, reduced to 100 directions. sequence, audio (log-mel): mean of each third, deviation, length. image: 8 x 8 pixels;
+    video: the same of the middle of each third. No label is used.
     """
     if not cells.present.any():
         return np.zeros((len(cells), 1))
     here = cells.take(np.flatnonzero(cells.present))
-    raw = {"vector": vector, "table": table, "text": text, "sequence": sequence, "image": image}
+    raw = {"vector": vector, "table": table, "text": text, "sequence": sequence, "image": image, "video": video}
     block = audio(here, modality.rate) if cells.kind == "audio" else raw[cells.kind](here)
     full = np.zeros((len(cells), block.shape[1] + 1))
     full[cells.present, :-1] = Standardisation.fit([block]).apply(block) / np.sqrt(block.shape[1])
@@ -94,6 +95,11 @@ def summary(steps: Array) -> Array:
 def image(cells: Cells) -> Array:
     """Small pictures, flat."""
     return Image((8, 8)).fit(cells).prepare(cells)["values"].reshape(len(cells), -1)
+
+
+def video(cells: Cells) -> Array:
+    """A small picture from the middle of each third, flat."""
+    return Frames(frames=THIRDS, size=8).prepare(cells)["values"].reshape(len(cells), -1)
 
 
 def folds_of(groups: Array, *, folds: int, seed: int) -> Array:

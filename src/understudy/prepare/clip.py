@@ -5,7 +5,7 @@ a header lies, and time by a clock in the file that libav reads from, so that a 
 """
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from io import BytesIO
@@ -91,17 +91,32 @@ class Timeline:
     end: int
     base: float
 
+    @staticmethod
+    def of(ends: Mapping[int, int], seek: Mapping[int, int], base: float) -> "Timeline":
+        """ends: when each picture is shown -> when it ends, or that again where the file does not say; seek: of the keyframes."""
+        at, keys = np.array(sorted(ends), dtype=np.int64), np.array(sorted(seek), dtype=np.int64)
+        end = max(ends.values())
+        if end == at[-1] and len(at) > 1:
+            end = int(at[-1] + np.median(np.diff(at)))
+        return Timeline(at, keys, np.array([seek[key] for key in keys.tolist()], dtype=np.int64), end, base)
+
     def shown(self, places: NDArray[np.float64]) -> NDArray[np.int64]:
         """`at` of what is shown at these places in [0, 1) of the clip."""
         moments = self.at[0] + places * (self.end - self.at[0])
         return self.at[np.clip(np.searchsorted(self.at, moments, side="right") - 1, 0, None)]
+
+    def by_keyframe(self, chosen: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:
+        """The chosen pictures in runs that need the same keyframe."""
+        place = np.searchsorted(self.keyframes, chosen, side="right")
+        for key in np.unique(place):
+            yield chosen[place == key]
 
 
 def probe_video(content: bytes, *, limits: Limits = LIMITS) -> Facts:
     """Facts of a video file's bytes, from its packets and its first picture; ValueError for one that has no picture."""
     with opened(content, limits) as (container, stream, clock):
         line, played = timeline(container, stream, clock, limits)
-        first = next(iter(decoded(container, stream, clock, line, {int(line.at[0])}, int(line.at[0])).values()), None)
+        first = next(iter(decoded(container, stream, clock, line, line.at[:1]).values()), None)
         if first is None:
             raise ValueError("no picture can be decoded")
         stated = 0.0 if container.duration is None else container.duration / 1e6
@@ -111,7 +126,7 @@ def probe_video(content: bytes, *, limits: Limits = LIMITS) -> Facts:
             frames=len(line.at),
             width=first.width,
             height=first.height,
-            rotation=first.rotation,
+            rotation=round(first.rotation),
             fps=len(line.at) / shown if len(line.at) > 1 else 0.0,
             has_audio=bool(container.streams.audio),
             complete=played > 0.9 * stated - 0.5,
@@ -129,12 +144,16 @@ def pictures_at(
 
     A picture that cannot be decoded is replaced by the nearest that can; ValueError where none can.
     """
+    from av.stream import Discard
+
     with opened(content, limits) as (container, stream, clock):
+        for each in container.streams.audio:
+            each.discard = Discard.all
         line, _ = timeline(container, stream, clock, limits)
         chosen = line.shown(places)
         kept: dict[int, NDArray[np.uint8]] = {}
-        for start, wanted in by_keyframe(line, np.unique(chosen)):
-            for at, frame in decoded(container, stream, clock, line, wanted, start).items():
+        for run in line.by_keyframe(np.unique(chosen)):
+            for at, frame in decoded(container, stream, clock, line, run).items():
                 kept[at] = keep(upright(frame))
         if not kept:
             raise ValueError("no picture can be decoded")
@@ -149,9 +168,9 @@ def opened(content: bytes, limits: Limits) -> "Iterator[tuple[InputContainer, Vi
     from av.error import FFmpegError
     from av.stream import Discard
 
-    clock = TimedFile(content, limits.patience)
     if not content:
         raise ValueError("the file is empty")
+    clock = TimedFile(content, limits.patience)
     try:
         with av.open(clock, mode="r", options={"format_whitelist": CONTAINERS}) as container:
             videos = [each for each in container.streams.video if not each.disposition & each.disposition.attached_pic]
@@ -162,13 +181,13 @@ def opened(content: bytes, limits: Limits) -> "Iterator[tuple[InputContainer, Vi
             if context.width * context.height > limits.pixels:
                 raise ValueError(f"pictures of {context.width} x {context.height}; at most {limits.megapixels:g} megapixels")
             for each in container.streams:
-                if each.type not in ("video", "audio"):
+                if each is not stream and each.type != "audio":
                     each.discard = Discard.all
             context.options = {"max_pixels": str(limits.pixels)}
             context.thread_count = 1
             yield container, stream, clock
     except (FFmpegError, OSError, MemoryError, OverflowError) as error:
-        raise ValueError(f"it is not a readable video: {error}") from None
+        raise ValueError(getattr(error, "strerror", None) or str(error) or type(error).__name__) from None
 
 
 def moment(packet: "Packet | VideoFrame") -> int | None:
@@ -177,74 +196,80 @@ def moment(packet: "Packet | VideoFrame") -> int | None:
 
 
 def timeline(container: "InputContainer", stream: "VideoStream", clock: TimedFile, limits: Limits) -> tuple[Timeline, float]:
-    """The pictures' times, from the packets without decoding any; and the seconds after which all streams have ended."""
+    """The pictures' times, from the packets without decoding any; and for how many seconds the streams play."""
     from av.error import FFmpegError
 
     at: dict[int, int] = {}
     keyframes: dict[int, int] = {}
-    played, end, base = 0.0, 0, float(stream.time_base or 1)
-    try:
+    played: dict[int, tuple[int, int]] = {}
+    with suppress(FFmpegError):  # A file cut short: what came before is there.
         for packet in container.demux():
             when = moment(packet)
             if when is None or not packet.size:
                 continue
             clock.check()
-            lasts = packet.duration or 0
-            played = max(played, float((when + lasts) * packet.time_base))
-            if packet.stream is not stream or packet.is_discard:
-                continue
-            at[when], end = lasts, max(end, when + lasts)
-            if packet.is_keyframe:
-                keyframes[when] = when if packet.dts is None else min(when, packet.dts)
-    except FFmpegError:
-        pass  # A file cut short: what came before is there.
+            ends = when + (packet.duration or 0)
+            low, high = played.get(packet.stream_index, (when, ends))
+            played[packet.stream_index] = min(low, when), max(high, ends)
+            if packet.stream_index == stream.index and not packet.is_discard:
+                at[when] = ends
+                if packet.is_keyframe:
+                    keyframes[when] = when if packet.dts is None else min(when, packet.dts)
     if not at:
         raise ValueError("it holds no picture")
-    times, keys = np.array(sorted(at)), np.array(sorted(keyframes), dtype=np.int64)
-    if not at[times[-1]] and len(times) > 1:
-        end = int(times[-1] + np.median(np.diff(times)))
-    line = Timeline(times, keys, np.array([keyframes[key] for key in keys.tolist()], dtype=np.int64), end, base)
-    seconds = (line.end - int(times[0])) * line.base
+    line = Timeline.of(at, keyframes, float(stream.time_base or 1))
+    seconds = (line.end - int(line.at[0])) * line.base
     if seconds > limits.longest:
         raise ValueError(f"it lasts {seconds:.0f} seconds; at most {limits.longest:g}")
-    return line, played
-
-
-def by_keyframe(line: Timeline, chosen: NDArray[np.int64]) -> Iterator[tuple[int, set[int]]]:
-    """The chosen pictures in runs that need the same keyframe, each with where to seek."""
-    place = np.searchsorted(line.keyframes, chosen, side="right") - 1
-    for key in np.unique(place):
-        yield int(line.at[0] if key < 0 else line.seek[key]), set(chosen[place == key].tolist())
+    bases = {index: float(container.streams[index].time_base or 1) for index in played}
+    began = min(low * bases[index] for index, (low, _) in played.items())
+    return line, max(high * bases[index] for index, (_, high) in played.items()) - began
 
 
 def decoded(
-    container: "InputContainer", stream: "VideoStream", clock: TimedFile, line: Timeline, wanted: set[int], start: int
+    container: "InputContainer", stream: "VideoStream", clock: TimedFile, line: Timeline, run: NDArray[np.int64]
 ) -> "dict[int, VideoFrame]":
-    """The wanted pictures, decoded from the keyframe at `start`; what is damaged is missing, or stands in for nothing else."""
+    """The pictures of a run that needs one keyframe, by when they are shown; those that are damaged are missing."""
     from av.error import FFmpegError
 
     found: dict[int, VideoFrame] = {}
-    open_ = set(wanted)
+    wanted = set(run.tolist())
+    ahead = set(wanted)
 
-    def take(frames: "Sequence[VideoFrame]") -> None:
+    def take(frames: "Iterable[VideoFrame]") -> None:
         for frame in frames:
             when = moment(frame)
-            if when in wanted:
+            if when is not None and when in wanted:
                 found[when] = frame
 
-    container.seek(start, stream=stream)
-    for packet in container.demux(stream):
+    for packet in packets_from(container, stream, line, int(run[0])):
         clock.check()
-        try:
+        when = moment(packet)
+        # Pictures that no other needs are skipped unless they are asked for.
+        stream.codec_context.skip_frame = "DEFAULT" if when in wanted else "NONREF"
+        with suppress(FFmpegError):
             take(packet.decode())
-        except FFmpegError:
-            continue
-        open_.discard(moment(packet))
-        if not open_:
+        ahead.discard(when)
+        if not ahead:
             break
     with suppress(FFmpegError):
         take(stream.codec_context.decode(None))
     return found
+
+
+def packets_from(container: "InputContainer", stream: "VideoStream", line: Timeline, wanted: int) -> "Iterator[Packet]":
+    """Packets from the keyframe that this picture needs; from the beginning where seeking goes too far."""
+    key = int(np.searchsorted(line.keyframes, wanted, side="right")) - 1
+    starts = [line.seek[key], line.seek[0]] if key >= 0 else [line.at[0]]
+    for start in starts:
+        container.seek(int(start), stream=stream)
+        packets = container.demux(stream)
+        first = next(packets, None)
+        when = None if first is None else moment(first)
+        if first is not None and (when is None or when <= wanted):
+            yield first
+            yield from packets
+            return
 
 
 def upright(frame: "VideoFrame") -> "Image":

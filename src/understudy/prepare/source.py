@@ -61,7 +61,7 @@ def cells_from_table(
         return vector_cells(columns[0], [*np.stack([column.numbers() for column in columns], axis=1)], modality)
     if len(columns) > 1:
         raise ValueError(f"modality {name!r} of kind {modality.kind!r} is read from one column; got {', '.join(wanted)}")
-    return READ[modality.kind](columns[0], modality, Path(folder), reader or MediaReader())
+    return READ[modality.kind](columns[0], modality, Path(folder), reader or MediaReader(isolated=False))
 
 
 def table_cells(columns: list[Column], modality: Modality) -> Cells:

@@ -39,7 +39,7 @@ def fields(modality: Modality, columns: tuple[str, ...]) -> list[str]:
     match modality.kind:
         case "text":
             return [box("text", [c], c, '<textarea rows="4"></textarea>') for c in columns]
-        case "image" | "audio":
+        case "image" | "audio" | "video":
             return [box("file", [c], c, f'<input type="file" accept="{modality.kind}/*">') for c in columns]
         case "table":
             numbers = {c for c in columns if modality.columns.get(c) == "number"}

@@ -13,7 +13,7 @@ from understudy.artifact.predict import Artifact
 from understudy.prepare.source import source_columns
 
 Row = dict[str, Any]
-MEDIA = ("image", "audio")
+MEDIA = ("image", "audio", "video")
 NUMBERS = ("vector", "sequence")
 
 

@@ -97,6 +97,8 @@ def import_table(
     for name, spec in settings["modalities"].items():
         modality = _modality(name, spec, source, said)
         cells[name] = cells_from_table(source.table, name, modality, folder=Path(path).parent, reader=reader)
+        if reader.errors and not cells[name].present.any():
+            raise ValueError(f"modality {name!r}: no file can be read; the first: {reader.errors[0]}")
         described[name] = replace(modality, width=_width(cells[name]) or modality.width)
     rows = source.table.num_rows
     ids = columns["id"].categories() if "id" in columns else np.array([f"row-{row}" for row in range(1, rows + 1)], object)

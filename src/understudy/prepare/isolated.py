@@ -1,0 +1,127 @@
+"""Decoding files of strangers in a process of its own: one that hangs, crashes or grows is ended, and only its file is lost.
+
+This module is both sides: imported, `Isolated` asks; run as a program, it answers requests on its standard input, each a line
+of JSON, with a line of JSON and the samples of the sound behind it.
+"""
+
+import json
+import subprocess
+import sys
+import threading
+import weakref
+from dataclasses import asdict
+from pathlib import Path
+from subprocess import DEVNULL, PIPE
+from typing import IO, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from understudy.prepare.clip import Limits
+from understudy.prepare.media import read_audio, read_video
+
+GRACE = 10.0
+"""Seconds beyond a clip's patience after which the process is ended: libav must be in a loop that reads nothing."""
+MEMORY = 8 * 2**30
+"""Bytes of address space that the process may take, where the system can limit it."""
+
+
+class Isolated:
+    """Decodes in a process that starts with the first file, and again after one that it did not survive."""
+
+    def __init__(self, limits: Limits, *, grace: float = GRACE) -> None:
+        self.limits, self.grace = limits, grace
+        self._child: subprocess.Popen[bytes] | None = None
+
+    def check_video(self, path: Path) -> None:
+        """ValueError or FileNotFoundError where `read_video` would raise it, or where decoding did not end well."""
+        self._ask(path, {"kind": "video"})
+
+    def audio(self, path: Path, rate: int) -> NDArray[np.float32]:
+        """As `read_audio`."""
+        return np.frombuffer(self._ask(path, {"kind": "audio", "rate": rate}), dtype=np.float32)
+
+    def _ask(self, path: Path, request: dict[str, Any]) -> bytes:
+        child = self._started()
+        assert child.stdin is not None
+        assert child.stdout is not None
+        timer = threading.Timer(self.limits.patience + self.grace, child.kill)
+        timer.start()
+        try:
+            child.stdin.write(json.dumps(request | {"path": str(path), "limits": asdict(self.limits)}).encode() + b"\n")
+            child.stdin.flush()
+            line = child.stdout.readline()
+            answer = json.loads(line) if line.endswith(b"\n") else {}
+            content = child.stdout.read(answer.get("bytes", 0))
+        except BrokenPipeError:
+            answer, content = {}, b""
+        finally:
+            timer.cancel()
+        if not answer or len(content) < answer.get("bytes", 0):
+            raise ValueError(f"{path} is not readable: {self._ended(child)}")
+        if "error" in answer:
+            raise (FileNotFoundError if answer["missing"] else ValueError)(answer["error"])
+        return content
+
+    def _started(self) -> "subprocess.Popen[bytes]":
+        if self._child is None:
+            command = [sys.executable, "-m", "understudy.prepare.isolated"]
+            self._child = subprocess.Popen(command, stdin=PIPE, stdout=PIPE, stderr=DEVNULL)
+            weakref.finalize(self, end, self._child)
+        return self._child
+
+    def _ended(self, child: "subprocess.Popen[bytes]") -> str:
+        """Why the process is gone; the next file gets a new one."""
+        self._child = None
+        code = child.wait()
+        end(child)
+        if code == -9:
+            return f"decoding it did not end within {self.limits.patience + self.grace:g} seconds, or took all memory"
+        return f"the decoder crashed on it (exit status {code})"
+
+
+def end(child: "subprocess.Popen[bytes]") -> None:
+    """Nothing is left of it."""
+    child.kill()
+    child.wait()
+    for pipe in (child.stdin, child.stdout):
+        if pipe is not None and not pipe.closed:
+            try:
+                pipe.close()
+            except BrokenPipeError:  # What was never read by a process that is gone.
+                continue
+
+
+def answer(request: dict[str, Any], out: IO[bytes]) -> None:
+    """One request's."""
+    path, limits = Path(request["path"]), Limits(**request["limits"])
+    content = b""
+    try:
+        if request["kind"] == "video":
+            read_video(path, limits=limits)
+        else:
+            content = read_audio(path, request["rate"], limits=limits).tobytes()
+        said: dict[str, Any] = {"bytes": len(content)}
+    except (ValueError, FileNotFoundError) as error:
+        said = {"error": str(error), "missing": isinstance(error, FileNotFoundError)}
+    except MemoryError:
+        said = {"error": f"{path} is not readable: it needs more than {MEMORY / 2**30:g} GiB of memory", "missing": False}
+    out.write(json.dumps(said).encode() + b"\n" + content)
+    out.flush()
+
+
+def main() -> None:
+    """Answer until there are no more requests."""
+    if sys.platform == "linux":
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    # What a library prints must not stand between answers.
+    out, sys.stdout = sys.stdout.buffer, sys.stderr
+    for line in sys.stdin.buffer:
+        answer(json.loads(line), out)
+
+
+if __name__ == "__main__":
+    main()
