@@ -24,6 +24,8 @@ def summary(run: Run) -> str:
         found = system["metrics"][metric]
         spread = f" [{found['low']:.4f}, {found['high']:.4f}]" if found["low"] is not None else ""
         lines.append(f"{name:10s} {'+'.join(system['modalities']):32s} {system['parameters']:10,d}  {found['mean']:.4f}{spread}")
+    spoken = {name: sentiment_line(system["metrics"]) for name, system in results["systems"].items()}
+    lines += [f"{name:10s} {line}" for name, line in spoken.items() if line]
     found, share = results["comparison"], results["recovered_share"]
     interval = f"[{found['low']:+.4f}, {found['high']:+.4f}], p = {found['p']:.2g}"
     order = f"; almost stochastic order: eps_min {found['aso']['eps_min']:.2f}" if found.get("aso") else ""
@@ -33,6 +35,29 @@ def summary(run: Run) -> str:
             f"recovered share of the teacher's advantage: {share['value']:.2f} [{share['low']:.2f}, {share['high']:.2f}]"
         )
     return "\n".join([*lines, f"report: {run.report}"])
+
+
+def sentiment_line(metrics: Mapping[str, Mapping[str, Any]]) -> str:
+    """Scores as the sentiment literature prints them, mean and standard deviation over seeds; empty for another task.
+
+    Accuracy and F1 in percent with 2 decimals, has0 / non0 with the rows of each; MAE and Corr with 3.
+    """
+
+    def said(name: str) -> str:
+        factor, digits = (1, 3) if name in ("mae", "corr") else (100, 2)
+        mean, std = metrics[name]["mean"], metrics[name]["std"]
+        if mean is None:
+            return "none"
+        return f"{factor * mean:.{digits}f}" + ("" if std is None else f" ± {factor * std:.{digits}f}")
+
+    ends = ["MAE " + said("mae"), "Corr " + said("corr")] if "corr" in metrics else []
+    if "acc3" in metrics:
+        return ", ".join([*(f"Acc-{n} {said(f'acc{n}')}" for n in (2, 3, 5)), "F1 " + said("f1"), *ends])
+    if "acc2_has0" not in metrics:
+        return ""
+    rows = " / ".join(f"{metrics[name]['mean']:.0f}" for name in ("n_has0", "n_non0"))
+    both = {name: f"{said(f'{key}_has0')} / {said(f'{key}_non0')}" for name, key in (("Acc-2", "acc2"), ("F1", "f1"))}
+    return ", ".join([f"Acc-2 {both['Acc-2']} (n {rows})", f"F1 {both['F1']}", "Acc-7 " + said("acc7"), *ends])
 
 
 def comparison_table(entries: Sequence[Mapping[str, Any]]) -> str:

@@ -130,16 +130,16 @@ class Entries:
 def _dataset(name: str, entry: Any, key: str) -> NDArray[Any]:
     import h5py
 
-    found = entry.get(key) if isinstance(entry, h5py.Group) else None
-    if not isinstance(found, h5py.Dataset):
-        raise ValueError(f"entry {name!r} has no {key}")
-    if found.external or found.is_virtual:
-        raise ValueError(f"entry {name!r}: its {key} lie in another file, which is refused")
-    if found.size is None or found.size * found.dtype.itemsize > LARGEST:
-        raise ValueError(f"entry {name!r}: its {key} of shape {found.shape} have more than {LARGEST:,} bytes")
     try:
+        found = entry.get(key) if isinstance(entry, h5py.Group) else None
+        if not isinstance(found, h5py.Dataset):
+            raise ValueError(f"entry {name!r} has no {key}")
+        if found.external or found.is_virtual:
+            raise ValueError(f"entry {name!r}: its {key} lie in another file, which is refused")
+        if found.size is None or found.size * found.dtype.itemsize > LARGEST:
+            raise ValueError(f"entry {name!r}: its {key} of shape {found.shape} have more than {LARGEST:,} bytes")
         return found[()]
-    except (OSError, RuntimeError) as error:
+    except (OSError, RuntimeError, KeyError, TypeError) as error:
         raise ValueError(f"entry {name!r}: its {key} cannot be read: {error}") from None
 
 
