@@ -7,6 +7,7 @@ import numpy as np
 
 from understudy.corpus.corpus import Corpus
 from understudy.corpus.draw import given_split
+from understudy.corpus.importers.sentiment import id_hash
 from understudy.corpus.schema import Schema
 from understudy.corpus.write import write_corpus
 from understudy.prepare.cells import Cells, Modality
@@ -42,6 +43,8 @@ def import_mosi(folder: Path | str, out: Path | str, *, leaky: bool = False) -> 
         raise ValueError(f"{folder / 'utterances.csv'} lacks the column {', '.join(sorted(wanted - set(table.column_names)))}")
     column = {name: Column.of(table, name, 1) for name in wanted}
     ids = column["id"].categories()
+    if any(each is None for each in ids):
+        raise ValueError(f"{folder / 'utterances.csv'}: an id is empty")
     with np.load(folder / "features.npz", allow_pickle=False) as data:
         features = {name: data[name] for name in data.files}
     if features["id"].tolist() != ids.tolist():
@@ -62,7 +65,7 @@ def import_mosi(folder: Path | str, out: Path | str, *, leaky: bool = False) -> 
             Regression(low=-3.0, high=3.0, unit="sentiment points", sentiment=True),
             modalities,
             grouped=True,
-            about=ABOUT | ({"leak": f"text_cnn and video were {LEAK}"} if leaky else {}),
+            about=ABOUT | {"id_hash": id_hash(ids.tolist())} | ({"leak": f"text_cnn and video were {LEAK}"} if leaky else {}),
         ),
         ids=ids,
         targets=column["sentiment"].numbers(),
