@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from corpus.made_retrieval import clips, make_stamps, make_wikipedia, write_layout_a
 from corpus.made_sentiment import make_csd, make_raw, write_mmsa
 from understudy.corpus import Corpus, check, importers
 
@@ -88,6 +89,13 @@ RUNS = {
             folder, out, labels="CMU_MOSI_Opinion_Labels.csd", dataset="mosi", split=folder / "split.csv"
         ),
         "CMU_MOSI_Opinion_Labels.csd",
+    ),
+    "import_wikipedia": (make_wikipedia, lambda folder, out: importers.import_wikipedia(folder, out), "raw_features.mat"),
+    "import_stamps": (make_stamps, lambda folder, out: importers.import_stamps(folder, out, least=5), None),
+    "import_av_hdf5": (
+        lambda folder: write_layout_a(folder / "vegas.h5", clips()),
+        lambda folder, out: importers.import_av_hdf5(folder / "vegas.h5", out),
+        "vegas.h5",
     ),
     "import_raw": (make_raw, lambda folder, out: importers.import_raw(folder, out), "label.csv"),
 }

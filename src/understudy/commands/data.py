@@ -7,8 +7,11 @@ from understudy.commands.answer import Answer, pairs
 
 
 def import_() -> Answer:
-    """Bring data in: `understudy import table|mfeat|mosi|mmsa|csd|raw|av-digits --help`."""
-    raise ValueError("import what? `understudy import table FILE ...`, or one of mfeat, mosi, mmsa, csd, raw, av-digits")
+    """Bring data in: `understudy import table|mfeat|mosi|mmsa|csd|raw|av-digits|wikipedia|stamps|av-hdf5 --help`."""
+    raise ValueError(
+        "import what? `understudy import table FILE ...`, or "
+        "one of mfeat, mosi, mmsa, csd, raw, av-digits, wikipedia, stamps, av-hdf5"
+    )
 
 
 def import_table(
@@ -180,6 +183,94 @@ def imported(corpus: Any) -> Answer:
     return Answer(document | {"splits": list(corpus.splits), "about": about}, text, f"understudy check {corpus.folder}")
 
 
+def import_wikipedia(folder: Path, /, *, out: Path, valid: float = 0.2, seed: int = 0) -> Answer:
+    """Wikipedia cross-modal retrieval: SIFT histograms of pictures and topics of the texts that they illustrate.
+
+    Args:
+        folder: holds raw_features.mat and the three .list files.
+        out: folder of the new corpus.
+        valid: share of the published train rows that validates.
+        seed: draws them.
+    """
+    from understudy.corpus.importers.wikipedia import import_wikipedia as importer
+
+    return imported(importer(folder, out, valid=valid, seed=seed))
+
+
+def import_stamps(
+    folder: Path,
+    /,
+    *,
+    out: Path,
+    language: str = "fr",
+    least: int = 30,
+    side: int = 96,
+    rate: int = 16000,
+    seed: int = 0,
+    on_error: Literal["fail", "skip"] = "fail",
+) -> Answer:
+    """Tux Paint's stamps: pictures, captions and spoken names (Debian package tuxpaint-stamps-default).
+
+    Args:
+        folder: /usr/share/tuxpaint/stamps, or where the package was unpacked.
+        out: folder of the new corpus.
+        language: of caption and speech.
+        least: top folders with fewer PNG pictures are left out.
+        side: longest side of a picture in the corpus, in pixels.
+        rate: samples a second of the speech.
+        seed: of the splits.
+        on_error: what an unreadable file does: fail the import, or be left out and listed in errors.json.
+    """
+    from understudy.corpus.importers.stamps import import_stamps as importer
+
+    options = {"language": language, "least": least, "side": side, "rate": rate, "seed": seed}
+    return imported(importer(folder, out, on_error=on_error, **options))
+
+
+def import_av_hdf5(
+    file: Path,
+    /,
+    *,
+    out: Path,
+    dataset: Literal["vegas", "ave", "other"] = "other",
+    protocol: Literal["given", "folds", "random"] = "given",
+    scaling: Literal["train", "separate", "none"] = "train",
+    label_base: Literal["infer", "0", "1"] = "infer",
+    test_value: str = "",
+    valid: float = 0.1,
+    seed: int = 0,
+) -> Answer:
+    """VEGAS or AVE: audio and visual features in HDF5, in either published layout.
+
+    Args:
+        file: the .h5 file.
+        out: folder of the new corpus.
+        dataset: checks number of classes and widths.
+        protocol: the file's own train and test rows, 5 folds, or one 80/20 split.
+        scaling: min-max by train rows, by each part (leaks), or none.
+        label_base: number of the first class.
+        test_value: what Train_test says of a test row.
+        valid: share of the train rows that validates.
+        seed: of the splits.
+    """
+    from understudy.corpus.importers.av_hdf5 import import_av_hdf5 as importer
+
+    base: dict[str, Literal[0, 1] | None] = {"infer": None, "0": 0, "1": 1}
+    return imported(
+        importer(
+            file,
+            out,
+            dataset=dataset,
+            protocol=protocol,
+            scaling=scaling,
+            label_base=base[label_base],
+            test_value=test_value or None,
+            valid=valid,
+            seed=seed,
+        )
+    )
+
+
 def check(corpus: Path, /) -> Answer:
     """Is this corpus fit for use? Splits, missing rates, groups, duplicates, constants, balance; exit 2 on an error."""
     from understudy.corpus import Corpus
@@ -205,6 +296,7 @@ def split(
     draws: int = 1,
     across_groups: bool = False,
     leave_one_group_out: bool = False,
+    folds: int = 0,
     seed: int = 0,
 ) -> Answer:
     """Draw train, validation and test rows; groups and exact duplicates stay together, classes keep their shares.
@@ -218,14 +310,17 @@ def split(
         draws: how many draws of the labelled rows.
         across_groups: let one group stand in several parts.
         leave_one_group_out: one split a group instead.
+        folds: so many splits instead, fold-0 ..., that test each row once.
         seed: of the draw.
     """
-    from understudy.corpus import Corpus, make_split
+    from understudy.corpus import Corpus, make_folds, make_split
     from understudy.corpus import leave_one_group_out as each_group
 
     opened = Corpus(corpus)
     if leave_one_group_out:
         made = each_group(opened)
+    elif folds:
+        made = make_folds(opened, folds=folds, valid=valid, seed=seed)
     else:
         options = {"valid": valid, "test": test, "group": not across_groups, "labelled": labelled or None, "seed": seed}
         names = [name] if draws == 1 else [f"{name}-{draw}" for draw in range(draws)]

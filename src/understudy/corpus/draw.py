@@ -1,6 +1,7 @@
 """Draw splits: groups and exact duplicates stay together, strata keep their shares, few labels are drawn by seed."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -43,6 +44,26 @@ def make_split(
     if labelled is not None:
         chosen = draw_labelled(chosen, strata, labelled, seed=seed, draw=draw)
     return Split(name, train, tested, chosen, held, group=groups is not None, seed=seed)
+
+
+def make_folds(corpus: Corpus, *, folds: int = 5, valid: float = 0.1, seed: int = 0) -> list[Split]:
+    """`fold-0` ...: every labelled row is tested once; `valid`, a share of the rows, is drawn from the others of each fold.
+
+    Groups and exact duplicates stay together, classes (or target quantiles) keep their shares, as in `make_split`.
+    """
+    if folds < 2 or not 0 <= valid < 1 - 1 / folds:
+        raise ValueError(f"folds={folds}, valid={valid}: expected 2 folds or more, and a share of the rows below 1 - 1 / folds")
+    units, strata = _units(corpus.content, corpus.groups, _anything(corpus)), _strata(corpus, True)
+    fold = _assign(units, strata, [1 / folds] * folds, seed)
+    splits = []
+    for number in range(folds):
+        rest = np.flatnonzero(fold != number)
+        share = valid / (1 - 1 / folds)
+        part = np.full(len(corpus), 2)
+        part[rest] = _assign(_codes(units[rest].tolist()), strata[rest], (1 - share, share), seed)
+        part[(part > 0) & ~corpus.has_target] = -1
+        splits.append(replace(_given(corpus, f"fold-{number}", part), seed=seed))
+    return splits
 
 
 def leave_one_group_out(corpus: Corpus, *, valid_groups: int = 1) -> list[Split]:
