@@ -207,10 +207,16 @@ def published_frames(name: str, *, frames: int = 8) -> Frames:
     vision = published_config(name).get("vision_config") or {}
     told = cached_file(name, "preprocessor_config.json", _raise_exceptions_for_missing_entries=False)
     settings = json.loads(Path(told).read_text(encoding="utf-8")) if told else {}
-    mean, std = tuple(settings.get("image_mean", CLIP_MEAN)), tuple(settings.get("image_std", CLIP_STD))
+    mean, std = (triple(settings.get(*each)) for each in (("image_mean", CLIP_MEAN), ("image_std", CLIP_STD)))
     resample = "bilinear" if settings.get("resample") == BILINEAR else "bicubic"
     count = vision.get("num_frames", frames)
     return Frames(frames=count, size=vision["image_size"], mean=mean, std=std, resample=resample)
+
+
+def triple(colours: Sequence[Any]) -> tuple[float, float, float]:
+    """Red, green, blue."""
+    red, green, blue = colours
+    return float(red), float(green), float(blue)
 
 
 def small_config(view: Frames | StoredFrames, *, model_type: str, width: int) -> dict[str, Any]:

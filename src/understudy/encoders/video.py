@@ -76,7 +76,7 @@ class VideoConv(VideoEncoder):
     """
 
     def __init__(
-        self, view: Frames, *, width: int = 128, channels: tuple[int, ...] = (32, 64, 128), dropout: float = 0.1
+        self, view: Frames, *, width: int = 128, channels: tuple[int, ...] = (16, 32, 64), dropout: float = 0.1
     ) -> None:
         super().__init__()
         self.view, self.width = view, width

@@ -47,6 +47,8 @@ def check_head(task: Task, head: Mapping[str, Any], modalities: Sequence[str]) -
     if not head:
         return {}
     found = typed("teacher_head", head, SETTINGS)
+    if isinstance(found.get("anchors"), list):
+        found["anchors"] = [float(u) for u in found["anchors"]]
     if found.get("tokens_of", modalities[0]) not in modalities:
         raise KeyError(f"tokens_of is {found['tokens_of']!r}; the teacher reads {', '.join(modalities)}")
     prompts = found.get("prompts", [])
