@@ -7,13 +7,16 @@ from understudy.prepare.audio import LogMel
 from understudy.prepare.cells import Modality
 from understudy.prepare.image import Image
 from understudy.prepare.sequence import Sequence
+from understudy.prepare.stored import StoredFrames
 from understudy.prepare.table import Table
 from understudy.prepare.text import Text
 from understudy.prepare.vector import Vector
 from understudy.prepare.video import Frames
 from understudy.prepare.view import View
 
-VIEWS: dict[str, type[View]] = {view.__name__: view for view in (Vector, Table, Sequence, Text, Image, LogMel, Frames)}
+VIEWS: dict[str, type[View]] = {
+    view.__name__: view for view in (Vector, Table, Sequence, Text, Image, LogMel, Frames, StoredFrames)
+}
 
 
 def restore(name: str, state: Mapping[str, Any], assets: Mapping[str, bytes]) -> View:
