@@ -94,3 +94,18 @@ def test_features_need_a_teacher_with_an_embedding():
 def test_impossible_options_are_refused(wrong):
     with pytest.raises(ValueError, match=f"{next(iter(wrong))}.* given"):
         player(CLASSES, **wrong)
+
+
+def test_mixtures_count_in_the_answers_alone():
+    batch = toy_batch(CLASSES, 32)
+    plain, mixing = (means(player(CLASSES, mixup=each)(batch)) for each in (0.0, 0.5))
+    assert plain["supervised"] == pytest.approx(mixing["supervised"], rel=1e-5)
+    assert plain["kd"] != pytest.approx(mixing["kd"], rel=1e-5)
+    assert float(player(CLASSES, mixup=0.5)(batch)["kd"].count) > batch.present["x"].sum()
+
+
+def test_mixup_of_what_has_nothing_in_between_is_refused():
+    student = toy_model(CLASSES, "x")
+    object.__setattr__(student.views["x"], "kind", "text")
+    with pytest.raises(ValueError, match="nothing lies between two rows of x"):
+        KD(student, Frozen(toy_model(CLASSES, "x", "y")), mixup=0.5)

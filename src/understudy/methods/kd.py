@@ -2,8 +2,8 @@
 
 Idea: the student learns from labels where there are any, and from the teacher's answers on every row that the teacher sees.
 Paper: Hinton, Vinyals, Dean, "Distilling the Knowledge in a Neural Network", 2015, arXiv 1503.02531, section 2; the feature term
-after Romero et al., "FitNets", ICLR 2015, arXiv 1412.6550.
-Differs: our form of both papers; no published number is claimed. The weighting (1 - weight, weight) is ours, as is the use for
+after Romero et al., "FitNets", ICLR 2015, arXiv 1412.6550; mixtures after Zhang et al., "mixup", ICLR 2018, arXiv 1710.09412.
+Differs: our form of these papers; no published number is claimed. The weighting (1 - weight, weight) is ours, as is the use for
 regression (L1 or MSE between standardised numbers). Each term is a mean over its own rows: labels over labelled rows, answers
 over all rows that both see, so that unlabelled rows carry the teacher's answers. Features are the embeddings before the heads,
 through one linear projection that does not ship. Of a retrieval student, each branch learns from the answer of the teacher that
@@ -15,10 +15,12 @@ Related: `self_distillation` needs no teacher; `supervised` is the control.
 from understudy import objectives
 from understudy.batch import Batch
 from understudy.methods.method import Method, Terms
+from understudy.mixup import MIXED, with_mixtures
 from understudy.model import Model, branches_of, views_of
 from understudy.objectives.kd import Distance, answer_kd
 from understudy.objectives.objective import together
 from understudy.prepare.view import Views, merge_views
+from understudy.task import Regression
 from understudy.teachers import Teacher
 
 
@@ -26,7 +28,9 @@ class KD(Method):
     """(1 - weight) * supervised + weight * kd + feature * feature regression.
 
     weight: in [0, 1]. temperature: above 0, for classes. distance: for regression. feature: at least 0; above 0 the teacher must
-    give an embedding. ValueError otherwise, and for a teacher of another task or another standardisation.
+    give an embedding. mixup: at least 0; above 0 each batch is joined by as many mixtures of its rows, with shares from
+    Beta(mixup, mixup), that carry mixtures of the teacher's answers and no label; for students of vectors and images. ValueError
+    otherwise, and for a teacher of another task or another standardisation.
     """
 
     def __init__(
@@ -38,18 +42,22 @@ class KD(Method):
         temperature: float = 2.0,
         distance: Distance = "l1",
         feature: float = 0.0,
+        mixup: float = 0.0,
     ) -> None:
         super().__init__()
-        if not 0 <= weight <= 1 or not 0 <= feature < float("inf"):
+        if not 0 <= weight <= 1 or not 0 <= feature < float("inf") or not 0 <= mixup < float("inf"):
             raise ValueError(
-                f"weight {weight} and feature {feature} given; weight must be in [0, 1] and feature finite, at least 0"
+                f"weight {weight}, feature {feature}, mixup {mixup} given; weight must be in [0, 1], the others finite and >= 0"
             )
+        unmixed = [m for m, view in student.views.items() if view.kind not in MIXED]
+        if mixup and unmixed:
+            raise ValueError(f"mixup {mixup} given, but nothing lies between two rows of {', '.join(unmixed)}; use mixup 0")
         if teacher.task != student.task:
             raise ValueError(
                 f"the teacher answers {teacher.task}, the student {student.task}; build both with the same fitted task"
             )
         self.student, self.teacher = student, teacher
-        self.weight, self.temperature, self.distance, self.feature = weight, temperature, distance, feature
+        self.weight, self.temperature, self.distance, self.feature, self.mixup = weight, temperature, distance, feature, mixup
         self.supervised = objectives.Supervised(student.task)
         self.kd = answer_kd(student.task, temperature=temperature, distance=distance)
         if feature > 0:
@@ -64,6 +72,15 @@ class KD(Method):
 
     def forward(self, batch: Batch, part: str = "main") -> Terms:
         teacher = self.teacher(batch)
+        if self.mixup:
+            batch, teacher = with_mixtures(
+                batch,
+                teacher,
+                self.student.modalities,
+                concentration=self.mixup,
+                temperature=None if isinstance(self.student.task, Regression) else self.temperature,
+                seed=[self.seed, self.step, self.process],
+            )
         played = [(seen, self.play("student", seen)) for _, seen in branches_of(self.student, batch)]
         terms = {
             "supervised": together([self.supervised(seen, student) for seen, student in played]).times(1 - self.weight),
