@@ -126,7 +126,9 @@ def _read(paths: Sequence[Path], rate: int, reader: MediaReader) -> tuple[list[b
     for row, path in enumerate(paths):
         where = f"label.csv, row {row + 1}"
         content = reader.video(path, where=where)
-        heard = None if content is None else reader.audio(path, rate, where=where)
+        # A file without a picture may still be heard; what is wrong with it is noted once.
+        listener = MediaReader("skip") if content is None else reader
+        heard = listener.audio(path, rate, where=where)
         film.append(content)
         sound.append(heard if heard is not None and len(heard) else None)
     return film, sound
