@@ -47,8 +47,8 @@ LIMITS = Limits()
 @dataclass(frozen=True)
 class Facts:
     """What a video file holds. duration: seconds. width, height: pixels as stored. rotation: degrees against the clock that
-    turn a stored picture upright. fps: pictures a second on average, 0 for a single one. complete: whether the pictures
-    and the sound last as long as the file says."""
+    turn a stored picture upright. fps: pictures a second on average, 0 for a single one. complete: whether the file holds
+    about what its header states; otherwise it was cut short."""
 
     duration: float
     frames: int
@@ -119,7 +119,6 @@ def probe_video(content: bytes, *, limits: Limits = LIMITS) -> Facts:
         first = next(iter(decoded(container, stream, clock, line, line.at[:1]).values()), None)
         if first is None:
             raise ValueError("no picture can be decoded")
-        stated = 0.0 if container.duration is None else container.duration / 1e6
         shown = (line.end - int(line.at[0])) * line.base
         return Facts(
             duration=shown,
@@ -129,8 +128,16 @@ def probe_video(content: bytes, *, limits: Limits = LIMITS) -> Facts:
             rotation=round(first.rotation),
             fps=len(line.at) / shown if len(line.at) > 1 else 0.0,
             has_audio=bool(container.streams.audio),
-            complete=played > 0.9 * stated - 0.5,
+            complete=whole(content, container, played),
         )
+
+
+def whole(content: bytes, container: "InputContainer", played: float) -> bool:
+    """Whether a file plays about as long as its header states, or is as long, for AVI, whose seconds follow what is there."""
+    if content.startswith(b"RIFF"):
+        stated = int.from_bytes(content[4:8], "little")
+        return stated == 2**32 - 1 or stated <= 1.05 * len(content)
+    return container.duration is None or played >= 0.9 * container.duration / 1e6 - 0.25
 
 
 def pictures_at(
@@ -173,11 +180,12 @@ def opened(content: bytes, limits: Limits) -> "Iterator[tuple[InputContainer, Vi
     clock = TimedFile(content, limits.patience)
     try:
         with av.open(clock, mode="r", options={"format_whitelist": CONTAINERS}) as container:
-            videos = [each for each in container.streams.video if not each.disposition & each.disposition.attached_pic]
-            if not videos:
+            films = [each for each in container.streams.video if not each.disposition & each.disposition.attached_pic]
+            if not films:
                 raise ValueError("it holds no video")
-            stream = videos[0]
-            context = stream.codec_context
+            stream, context = films[0], films[0].codec_context
+            if context is None:
+                raise ValueError("its pictures are coded in a way that is not known here")
             if context.width * context.height > limits.pixels:
                 raise ValueError(f"pictures of {context.width} x {context.height}; at most {limits.megapixels:g} megapixels")
             for each in container.streams:
