@@ -196,7 +196,7 @@ def test_what_cannot_be_is_said_before_a_run(task, head, options, message):
     [
         ({"w3": -1.0}, "w3 -1.0.* at least 0"),
         ({"w1": float("nan")}, "w1 nan"),
-        ({"mode": "two_phase"}, "'two_phase' with Model given; joint takes a Model"),
+        ({"mode": "two_phase"}, "'two_phase' with Model: joint takes a Model"),
         ({"class_rule": "bin", "teacher": toy_prompted(NUMBER, "x", classes=2)}, "odd number"),
         ({"teacher": toy_model(NUMBER, "x")}, "no class prompts for a number"),
         ({"teacher": toy_prompted(replace(NUMBER, mean=0.6), "x")}, "one fitted task"),

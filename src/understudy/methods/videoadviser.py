@@ -58,9 +58,7 @@ class VideoAdviser(Method):
     ) -> None:
         super().__init__()
         if mode not in get_args(Mode) or isinstance(teacher, Model) != (mode == "joint"):
-            raise ValueError(
-                f"mode {mode!r} with {type(teacher).__name__} given; joint takes a Model, two_phase a frozen Teacher"
-            )
+            raise ValueError(f"mode {mode!r} with {type(teacher).__name__}: joint takes a Model, two_phase a frozen Teacher")
         if not all(0 <= weight < float("inf") for weight in (w1, w2, w3, w4)):
             raise ValueError(f"w1 {w1}, w2 {w2}, w3 {w3}, w4 {w4} given; weights must be finite, at least 0")
         if teacher.task != student.task:
@@ -73,9 +71,9 @@ class VideoAdviser(Method):
         self.supervised = objectives.Supervised(student.task)
         if isinstance(teacher, Model):
             self.inside = Inside(teacher, (w1, w2, w3), class_rule, distance=distance, detach=step1_detach)
-        number = isinstance(student.task, Regression)
         pull = objectives.RegressionKD(distance=distance, detach=step2_detach)
-        self.step2 = pull if number else objectives.LogitKD(temperature=1.0, detach=step2_detach)
+        classes = objectives.LogitKD(temperature=1.0, detach=step2_detach)
+        self.step2 = pull if isinstance(student.task, Regression) else classes
 
     @classmethod
     def check(cls, task: Task, teacher_head: Mapping[str, Any], *, w2: float = 1.0, w3: float = 1.0, **others: Any) -> None:
