@@ -16,7 +16,11 @@ FILES = {
 }
 
 # What a file belongs to when it is not its own row of the table.
-PART_OF = dict.fromkeys(["checkpoint", "gradient", "loop", "optimise", "plan", "progress"], "fit") | {"at_rest": "store", "order": "loader", "ahead": "loader"}
+PART_OF = dict.fromkeys(["checkpoint", "gradient", "loop", "optimise", "plan", "progress"], "fit") | {
+    "at_rest": "store",
+    "order": "loader",
+    "ahead": "loader",
+}
 NO_TORCH = (
     "whole",
     "prepare",

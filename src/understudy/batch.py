@@ -83,6 +83,17 @@ class Output:
     features: Mapping[str, Tensor] = field(default_factory=dict)
     source: str = "model"
 
+    def to(self, device: torch.device) -> "Output":
+        if self.valid.device == device:
+            return self
+        tokens = {
+            key: Tokens(t.values.to(device), t.mask.to(device), None if t.spans is None else t.spans.to(device))
+            for key, t in self.tokens.items()
+        }
+        logits, embedding = (None if x is None else x.to(device) for x in (self.logits, self.embedding))
+        features = {name: values.to(device) for name, values in self.features.items()}
+        return Output(self.valid.to(device), logits, embedding, tokens, features, self.source)
+
     def need(self, name: str) -> Tensor:
         """`logits`, `embedding` or a feature by its declared name; a ValueError that names the model when it says none."""
         answer = getattr(self, name) if name in ("logits", "embedding") else self.features.get(name)

@@ -1,7 +1,7 @@
 """Store: teacher answers at rest, by id, with the fingerprint of what they are answers to.
 
 A folder: store.json and Arrow shards, each written whole. What is missing is computed on the next call, so a killed run goes on
-where its last shard ended. Logits and embeddings are stored; token outputs are not yet.
+where its last shard ended. Logits, embeddings and features are stored, and token outputs where they are asked for.
 """
 
 import json
@@ -11,12 +11,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol, get_args, runtime_checkable
 
 import numpy as np
-import pyarrow as pa
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
-from understudy.batch import Batch, Output
+from understudy.at_rest import Columns, Ragged, decode, encode, joined, read_shard, starts_of, taken, write_shard
+from understudy.batch import Batch, Output, Tokens
 from understudy.task import task_from_json
 from understudy.whole import whole_file, write_json
 
@@ -26,7 +25,8 @@ if TYPE_CHECKING:
 Codec = Literal["float32", "float16", "int8"]
 Fingerprint = dict[str, str]
 """teacher: hash of its weights; corpus: of its rows; preprocessing: the teacher's views; augmentation: always none so far."""
-Columns = dict[str, NDArray[Any]]
+FEATURES, TOKENS, SPANS = "features/", "tokens/", "/spans"
+"""How the columns of named features and of token outputs are named."""
 
 FORMAT = "understudy store 1"
 SHARD_ROWS, SHARD_SECONDS = 16_384, 30.0
@@ -56,6 +56,7 @@ class Store:
         self.task = task_from_json(self.header["task"])
         self.modalities: tuple[str, ...] = tuple(self.header["modalities"])
         self.widths: dict[str, int] = self.header["widths"]
+        self.ragged: dict[str, int] = self.header.get("ragged", {})
         self.shards = [read_shard(self.folder, shard) for shard in self.header["shards"]]
         self.place = {key: (s, r) for s, shard in enumerate(self.shards) for r, key in enumerate(shard["id"])}
 
@@ -76,11 +77,43 @@ class Store:
                 continue
             here = np.flatnonzero(found[:, 0] == s)
             shard, rows = self.shards[s], found[here, 1]
-            valid[here] = shard["valid"][rows]
+            valid[here] = taken(shard["valid"], rows)
             for name, out in fields.items():
-                out[here] = decode({part: shard[part][rows] for part in shard if part.split(".")[0] == name}, name)
-        tensors: dict[str, Tensor] = {name: torch.from_numpy(out) for name, out in fields.items()}
-        return Output(valid=torch.from_numpy(valid), source=f"store {self.folder.name}", **tensors)  # pyright: ignore
+                out[here] = decode(parts_of(shard, name, rows), name)
+        said = {name: torch.from_numpy(out) for name, out in fields.items() if "/" not in name}
+        shapes = self.header.get("shapes", {})
+        features = {
+            name.removeprefix(FEATURES): torch.from_numpy(out.reshape(len(ids), *shapes[name]))
+            for name, out in fields.items()
+            if name.startswith(FEATURES)
+        }
+        tokens = {name.removeprefix(TOKENS): self._tokens(name, found) for name in self.ragged if not name.endswith(SPANS)}
+        source = f"store {self.folder.name}"
+        return Output(valid=torch.from_numpy(valid), tokens=tokens, features=features, source=source, **said)  # pyright: ignore
+
+    def _tokens(self, name: str, found: NDArray[np.int64]) -> Tokens:
+        """One kind of token output of the rows at these places."""
+        values, mask = self._rows(name, found).padded()
+        spans = None
+        if name + SPANS in self.ragged:
+            spans = torch.from_numpy(self._rows(name + SPANS, found).padded()[0].astype(np.int64))
+        return Tokens(torch.from_numpy(values), torch.from_numpy(mask), spans)
+
+    def _rows(self, name: str, found: NDArray[np.int64]) -> Ragged:
+        """The steps of the rows at these places (shard, row), in order; none where the shard is -1."""
+        kind = np.int32 if name.endswith(SPANS) else np.float32
+        none = Ragged(np.zeros((0, self.ragged[name]), dtype=kind), starts_of([0]))
+        parts, order = [none] * len(found), np.flatnonzero(found[:, 0] >= 0)
+        for row in order.tolist():
+            shard = self.shards[found[row, 0]]
+            one = parts_of(shard, name, found[row, 1:])
+            parts[row] = one[name] if name.endswith(SPANS) else decode(one, name)
+        return Ragged.join(parts)
+
+
+def parts_of(shard: Columns, name: str, rows: NDArray[np.int64]) -> dict[str, Any]:
+    """The columns that `encode` made of `name`, at these rows."""
+    return {part: taken(shard[part], rows) for part in (name, f"{name}.scale") if part in shard}
 
 
 def write_store(
@@ -90,13 +123,15 @@ def write_store(
     *,
     corpus: str,
     codec: Codec = "float32",
+    tokens: bool = False,
     device: torch.device | None = None,
     progress: Callable[[int], object] = lambda rows: None,
 ) -> Store:
     """Ask `teacher` about every row of `loader` that the store at `folder` does not hold yet, and return the store.
 
-    corpus: the corpus's fingerprint. device: where the teacher answers; where the batches are when None. progress: called with
-    the number of rows held. ValueError for a store of something else and for answers that are not finite; those are not written.
+    corpus: the corpus's fingerprint. tokens: also keep what the teacher says of each token, with mask and spans. device: where
+    the teacher answers; where the batches are when None. progress: called with the number of rows held. ValueError for a store of
+    something else and for answers that are not finite; those are not written.
     """
     if codec not in get_args(Codec):
         raise ValueError(f"codec {codec!r} given; known: {', '.join(get_args(Codec))}")
@@ -105,7 +140,8 @@ def write_store(
         new = [row for row, key in enumerate(batch.id) if writer.wants(key)]
         if new:
             answer = teacher(batch if device is None else batch.to(device))
-            writer.add([batch.id[row] for row in new], arrays_of(answer, new))
+            shapes = {FEATURES + name: list(values.shape[1:]) for name, values in answer.features.items()}
+            writer.add([batch.id[row] for row in new], arrays_of(answer, new, tokens=tokens), shapes)
         progress(len(writer.known))
     writer.flush()
     return Store(folder)
@@ -125,6 +161,8 @@ class Writer:
             "modalities": list(teacher.modalities),
             "codec": codec,
             "widths": {},
+            "ragged": {},
+            "shapes": {},
             "error": {},
             "shards": [],
         }
@@ -145,18 +183,20 @@ class Writer:
     def wants(self, key: str) -> bool:
         return key not in self.known
 
-    def add(self, ids: list[str], columns: Columns) -> None:
-        """Answers to rows that are new; refuses any that is not finite."""
-        widths = {name: values.shape[1] for name, values in columns.items() if name != "valid"}
-        if not self.header["widths"]:
-            self.header["widths"] = widths
-        if widths != self.header["widths"]:
-            raise ValueError(f"{self.folder} holds answers of widths {self.header['widths']}; this teacher gives {widths}")
-        for name in widths:
+    def add(self, ids: list[str], columns: Columns, shapes: Mapping[str, list[int]]) -> None:
+        """Answers to rows that are new; refuses any that is not finite. shapes: of the features."""
+        widths = {name: v.shape[1] for name, v in columns.items() if not isinstance(v, Ragged) and name != "valid"}
+        ragged = {name: values.steps.shape[1] for name, values in columns.items() if isinstance(values, Ragged)}
+        said, held = (widths, ragged), (self.header["widths"], self.header.get("ragged", {}))
+        if not held[0]:
+            self.header |= {"widths": widths, "ragged": ragged, "shapes": dict(shapes)}
+        elif said != held:
+            raise ValueError(f"{self.folder} holds answers of widths {held[0] | held[1]}; this teacher gives {widths | ragged}")
+        for name in widths | ragged:
             refuse_infinite(name, columns[name], ids)
         # A loader that cycles its labelled rows may name one twice.
         first = [row for row, key in enumerate(ids) if ids.index(key) == row]
-        self.pending.append({"id": np.array(ids, dtype=object)[first]} | {name: v[first] for name, v in columns.items()})
+        self.pending.append({"id": np.array(ids, dtype=object)[first]} | {name: taken(v, first) for name, v in columns.items()})
         self.known.update(ids)
         rows = sum(len(part["id"]) for part in self.pending)
         if rows >= SHARD_ROWS or time.monotonic() - self.written_at > SHARD_SECONDS:
@@ -165,19 +205,30 @@ class Writer:
     def flush(self) -> None:
         """One shard, then the header that counts it; a shard that no header counts is overwritten by the next."""
         if self.pending:
-            columns = {name: np.concatenate([part[name] for part in self.pending]) for name in self.pending[0]}
-            table: dict[str, pa.Array] = {"id": pa.array(columns["id"], pa.string()), "valid": pa.array(columns["valid"])}
-            for name in self.header["widths"]:
-                stored = encode(columns[name], name, self.codec)
-                refuse_infinite(name, stored[name], columns["id"], because=f" as {self.codec} (use float32)")
-                self._note_error(name, np.abs(decode(stored, name) - columns[name])[columns["valid"]])
-                table |= {part: arrow_rows(values) for part, values in stored.items()}
+            columns: Columns = {name: joined([part[name] for part in self.pending]) for name in self.pending[0]}
+            table = {"id": columns["id"], "valid": columns["valid"]}
+            for name in columns:
+                if name.endswith(SPANS):
+                    table[name] = columns[name]
+                elif name not in table:
+                    table |= self._stored(name, columns)
             file = f"{len(self.header['shards']):05d}.arrow"
             with whole_file(self.folder / file) as partial:
-                write_arrow(partial, pa.table(table))
+                write_shard(partial, table)
             self.header["shards"].append({"file": file, "rows": len(columns["id"]), "valid": int(columns["valid"].sum())})
         write_json(self.folder / "store.json", self.header)
         self.pending, self.written_at = [], time.monotonic()
+
+    def _stored(self, name: str, columns: Columns) -> Columns:
+        """A column as the codec keeps it, and the header's note of what that costs."""
+        stored = encode(columns[name], name, self.codec)
+        refuse_infinite(name, stored[name], columns["id"], because=f" as {self.codec} (use float32)")
+        kept, given = decode(stored, name), columns[name]
+        if isinstance(given, Ragged):
+            self._note_error(name, np.abs(kept.steps - given.steps))
+        else:
+            self._note_error(name, np.abs(kept - given)[columns["valid"]])
+        return stored
 
     def _note_error(self, name: str, error: NDArray[np.float32]) -> None:
         """The codec's largest and mean absolute error over the answered rows of all shards so far."""
@@ -189,36 +240,35 @@ class Writer:
         self.header["error"][name] = {"max": max(old["max"], float(error.max())), "mean": mean}
 
 
-def encode(values: NDArray[np.float32], name: str, codec: str) -> Columns:
-    """float32 [N D] as stored: int8 keeps 127 steps either side of 0 and one scale a row."""
-    if codec != "int8":
-        with np.errstate(over="ignore"):
-            return {name: values.astype(codec)}
-    largest = np.abs(values).max(axis=1, initial=0.0).astype(np.float32)
-    scale = np.maximum(largest / np.float32(127), np.finfo(np.float32).tiny)
-    return {name: np.rint(values / scale[:, None]).clip(-127, 127).astype(np.int8), f"{name}.scale": scale}
-
-
-def decode(stored: Columns, name: str) -> NDArray[np.float32]:
-    """What `encode` kept, as float32."""
-    values = stored[name].astype(np.float32)
-    return values * stored[f"{name}.scale"][:, None] if f"{name}.scale" in stored else values
-
-
-def arrays_of(answer: Output, rows: list[int]) -> Columns:
+def arrays_of(answer: Output, rows: list[int], *, tokens: bool = False) -> Columns:
     """The stored fields of these rows, 0 where the teacher is not valid."""
     valid = answer.valid[rows].cpu()
     columns: Columns = {"valid": valid.numpy()}
-    for name in ("logits", "embedding"):
-        values = answer.logits if name == "logits" else answer.embedding
+    said = {"logits": answer.logits, "embedding": answer.embedding}
+    said |= {
+        FEATURES + name: values.flatten(start_dim=1) if values.ndim > 1 else values[:, None]
+        for name, values in answer.features.items()
+    }
+    for name, values in said.items():
         if values is not None:
             columns[name] = values[rows].detach().float().cpu().where(valid[:, None], 0.0).numpy()
+    for key, each in answer.tokens.items() if tokens else ():
+        mask = each.mask[rows].cpu() & valid[:, None]
+        starts = starts_of(mask.sum(dim=1).numpy())
+        columns[TOKENS + key] = Ragged(each.values[rows].detach().float().cpu()[mask].numpy(), starts)
+        if each.spans is not None:
+            columns[TOKENS + key + SPANS] = Ragged(each.spans[rows].cpu()[mask].numpy().astype(np.int32), starts)
     return columns
 
 
-def refuse_infinite(name: str, values: NDArray[Any], ids: Sequence[str] | NDArray[Any], *, because: str = "") -> None:
+def refuse_infinite(name: str, values: Any, ids: Sequence[str] | NDArray[Any], *, because: str = "") -> None:
     """ValueError that names the ids whose values are not finite."""
-    wrong = [ids[int(row)] for row in np.flatnonzero(~np.isfinite(values).all(axis=1))]
+    if isinstance(values, Ragged):
+        steps = np.flatnonzero(~np.isfinite(values.steps).all(axis=1))
+        rows = np.unique(np.searchsorted(values.starts, steps, side="right") - 1)
+    else:
+        rows = np.flatnonzero(~np.isfinite(values).all(axis=1))
+    wrong = [ids[int(row)] for row in rows]
     if wrong:
         more = f" and {len(wrong) - 5} more" if len(wrong) > 5 else ""
         raise ValueError(
@@ -249,36 +299,3 @@ def refuse_other(folder: Path, found: Mapping[str, str], expect: Mapping[str, st
     differ = [f"{name} is {found[name]!r}, expected {wanted!r}" for name, wanted in expect.items() if found[name] != wanted]
     if differ:
         raise ValueError(f"store {folder} is stale or foreign: {'; '.join(differ)}; make it again in a new folder")
-
-
-def read_shard(folder: Path, shard: Mapping[str, Any]) -> Columns:
-    """A shard's columns without copying them; ValueError when it is missing, cut short or not as the header says."""
-    path = folder / shard["file"]
-    try:
-        table = pa.ipc.open_file(pa.memory_map(str(path))).read_all()
-    except (OSError, pa.ArrowInvalid) as error:
-        raise ValueError(f"store shard {path} cannot be read ({error}); delete the store and make it again") from None
-    if table.num_rows != shard["rows"]:
-        raise ValueError(
-            f"store shard {path} has {table.num_rows} rows where store.json says {shard['rows']}; make the store again"
-        )
-    columns: Columns = {}
-    for name in table.column_names:
-        column = table[name].combine_chunks()
-        if isinstance(column, pa.FixedSizeListArray):
-            columns[name] = column.flatten().to_numpy().reshape(table.num_rows, -1)
-        else:
-            columns[name] = column.to_numpy(zero_copy_only=False)
-    return columns
-
-
-def arrow_rows(values: NDArray[Any]) -> pa.Array:
-    """[N] or [N D] as one Arrow value a row."""
-    flat = pa.array(values.reshape(-1))
-    return flat if values.ndim == 1 else pa.FixedSizeListArray.from_arrays(flat, values.shape[1])
-
-
-def write_arrow(path: Path, table: pa.Table) -> None:
-    """The table as an Arrow file."""
-    with pa.ipc.new_file(str(path), table.schema) as file:
-        file.write_table(table)

@@ -112,11 +112,7 @@ class Stored(Teacher):
         self.store, self.task, self.modalities, self.width = store, store.task, store.modalities, store.widths.get("embedding")
 
     def __call__(self, batch: Batch) -> Output:
-        answer, device = self.store.answers(batch.id), batch.labelled.device
-        if device.type == "cpu":
-            return answer
-        logits, embedding = (None if x is None else x.to(device) for x in (answer.logits, answer.embedding))
-        return Output(valid=answer.valid.to(device), logits=logits, embedding=embedding, source=answer.source)
+        return self.store.answers(batch.id).to(batch.labelled.device)
 
     @property
     def views(self) -> Views:
