@@ -74,7 +74,8 @@ def sims_metrics(prediction: Array, target: Array) -> dict[str, float]:
     """
     # Cut in float32, as MMSA does: as float64, the label 0.1 of a float32 file would lie above the cut at 0.1.
     p, y = np.asarray(prediction, np.float32), np.asarray(target, np.float32)
-    said, truth = ({len(cuts) + 1: np.digitize(v, np.float32(cuts), right=True) for cuts in SIMS_CUTS} for v in (p, y))
+    cuts = {len(ends) + 1: np.array(ends, np.float32) for ends in SIMS_CUTS}
+    said, truth = ({n: np.digitize(values, ends, right=True) for n, ends in cuts.items()} for values in (p, y))
     return {
         "acc2": share(truth[2] == said[2]),
         "acc3": share(truth[3] == said[3]),
