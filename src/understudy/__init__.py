@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from understudy.model import Model as Model
     from understudy.plan import Plan as Plan
     from understudy.recipes.distill import distill as distill
+    from understudy.recipes.features import store_features as store_features
     from understudy.recipes.run import Run as Run
     from understudy.recipes.run import load as load
 
@@ -34,6 +35,7 @@ PUBLIC = {
     "import_table": "understudy.corpus.importers.table",
     "load": "understudy.recipes.run",
     "make_split": "understudy.corpus",
+    "store_features": "understudy.recipes.features",
     "write_corpus": "understudy.corpus",
 }
 __all__ = sorted(PUBLIC)  # pyright: ignore

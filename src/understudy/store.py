@@ -135,7 +135,8 @@ def write_store(
     """
     if codec not in get_args(Codec):
         raise ValueError(f"codec {codec!r} given; known: {', '.join(get_args(Codec))}")
-    writer = Writer(Path(folder), teacher, fingerprint_of(teacher, corpus), codec)
+    about = {"task": teacher.task.to_json(), "modalities": teacher.modalities}
+    writer = Writer(Path(folder), fingerprint_of(teacher, corpus), codec, **about)
     for batch in loader.batches(0):
         new = [row for row, key in enumerate(batch.id) if writer.wants(key)]
         if new:
@@ -148,17 +149,22 @@ def write_store(
 
 
 class Writer:
-    """Gathers answers and writes a shard when there are many, or when the last one is long ago."""
+    """Gathers answers and writes a shard when there are many, or when the last one is long ago.
 
-    def __init__(self, folder: Path, teacher: "Teacher", fingerprint: Fingerprint, codec: Codec) -> None:
+    task: as JSON; modalities: what the answers rest on.
+    """
+
+    def __init__(
+        self, folder: Path, fingerprint: Fingerprint, codec: Codec, *, task: dict[str, Any], modalities: Sequence[str]
+    ) -> None:
         self.folder, self.codec, self.known = folder, codec, set[str]()
         self.pending: list[Columns] = []
         self.written_at = time.monotonic()
         self.header: dict[str, Any] = {
             "format": FORMAT,
             "fingerprint": fingerprint,
-            "task": teacher.task.to_json(),
-            "modalities": list(teacher.modalities),
+            "task": task,
+            "modalities": list(modalities),
             "codec": codec,
             "widths": {},
             "ragged": {},
@@ -188,7 +194,7 @@ class Writer:
         widths = {name: v.shape[1] for name, v in columns.items() if not isinstance(v, Ragged) and name != "valid"}
         ragged = {name: values.steps.shape[1] for name, values in columns.items() if isinstance(values, Ragged)}
         said, held = (widths, ragged), (self.header["widths"], self.header.get("ragged", {}))
-        if not held[0]:
+        if not held[0] and not held[1]:
             self.header |= {"widths": widths, "ragged": ragged, "shapes": dict(shapes)}
         elif said != held:
             raise ValueError(f"{self.folder} holds answers of widths {held[0] | held[1]}; this teacher gives {widths | ragged}")

@@ -7,9 +7,10 @@ import hashlib
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from understudy.batch import Batch, Output
 from understudy.model import Model, views_of
@@ -64,11 +65,16 @@ class Frozen(Teacher):
     @property
     def identity(self) -> str:
         """Over weights, the views' keys and the task."""
-        digest = hashlib.sha256(json.dumps([self.task.to_json(), keys_of(self.views)], sort_keys=True).encode())
-        for name, weight in sorted(self.model.state_dict().items()):
-            digest.update(f"{name} {weight.dtype} {tuple(weight.shape)}".encode())
-            digest.update(weight.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().tobytes())
-        return digest.hexdigest()[:16]
+        return identity_of(self.model, [self.task.to_json(), keys_of(self.views)])
+
+
+def identity_of(module: nn.Module, about: Any) -> str:
+    """A hash over a module's weights and over whatever else, in JSON, its answers depend on."""
+    digest = hashlib.sha256(json.dumps(about, sort_keys=True).encode())
+    for name, weight in sorted(module.state_dict().items()):
+        digest.update(f"{name} {weight.dtype} {tuple(weight.shape)}".encode())
+        digest.update(weight.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()[:16]
 
 
 class Ensemble(Teacher):

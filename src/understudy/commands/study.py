@@ -159,19 +159,39 @@ def compare(runs: tuple[Path, ...], /) -> Answer:
     return Answer({"runs": found}, comparison_table(found))
 
 
-def store(run: Path, /, *, out: Path, seed: int = -1, codec: Literal["float32", "float16", "int8"] = "float32") -> Answer:
-    """Keep a teacher's answers to every row of its corpus, so that students train without it; the same command goes on.
+def store(
+    of: Path,
+    /,
+    *,
+    out: Path,
+    seed: int = -1,
+    codec: Literal["float32", "float16", "int8"] = "float32",
+    features: str = "",
+    views: int = 1,
+    on_error: Literal["fail", "skip"] = "fail",
+) -> Answer:
+    """Keep a teacher's answers to its corpus, or a frozen encoder's features of a modality; the same command goes on.
 
     Args:
-        run: folder of a finished run.
-        out: folder of the store.
+        of: folder of a finished run; with --features, of a corpus.
+        out: folder of the store; with --features, of the new corpus.
         seed: which teacher; -1 takes the one that ships.
-        codec: how numbers are kept; the error that this costs is measured and recorded.
+        codec: how answers are kept; the error that this costs is measured and recorded.
+        features: MODALITY=ENCODER, a video or a text and the transformers folder or hub id that reads it.
+        views: with --features, how many draws of frames are kept of each clip.
+        on_error: with --features, whether a clip that cannot be read fails or is skipped.
     """
     from understudy.recipes.evaluation import store_answers
+    from understudy.recipes.features import store_features
     from understudy.recipes.run import load
 
-    made = store_answers(load(run), out, seed=None if seed < 0 else seed, codec=codec)
+    if features:
+        ((modality, encoder),) = pairs("--features", [features]).items()
+        corpus = store_features(of, out, modality=modality, encoder=encoder, views=views, on_error=on_error)
+        document = {"corpus": str(out), "rows": len(corpus), "stored": int(corpus.present(modality).sum())}
+        text = f"features of {document['stored']} of {len(corpus)} rows in {out}"
+        return Answer(document, text, f"understudy distill {out} --student MODALITY")
+    made = store_answers(load(of), out, seed=None if seed < 0 else seed, codec=codec)
     error = ", ".join(f"{name} off by at most {found['max']:.2g}" for name, found in made.header["error"].items())
     document = {
         "store": str(out),
