@@ -102,10 +102,12 @@ class Job:
         folder, model = self.run.folder / system / f"seed-{seed}", method.student
         if of and not folder.exists():
             take(load(of).folder / system / folder.name, folder)
-        if (folder / WEIGHTS).is_file():
-            load_weights(model, folder / WEIGHTS)
-            if beside:
-                load_weights(beside.eval(), self.run.folder / "joint_teacher" / folder.name / WEIGHTS)
+        trained = {folder / WEIGHTS: model}
+        if beside:
+            trained |= {self.run.folder / "joint_teacher" / folder.name / WEIGHTS: beside}
+        if all(path.is_file() for path in trained):
+            for path, each in trained.items():
+                load_weights(each.eval(), path)
             self.estimate.skip(system)
             return model.eval()
         plan = self.teacher_plan if system == "teacher" else self.plan
