@@ -13,7 +13,7 @@ def write_card(contract: Contract, parity: Mapping[str, Any], *, corpus: Mapping
         f"# {contract.name}",
         predicts(contract),
         "## Reads\n\n" + "\n".join(reads(name, modality) for name, modality in contract.modalities.items()),
-        "Any non-empty subset of these is enough; a row with none of them gets no prediction."
+        "Any non-empty subset of these is enough; a row with none of them gets no answer."
         if len(contract.modalities) > 1
         else "A row without it gets no prediction.",
         trained(about.get("run")),
@@ -29,6 +29,12 @@ def write_card(contract: Contract, parity: Mapping[str, Any], *, corpus: Mapping
 
 def predicts(contract: Contract) -> str:
     """One sentence on the output."""
+    if contract.branches:
+        return (
+            f"Embeds {' and '.join(contract.branches)}, each by itself (one graph each), into one space "
+            f"({contract.task['space']} of {len(contract.classes)} classes): the larger the cosine of two embeddings, the "
+            "likelier they are of one class."
+        )
     if contract.classes:
         return f"Predicts one of {len(contract.classes)} classes, with a probability for each: {', '.join(contract.classes)}."
     task = contract.task

@@ -11,6 +11,7 @@ from understudy.prepare.cells import Modality
 
 FORMAT = 1
 GRAPH = "student.onnx"
+BRANCH = "student-{branch}.onnx"
 CONTRACT = "contract.json"
 CHECKSUMS = "checksums.json"
 
@@ -39,6 +40,7 @@ class Contract:
 
     task: as `Task.to_json`: kind, and classes or unit, mean and scale. inputs: `{modality}.{field}`, and with several
     modalities `{modality}.present`; a row with nothing present never enters the graph. versions: what it was exported with.
+    A retrieval student has one graph a branch, with that modality's inputs alone.
     """
 
     name: str
@@ -53,6 +55,17 @@ class Contract:
     def classes(self) -> tuple[str, ...]:
         """Class names in the order of the probabilities; empty for regression."""
         return tuple(self.task.get("classes", ()))
+
+    @property
+    def branches(self) -> tuple[str, ...]:
+        """The modalities that a retrieval student embeds each by itself; empty for other tasks."""
+        return tuple(self.task.get("branches", ()))
+
+    @property
+    def graphs(self) -> dict[tuple[str, ...], str]:
+        """What a graph reads -> its file."""
+        apart = {(branch,): BRANCH.format(branch=branch) for branch in self.branches}
+        return apart or {tuple(self.modalities): GRAPH}
 
     def to_json(self) -> dict[str, Any]:
         modalities = {name: modality.to_json() for name, modality in self.modalities.items()}

@@ -2,14 +2,16 @@
 
 import copy
 from collections.abc import Mapping
+from dataclasses import replace
 from importlib.metadata import version
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from understudy.artifact.card import write_card
-from understudy.artifact.contract import CONTRACT, GRAPH, Contract, ShippedView, write_checksums
+from understudy.artifact.contract import CONTRACT, Contract, ShippedView, write_checksums
 from understudy.artifact.graph import example_inputs, write_graph
 from understudy.artifact.parity import check_parity
 from understudy.corpus import Corpus, Split
@@ -58,15 +60,17 @@ def write_student(student: Model, folder: Path, *, corpus: Corpus, name: str) ->
             f"the student reads {', '.join(unknown)}, which this corpus lacks; it has: {', '.join(corpus.modalities)}"
         )
     cells = {m: corpus.cells(m, example_rows(corpus, m)) for m in student.modalities}
-    inputs = write_graph(student, example_inputs(student, cells), folder / GRAPH)
     contract = Contract(
         name=name,
         task=student.task.to_json(),
         modalities={m: corpus.modalities[m] for m in student.modalities},
         views={m: write_view(student, m, folder) for m in student.modalities},
-        inputs=inputs,
+        inputs=(),
         versions={package: version(package) for package in PACKAGES},
     )
+    examples = example_inputs(student, cells)
+    written = [write_graph(student, {m: examples[m] for m in reads}, folder / file) for reads, file in contract.graphs.items()]
+    contract = replace(contract, inputs=tuple(chain(*written)))
     write_json(folder / CONTRACT, contract.to_json())
     return contract
 

@@ -1,9 +1,9 @@
-"""The student as an ONNX graph: flat named inputs, and the prediction itself as its output."""
+"""The student as an ONNX graph: flat named inputs, and the prediction itself (or one branch's embedding) as its output."""
 
 import copy
 import logging
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from understudy.batch import Fields
 from understudy.model import Model
 from understudy.prepare.cells import Cells
 from understudy.prepare.view import FieldArrays, trim
+from understudy.task import Retrieval
 
 OPSET = 20
 """onnxruntime 1.18, the oldest that the package admits, runs it."""
@@ -26,23 +27,24 @@ LARGEST_FILE = 2**31 - 2**24
 
 
 class Graph(nn.Module):
-    """What is exported: tensors in the order of `inputs` -> `task.decode(logits)`."""
+    """What is exported: tensors in the order of `inputs` -> `task.decode(logits)`, or the embedding of the branch it `reads`."""
 
-    def __init__(self, model: Model, inputs: tuple[GraphInput, ...]) -> None:
+    def __init__(self, model: Model, inputs: tuple[GraphInput, ...], reads: Collection[str]) -> None:
         super().__init__()
-        self.model = model
+        self.model, self.reads = model, reads
         self.names = [i.name for i in inputs]
 
     def forward(self, *flat: Tensor) -> Tensor:
         given = dict(zip(self.names, flat, strict=True))
         everyone = torch.ones_like(flat[0].reshape(flat[0].shape[0], -1)[:, 0], dtype=torch.bool)
-        present = {m: given.pop(f"{m}.present", everyone) for m in self.model.modalities}
-        fields: dict[str, Fields] = {m: {} for m in self.model.modalities}
+        present = {m: given.pop(f"{m}.present", everyone) if m in self.reads else ~everyone for m in self.model.modalities}
+        fields: dict[str, Fields] = {m: {} for m in self.reads}
         for modality, into in fields.items():
             prefix = f"{modality}."
             into |= {name.removeprefix(prefix): x for name, x in given.items() if name.startswith(prefix)}
-        logits = self.model.answer(fields, present)[0]
-        return self.model.task.decode(logits)
+        logits, embedding, *_ = self.model.answer(fields, present)
+        task = self.model.task
+        return task.embed(logits, embedding) if isinstance(task, Retrieval) else task.decode(logits)
 
 
 def example_inputs(model: Model, cells: Mapping[str, Cells]) -> dict[str, FieldArrays]:
@@ -53,7 +55,7 @@ def example_inputs(model: Model, cells: Mapping[str, Cells]) -> dict[str, FieldA
         if "mask" in fields:
             steps = max(fields["mask"].shape[1], 5 + extra)
             fields = {name: pad_steps(values, steps) for name, values in fields.items()}
-        if len(model.modalities) > 1:
+        if len(model.modalities) > 1 and not model.branches:
             fields["present"] = cells[modality].present
         examples[modality] = fields
     return examples
@@ -79,6 +81,8 @@ def graph_inputs(examples: Mapping[str, FieldArrays]) -> tuple[GraphInput, ...]:
 def write_graph(model: Model, examples: Mapping[str, FieldArrays], path: Path) -> tuple[GraphInput, ...]:
     """Trace `model` (in evaluation mode, on the CPU) on `examples` and write one checked ONNX file; the same bytes each time.
 
+    A modality that `examples` lack is absent in every row: so a branch is written.
+
     Returns the inputs that the graph reads (a text's `spans`, say, reach no answer and are left out). Weights above 2 GiB go
     into a second file beside it, since ONNX cannot hold them in one.
     """
@@ -89,7 +93,7 @@ def write_graph(model: Model, examples: Mapping[str, FieldArrays], path: Path) -
     with_onnx_grus(traced)
     with quiet(), torch.no_grad():
         program = torch.onnx.export(
-            Graph(traced, inputs).eval(),
+            Graph(traced, inputs, tuple(examples)).eval(),
             tensors,
             dynamo=True,
             opset_version=OPSET,

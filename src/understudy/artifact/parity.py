@@ -11,7 +11,7 @@ from understudy.corpus import Corpus, Split
 from understudy.evaluate.score import predict
 from understudy.loader import Loader
 from understudy.model import Model, views_of
-from understudy.task import Regression, Task
+from understudy.task import Regression, Retrieval, Task
 
 
 class ParityError(ValueError):
@@ -21,7 +21,8 @@ class ParityError(ValueError):
 def check_parity(folder: Path, model: Model, *, corpus: Corpus, split: Split, tolerance: float) -> dict[str, Any]:
     """Compare both on every test row; ParityError when one differs by more than `tolerance` or is answered by one side only.
 
-    Differences are relative to the target's scale for a regression and absolute for class probabilities.
+    Differences are relative to the target's scale for a regression, absolute for class probabilities, and for embeddings relative
+    to their deviation where that is above 1.
     """
     rows = np.asarray(split.test)
     if not len(rows):
@@ -31,7 +32,7 @@ def check_parity(folder: Path, model: Model, *, corpus: Corpus, split: Split, to
     trained = predict(model, loader).ordered(np.asarray(corpus.ids)[rows])
     if not np.array_equal(shipped.seen, trained.seen):
         raise ParityError(f"the artifact answers {shipped.seen.sum()} of {len(rows)} test rows, the model {trained.seen.sum()}")
-    scale = target_scale(model.task)
+    scale = target_scale(model.task, trained.values)
     off = differences(shipped.values, trained.values, shipped.seen) / scale
     worst = float(off.max(initial=0.0))
     if not worst <= tolerance:
@@ -44,8 +45,9 @@ def check_parity(folder: Path, model: Model, *, corpus: Corpus, split: Split, to
     target = corpus.target[rows][scored]
     metric = {"name": model.task.primary, "model": None, "artifact": None}
     if scored.any():
-        metric["model"] = float(np.mean(model.task.per_row(trained.values[scored], target)))
-        metric["artifact"] = float(np.mean(model.task.per_row(shipped.values[scored], target)))
+        # A search with nothing to find has no score.
+        metric["model"] = float(np.nanmean(model.task.per_row(trained.values[scored], target)))
+        metric["artifact"] = float(np.nanmean(model.task.per_row(shipped.values[scored], target)))
     return {
         "split": split.name,
         "rows": len(rows),
@@ -69,12 +71,15 @@ def predict_corpus(artifact: Artifact, corpus: Corpus, rows: NDArray[np.intp]) -
     return Predicted(np.concatenate(values), np.concatenate(seen))
 
 
-def target_scale(task: Task) -> float:
-    """What a difference is measured against: the train targets' deviation, or 1 for probabilities."""
+def target_scale(task: Task, trained: NDArray[Any]) -> float:
+    """What a difference is measured against: the train targets' deviation, 1 for probabilities, at least 1 for embeddings."""
+    if isinstance(task, Retrieval):
+        return max(1.0, float(np.nan_to_num(np.nanstd(trained))))
     return task.scale if isinstance(task, Regression) else 1.0
 
 
 def differences(a: NDArray[Any], b: NDArray[Any], seen: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """The largest absolute difference of each seen row."""
+    """The largest absolute difference of each seen row; none where both lack an embedding."""
     off = np.abs(np.asarray(a, dtype=np.float64) - np.asarray(b, dtype=np.float64))[seen]
-    return off if off.ndim == 1 else off.max(axis=1)
+    off = np.where(np.isnan(a[seen]) & np.isnan(b[seen]), 0.0, off)
+    return off.reshape(len(off), -1).max(axis=1, initial=0.0)

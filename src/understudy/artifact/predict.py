@@ -1,4 +1,4 @@
-"""Predict with a shipped student: table in, predictions out. Needs onnxruntime, never torch."""
+"""Predict with a shipped student: table in, predictions or embeddings out. Needs onnxruntime, never torch."""
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ import onnxruntime
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from understudy.artifact.contract import GRAPH, Contract, read_contract, verify
+from understudy.artifact.contract import Contract, read_contract, verify
 from understudy.prepare import restore
 from understudy.prepare.cells import Cells, Modality
 from understudy.prepare.source import cells_from_table, source_columns
@@ -23,7 +23,9 @@ FLAT_ROWS_AT_ONCE = 1024
 
 @dataclass(frozen=True, eq=False)
 class Predicted:
-    """values: `[N]` in the target's unit or class probabilities `[N C]`, float32, NaN where not `seen`.
+    """values: `[N]` in the target's unit, class probabilities `[N C]`, or an embedding a branch `[N M D]`; float32.
+
+    They are NaN where not `seen`, and an embedding where a row lacks its branch.
 
     seen: the row has at least one modality of the student; its share is the coverage.
     """
@@ -43,7 +45,7 @@ class Artifact:
         verify(self.folder)
         self.contract: Contract = read_contract(self.folder)
         self.views: dict[str, View] = {name: self._view(name) for name in self.contract.views}
-        self._session = open_graph(self.folder / GRAPH)
+        self._sessions = {reads: open_graph(self.folder / file) for reads, file in self.contract.graphs.items()}
 
     def _view(self, modality: str) -> View:
         shipped = self.contract.views[modality]
@@ -85,6 +87,7 @@ class Artifact:
     def predict(self, table: pa.Table, *, folder: Path = Path(), only: Collection[str] | None = None) -> pa.Table:
         """One row of `prediction` (and `probability_{class}` columns) for each row of `table`; null where nothing is present.
 
+        Of a retrieval student, `embedding_{branch}` instead: lists of numbers, null where the row lacks that branch.
         folder: what relative media paths are relative to. only: as in `readable`.
         """
         modalities = self.readable(table.column_names, only=only)
@@ -106,27 +109,38 @@ class Artifact:
             raise ValueError(f"no modality given; this student reads: {', '.join(self.modalities)}")
         seen = np.any([cells[m].present for m in given], axis=0)
         values = self._filler(len(seen))
-        rows = np.flatnonzero(seen)
-        for start in range(0, len(rows), self.rows_at_once):
-            some = rows[start : start + self.rows_at_once]
-            values[some] = self._run({m: cells[m].take(some) for m in given}, len(some))
+        for reads in self._sessions:
+            here = np.any([cells[m].present for m in reads if m in given] or [np.zeros_like(seen)], axis=0)
+            part = values[:, self.contract.branches.index(reads[0])] if self.contract.branches else values
+            rows = np.flatnonzero(here)
+            for start in range(0, len(rows), self.rows_at_once):
+                some = rows[start : start + self.rows_at_once]
+                part[some] = self._run(reads, {m: cells[m].take(some) for m in reads if m in given}, len(some))
         return Predicted(values, seen)
 
-    def _run(self, cells: Mapping[str, Cells], rows: int) -> NDArray[np.float32]:
+    def _run(self, reads: tuple[str, ...], cells: Mapping[str, Cells], rows: int) -> NDArray[np.float32]:
         feed: FieldArrays = {}
-        for modality, view in self.views.items():
+        for modality in reads:
             here = cells[modality] if modality in cells else absent(self.modalities[modality], rows)
-            fields = trim(view.prepare(here)) | {"present": here.present}
+            fields = trim(self.views[modality].prepare(here)) | {"present": here.present}
             feed |= {f"{modality}.{name}": values for name, values in fields.items()}
-        inputs = {i.name: feed[i.name] for i in self.contract.inputs}
-        return np.asarray(self._session.run([self.contract.output], inputs)[0], dtype=np.float32)
+        inputs = {i.name: feed[i.name] for i in self.contract.inputs if i.name in feed}
+        return np.asarray(self._sessions[reads].run([self.contract.output], inputs)[0], dtype=np.float32)
 
     def _filler(self, rows: int) -> NDArray[np.float32]:
-        classes = len(self.contract.classes)
-        return np.full((rows, classes) if classes else rows, np.nan, dtype=np.float32)
+        shape = [rows]
+        if self.contract.branches:
+            session = next(iter(self._sessions.values()))
+            shape += [len(self.contract.branches), session.get_outputs()[0].shape[-1]]
+        elif self.contract.classes:
+            shape += [len(self.contract.classes)]
+        return np.full(shape, np.nan, dtype=np.float32)
 
     def as_table(self, predicted: Predicted) -> pa.Table:
-        """Predictions as columns: the number, or the most probable class and one probability a class."""
+        """Predictions as columns: the number, the most probable class and one probability a class, or one embedding a branch."""
+        if self.contract.branches:
+            places = {f"embedding_{b}": predicted.values[:, at] for at, b in enumerate(self.contract.branches)}
+            return pa.table({name: lists(values) for name, values in places.items()})
         absent = ~predicted.seen
         if not self.contract.classes:
             return pa.table({"prediction": pa.array(predicted.values, mask=absent)})
@@ -136,6 +150,17 @@ class Artifact:
             f"probability_{c}": pa.array(v, mask=absent) for c, v in zip(self.contract.classes, predicted.values.T, strict=True)
         }
         return pa.table({"prediction": names} | shares)
+
+
+def lists(values: NDArray[np.float32]) -> pa.FixedSizeListArray:
+    """Rows of `[N D]` as lists, null where they are NaN."""
+    lacking = pa.array(np.isnan(values).any(axis=1))
+    return pa.FixedSizeListArray.from_arrays(pa.array(values.ravel()), values.shape[1], mask=lacking)
+
+
+def answered(answers: pa.Table) -> int:
+    """How many rows of `Artifact.predict` hold any prediction or embedding."""
+    return int(np.any([column.is_valid().to_numpy() for column in answers.columns], axis=0).sum())
 
 
 def open_graph(path: Path) -> onnxruntime.InferenceSession:

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow as pa
-from pyarrow import csv, parquet
+from pyarrow import compute, csv, parquet
 
-from understudy.artifact.predict import Artifact
+from understudy.artifact.predict import Artifact, answered
 from understudy.prepare.source import read_table
 from understudy.whole import whole_file
 
@@ -29,8 +29,17 @@ class Summary:
 
 
 def write_csv(table: pa.Table, path: Path) -> None:
-    """Null becomes an empty cell."""
-    csv.write_csv(table, path)
+    """Null becomes an empty cell, a list of numbers one column each: `embedding_image_0` ..."""
+    columns: dict[str, pa.ChunkedArray] = {}
+    for name, column in to_dict(table).items():
+        if pa.types.is_fixed_size_list(column.type):
+            columns |= {
+                f"{name}_{at}": compute.call_function("list_element", [column, pa.scalar(at)])
+                for at in range(column.type.list_size)
+            }
+        else:
+            columns[name] = column
+    csv.write_csv(pa.table(columns), path)
 
 
 def write_jsonl(table: pa.Table, path: Path) -> None:
@@ -54,7 +63,7 @@ def predict_file(
     id: str | None = None,
     modalities: Collection[str] | None = None,
 ) -> Summary:
-    """Predict every row of a .csv, .tsv, .parquet, .jsonl or .npz file and write .csv, .parquet or .jsonl.
+    """Predict (or embed) every row of a .csv, .tsv, .parquet, .jsonl or .npz file and write .csv, .parquet or .jsonl.
 
     id: a column of `path` that names its rows; without it they are numbered from 1, as in error messages, in a column `row`.
     modalities: read only these. Media paths in the file are relative to its folder. An existing `out` is replaced. Raises
@@ -74,8 +83,7 @@ def predict_file(
         raise ValueError(f"the id column may not be called {taken.pop()!r}: a column of the predictions is; rename it")
     with whole_file(out) as partial:
         WRITERS[out.suffix.lower()](pa.table(to_dict(names) | to_dict(answers)), partial)
-    answered = len(answers) - answers["prediction"].null_count
-    return Summary(len(table), answered, artifact.readable(table.column_names, only=modalities), out)
+    return Summary(len(table), answered(answers), artifact.readable(table.column_names, only=modalities), out)
 
 
 def to_dict(table: pa.Table) -> dict[str, pa.ChunkedArray]:

@@ -22,6 +22,8 @@ def page(contract: Contract) -> str:
 
 def answer(contract: Contract) -> str:
     """What comes out, in a few words."""
+    if contract.branches:
+        return f"an embedding of {' and of '.join(contract.branches)}"
     if contract.classes:
         return f"one of {len(contract.classes)} classes"
     return f"a number in {contract.task['unit']}" if contract.task.get("unit") else "a number"

@@ -57,7 +57,7 @@ def predict_rows(artifact: Artifact, rows: list[Row]) -> dict[str, Any]:
             answers = artifact.predict(pa.table(arrays), folder=Path(name)).to_pylist()
         except ValueError as error:
             raise ValueError(str(error).replace(f"{name}/", "")) from None
-    answered = sum(answer["prediction"] is not None for answer in answers)
+    answered = sum(any(value is not None for value in answer.values()) for answer in answers)
     return {"predictions": answers, "answered": answered, "modalities": list(artifact.readable(given))}
 
 
