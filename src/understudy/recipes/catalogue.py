@@ -17,7 +17,7 @@ def catalogue() -> dict[str, Any]:
         about = (inspect.getdoc(module) or "").splitlines()[0].partition(": ")[2]
         methods[name] = {"about": about, "options": ", ".join(str(each) for each in options_of(name).values()) or "none"}
     encoders = {
-        kind: list(named) + (["FOLDER or hub id of a transformers model"] if kind == "text" else [])
+        kind: list(named) + (["FOLDER or hub id of a transformers model"] if kind in ("text", "video") else [])
         for kind, named in OWN.items()
     }
     return {"methods": methods, "encoders": encoders, "objectives": list(objectives.__all__)}
