@@ -1,6 +1,7 @@
 """What the rows of each step hold, prepared where it is asked for or by processes that work ahead; the values are the same."""
 
 import hashlib
+import signal
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -64,7 +65,7 @@ def prepared(steps: Steps, *, workers: int) -> Iterator[Found]:
         yield from (steps[step] for step in range(len(steps)))
         return
     # Fields travel through pipes as NumPy: tensors would need shared memory, of which containers have little.
-    loader = DataLoader(Guarded(steps), batch_size=None, num_workers=workers, collate_fn=as_it_is, worker_init_fn=one_thread)
+    loader = DataLoader(Guarded(steps), batch_size=None, num_workers=workers, collate_fn=as_it_is, worker_init_fn=begin)
     try:
         for found in loader:
             if isinstance(found, ValueError):
@@ -83,9 +84,10 @@ def as_it_is(found: Any) -> Any:
     return found
 
 
-def one_thread(worker: int) -> None:
-    """Workers share the machine with training."""
+def begin(worker: int) -> None:
+    """Workers share the machine with training, and end when it does: Ctrl-C is for the process that trains."""
     torch.set_num_threads(1)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def drawn_from(seed: int, epoch: int, key: str) -> int:

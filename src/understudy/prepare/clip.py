@@ -83,7 +83,7 @@ class TimedFile(BytesIO):
 @dataclass(frozen=True, eq=False)
 class Timeline:
     """Every picture of a clip in the order it is shown. at: when, in units of `base` seconds. keyframes: those that need no
-    other, by `at`. seek: where to look for each keyframe. end: when the last picture ends."""
+    other, by `at`. seek: when each of these is decoded. end: when the last picture ends."""
 
     at: NDArray[np.int64]
     keyframes: NDArray[np.int64]
@@ -268,13 +268,14 @@ def decoded(
 def packets_from(container: "InputContainer", stream: "VideoStream", line: Timeline, wanted: int) -> "Iterator[Packet]":
     """Packets from the keyframe that this picture needs; from the beginning where seeking goes too far."""
     key = int(np.searchsorted(line.keyframes, wanted, side="right")) - 1
-    starts = [line.seek[key], line.seek[0]] if key >= 0 else [line.at[0]]
+    # Some containers are sought by when a picture is shown, others by when it is decoded.
+    starts = [line.keyframes[key], line.seek[key], line.seek[0]] if key >= 0 else [line.at[0]]
     for start in starts:
         container.seek(int(start), stream=stream)
         packets = container.demux(stream)
         first = next(packets, None)
         when = None if first is None else moment(first)
-        if first is not None and (when is None or when <= wanted):
+        if first is not None and (key < 0 or (first.is_keyframe and when is not None and when <= wanted)):
             yield first
             yield from packets
             return
@@ -285,6 +286,6 @@ def upright(frame: "VideoFrame") -> "Image":
     from PIL import Image
 
     turns = {90: Image.Transpose.ROTATE_90, 180: Image.Transpose.ROTATE_180, 270: Image.Transpose.ROTATE_270}
-    picture = frame.to_image()
+    picture = Image.fromarray(frame.to_ndarray(format="rgb24"))
     turn = turns.get(round(frame.rotation) % 360)
     return picture if turn is None else picture.transpose(turn)

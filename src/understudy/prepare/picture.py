@@ -34,6 +34,8 @@ def centre_square(picture: "Image", size: int, resample: Resample) -> NDArray[np
 
 def standardised(pixels: NDArray[np.uint8], mean: tuple[float, ...], std: tuple[float, ...]) -> NDArray[np.float32]:
     """`[... H W 3]` in 0..255 as `[... 3 H W]`: to [0, 1], then in deviations `std` from `mean`."""
-    spread, centre = (np.asarray(each, dtype=np.float32) for each in (std, mean))
-    found: NDArray[np.float32] = (pixels.astype(np.float32) / np.float32(255) - centre) / spread
-    return np.moveaxis(found, -1, -3)
+    levels = np.arange(256, dtype=np.float32) / np.float32(255)
+    found = np.empty((*pixels.shape[:-3], 3, *pixels.shape[-3:-1]), dtype=np.float32)
+    for colour in range(3):
+        found[..., colour, :, :] = ((levels - np.float32(mean[colour])) / np.float32(std[colour]))[pixels[..., colour]]
+    return found
