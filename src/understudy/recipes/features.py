@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch.utils.data import DataLoader, Dataset
 
-from understudy.ahead import as_it_is, one_thread
+from understudy.ahead import as_it_is, begin
 from understudy.at_rest import Columns, Ragged, starts_of
 from understudy.corpus import Corpus
 from understudy.corpus.write import write_corpus
@@ -180,7 +180,7 @@ class Chunks(Dataset[Found]):
 def ahead(chunks: Chunks) -> Iterator[Found]:
     """Each chunk in order; where there is something to decode, processes prepare the next ones meanwhile."""
     workers = WORKERS if chunks.view.kind == "video" and len(chunks) > 1 else 0
-    yield from DataLoader(chunks, batch_size=None, num_workers=workers, collate_fn=as_it_is, worker_init_fn=one_thread)
+    yield from DataLoader(chunks, batch_size=None, num_workers=workers, collate_fn=as_it_is, worker_init_fn=begin)
 
 
 def derive(
