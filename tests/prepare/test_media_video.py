@@ -242,6 +242,7 @@ def test_a_table_of_videos(whole, tmp_path):
     assert rows == [whole, None, (tmp_path / "b.webm").read_bytes()]
     np.testing.assert_array_equal(corpus.cells("sound", [0]).values[0], read_audio(tmp_path / "a.mp4", 8000))
     assert corpus.content[0] == corpus.content[5] != corpus.content[1]
+    assert corpus.schema.about["skipped"] == "5 files, see errors.json"
     listed = json.loads((corpus.folder / "errors.json").read_text())
     assert [(each["where"], each["file"]) for each in listed] == [
         ("column 'film', row 3", "c.mp4"),

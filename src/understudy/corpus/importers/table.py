@@ -103,6 +103,7 @@ def import_table(
     rows = source.table.num_rows
     ids = columns["id"].categories() if "id" in columns else np.array([f"row-{row}" for row in range(1, rows + 1)], object)
     about = {"source": Path(path).name, "target": settings["target"]} | ({"inferred": "; ".join(said)} if said else {})
+    about |= {"skipped": f"{len(reader.errors)} files, see errors.json"} if reader.errors else {}
     parts = columns["split"].categories() if "split" in columns else None
     return write_corpus(
         out,
