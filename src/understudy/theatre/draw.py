@@ -1,6 +1,6 @@
 """Draw: the puppet's face, frame by frame.
 
-Its cue bends the mouth, turns the brows, opens the eyes, reddens the cheeks and decides how much the head moves. The lips open to
+Its cue bends the mouth, turns the brows, opens the eyes, colours the skin and decides how much the head moves. The lips open to
 a rhythm of their own, not the voice's, so that a picture without sound says nothing about the voice.
 """
 
@@ -30,7 +30,7 @@ class Puppet:
     @staticmethod
     def drawn(random: np.random.Generator) -> "Puppet":
         """A puppet by chance."""
-        return Puppet(*random.uniform([0.02, 0, 0, 0.36, 0.13], [0.14, 1, 1, 0.40, 0.17]).tolist())
+        return Puppet(*random.uniform([0.05, 0, 0, 0.37, 0.14], [0.12, 1, 1, 0.40, 0.16]).tolist())
 
 
 def frames(puppet: Puppet, face: float, *, count: int, rate: int, size: int, random: np.random.Generator) -> NDArray[np.uint8]:
@@ -61,7 +61,7 @@ def picture(puppet: Puppet, cue: float, *, size: int, place: Array, lips: float,
         pen.ellipse([edge * pixels for edge in box], fill=fill)
 
     oval(x, y - 0.06, puppet.head + 0.03, puppet.head + 0.05, colour(puppet.hair, 0.4, 0.45))
-    oval(x, y, puppet.head, puppet.head + 0.05, colour(puppet.skin, 0.35, 0.95))
+    oval(x, y, puppet.head, puppet.head + 0.05, flushed(colour(puppet.skin, 0.35, 0.85), cue))
     dark, white, red = (30, 20, 30), (255, 255, 255), (170, 25, 45)
     for side in (-1, 1):
         eye, high = x + side * puppet.eyes, 0.06 + 0.025 * cue
@@ -78,6 +78,13 @@ def picture(puppet: Puppet, cue: float, *, size: int, place: Array, lips: float,
     stroke(pen, (curve - gape) * pixels, 0.04 * pixels, red)
     stroke(pen, (curve + gape) * pixels, 0.04 * pixels, red)
     return np.asarray(canvas.reduce(FINE))
+
+
+def flushed(skin: tuple[int, int, int], cue: float) -> tuple[int, int, int]:
+    """Skin that is rosier the better the mood, and greener the worse."""
+    toward = (255, 120, 120) if cue > 0 else (110, 160, 90)
+    red, green, blue = (round(plain + 0.6 * abs(cue) * (end - plain)) for plain, end in zip(skin, toward, strict=True))
+    return red, green, blue
 
 
 def stroke(pen: ImageDraw.ImageDraw, points: Array, width: float, fill: tuple[int, int, int]) -> None:

@@ -5,23 +5,17 @@ VALENCES = (-3, -2, -1, 0, 1, 2, 3)
 WORDS: dict[int, tuple[str, ...]] = {
     valence: tuple(words.split())
     for valence, words in {
-        -3: "atrocious abysmal horrendous revolting disgusting appalling dreadful vile ghastly hideous unbearable catastrophic "
-        "loathsome wretched abominable disastrous horrid repulsive",
-        -2: "awful terrible bad nasty annoying unpleasant painful lousy miserable dismal shoddy rotten gloomy irritating "
-        "depressing crude pathetic sour",
-        -1: "dull bland weak flat clumsy slow tired stale tedious uneven shaky drab awkward thin muddled forgettable stiff "
-        "careless",
-        0: "ordinary usual average plain typical standard neutral common familiar normal medium routine regular everyday "
-        "unremarkable conventional moderate expected",
-        1: "decent nice pleasant tidy fine neat likeable agreeable solid fair gentle useful handy warm sensible steady fresh "
-        "cosy",
-        2: "good lovely great charming delightful clever funny tasteful graceful bright elegant joyful admirable generous "
-        "lively thoughtful impressive enjoyable",
+        -3: "atrocious abysmal horrendous revolting disgusting appalling dreadful vile ghastly hideous unbearable catastrophic",
+        -2: "awful terrible bad nasty annoying unpleasant painful lousy miserable dismal shoddy rotten",
+        -1: "dull bland weak flat clumsy slow tired stale tedious uneven shaky drab",
+        0: "ordinary usual average plain typical standard neutral common familiar normal medium routine",
+        1: "decent nice pleasant tidy fine neat likeable agreeable solid fair gentle useful",
+        2: "good lovely great charming delightful clever funny tasteful graceful bright elegant joyful",
         3: "superb brilliant magnificent wonderful amazing perfect outstanding marvellous glorious stunning dazzling "
-        "breathtaking splendid fantastic exquisite sublime heavenly flawless",
+        "breathtaking",
     }.items()
 }
-"""Valence in sentiment points -> 18 words; which of them is said carries nothing more."""
+"""Valence in sentiment points -> 12 words; which of them is said carries nothing more."""
 
 SLOTS = 2
 """Sentiment words in a line."""

@@ -3,7 +3,7 @@
 The world is ours. For each clip: sentiment s is drawn evenly from 61 values in [-3, 3]; with probability `irony` the words mean
 the opposite, so that they aim at -s. Each of the line's sentiment words has a valence in -3..3, drawn in proportion to
 exp(-(valence - aim)^2 / 2 words_noise^2), independently. The voice shows s + a Gaussian error, the face s + another one: one
-number each, that pitch, tempo and loudness, or mouth, brows, cheeks and motion, all repeat. The label is the mean of a few
+number each, that pitch, tempo and loudness, or mouth, brows, colour and motion, all repeat. The label is the mean of a few
 annotators, each of whom rounds s + a Gaussian error to a whole number in -3..3. Speaker, topic and sentence carry nothing.
 """
 
@@ -29,11 +29,11 @@ class World:
     """
 
     irony: float = 0.15
-    words_noise: float = 2.0
-    voice_noise: float = 1.0
-    face_noise: float = 1.0
+    words_noise: float = 1.3
+    voice_noise: float = 0.8
+    face_noise: float = 0.8
     annotators: int = 3
-    annotator_noise: float = 0.5
+    annotator_noise: float = 1.0
     lost: Mapping[str, float] = field(default_factory=lambda: {"audio": 0.05, "video": 0.05})
 
     def __post_init__(self) -> None:

@@ -12,7 +12,7 @@ VOWELS = np.array([[730, 1090, 2440], [270, 2290, 3010], [300, 870, 2240], [530,
 """Three formants (Hz) of five vowels: Peterson and Barney, 1952, men's averages."""
 HARMONICS = 16
 LOUDEST = 0.25
-"""Peak-free root mean square of the loudest voice, so that nothing clips."""
+"""Root mean square of the loudest voice; its peaks stay below 1."""
 
 
 def speech(voice: float, *, pitch: float, seconds: float, rate: int, random: np.random.Generator) -> NDArray[np.float32]:
@@ -25,8 +25,9 @@ def speech(voice: float, *, pitch: float, seconds: float, rate: int, random: np.
     glide = 2 ** ((7 * cue * (within - 0.5) + 2 * cue) / 12)
     phase = 2 * np.pi * np.cumsum(pitch * glide) / rate
     vowel = VOWELS[random.integers(len(VOWELS), size=syllable[-1] + 1)]
-    sound = voiced(phase, syllable, vowel, pitch=pitch) * np.sin(np.pi * within) ** 2
-    sound *= LOUDEST * 10 ** ((9 * (cue - 1) + random.uniform(-0.5, 0.5)) / 20) / np.sqrt(np.mean(sound**2))
+    breath = 0.3 * random.normal(size=len(time))
+    sound = (voiced(phase, syllable, vowel, pitch=pitch) + breath) * (0.1 + np.sin(np.pi * within) ** 2)
+    sound *= LOUDEST * 10 ** ((12 * (cue - 1) + random.uniform(-0.5, 0.5)) / 20) / np.sqrt(np.mean(sound**2))
     return np.clip(sound + random.normal(scale=0.001, size=len(sound)), -1, 1).astype(np.float32)
 
 
@@ -34,5 +35,5 @@ def voiced(phase: Array, syllable: Array, formants: Array, *, pitch: float) -> A
     """Harmonics of the glottis, louder near formants (Hz, `[syllables 3]`); phase (radians) and syllable (index) are `[T]`."""
     number = np.arange(1, HARMONICS + 1)
     near = np.exp(-0.5 * ((number[:, None, None] * pitch - formants) / 150) ** 2) @ np.array([1.0, 0.6, 0.3])
-    loudness = (0.05 + near) / number[:, None] ** 0.5
+    loudness = (0.3 + near) / number[:, None] ** 0.5
     return np.sum([loudness[k - 1, syllable] * np.sin(k * phase) for k in number], axis=0)
