@@ -194,6 +194,26 @@ def test_what_is_damaged_inside_is_replaced_by_its_neighbours(whole):
     assert len(pictures_at(damaged, centres(8), np.asarray)) == 8
 
 
+def test_tags_in_an_old_encoding_do_no_harm(whole, tmp_path):
+    path = tmp_path / "a.mp4"
+    with av.open(str(path), "w", format="mp4") as file:
+        file.metadata["title"] = "a title"
+        stream = file.add_stream("mpeg4", rate=10)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        file.mux(stream.encode(av.VideoFrame(64, 48, "yuv420p")))
+        file.mux(stream.encode(None))
+    assert b"a title" in path.read_bytes()
+    path.write_bytes(path.read_bytes().replace(b"a title", b"\xe4 \xf6\xfc\xff\xfe\x80"))
+    assert probe_video(path.read_bytes()).frames == 1
+
+
+def test_what_is_no_file(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path, tmp_path / "pipe", tmp_path / "nothing"):
+        with pytest.raises(FileNotFoundError, match="no file"):
+            read_video(path)
+
+
 def test_sound_of_a_video(whole, tmp_path):
     (tmp_path / "a.mp4").write_bytes(whole)
     (tmp_path / "silent.mp4").write_bytes(clip(numbered(3)))

@@ -179,7 +179,7 @@ def opened(content: bytes, limits: Limits) -> "Iterator[tuple[InputContainer, Vi
         raise ValueError("the file is empty")
     clock = TimedFile(content, limits.patience)
     try:
-        with av.open(clock, mode="r", options={"format_whitelist": CONTAINERS}) as container:
+        with av.open(clock, mode="r", metadata_errors="replace", options={"format_whitelist": CONTAINERS}) as container:
             films = [each for each in container.streams.video if not each.disposition & each.disposition.attached_pic]
             if not films:
                 raise ValueError("it holds no video")

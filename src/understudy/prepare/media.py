@@ -43,13 +43,13 @@ def read_image(path: Path) -> NDArray[np.uint8]:
 
 
 def read_bytes(path: Path) -> bytes:
-    """A whole file."""
+    """A whole file; a device or a pipe, which may never end, is none."""
+    if not path.is_file():
+        raise FileNotFoundError(f"no file {path}")
     try:
         if path.stat().st_size > LARGEST_FILE:
             raise ValueError(f"{path} is larger than {LARGEST_FILE / 2**30:g} GiB; cut it into clips")
         return path.read_bytes()
-    except FileNotFoundError:
-        raise FileNotFoundError(f"no file {path}") from None
     except OSError as error:
         raise ValueError(f"{path} cannot be read: {error.strerror}") from None
 
@@ -89,7 +89,7 @@ def decode_audio(content: bytes, rate: int, *, limits: Limits = LIMITS) -> NDArr
     most, samples = limits.longest * rate, 0
     clock = TimedFile(content, limits.patience)
     try:
-        with av.open(clock, mode="r", options={"format_whitelist": CONTAINERS}) as container:
+        with av.open(clock, mode="r", metadata_errors="replace", options={"format_whitelist": CONTAINERS}) as container:
             if not container.streams.audio:
                 raise ValueError("it holds no sound")
             for frame in container.decode(audio=0):
