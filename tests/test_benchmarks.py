@@ -10,7 +10,8 @@ ROOT = Path(__file__).parent.parent
 DATA = ROOT.parent / "shared" / "data"
 """Sets that cannot be shipped; where they are not, what needs them is skipped."""
 MOSI = "mosi/utterances.csv"
-NEEDS = {"mosi": MOSI, "videoadviser_mosi": MOSI, "av_digits": "fsdd/recordings.tar"}
+WIKIPEDIA = "wikipedia/raw_features.mat"
+NEEDS = {"mosi": MOSI, "videoadviser_mosi": MOSI, "av_digits": "fsdd/recordings.tar", "retrieval": WIKIPEDIA}
 BENCHMARKS = [
     path.stem
     for path in sorted((ROOT / "benchmarks").glob("*.py"))
@@ -27,7 +28,8 @@ def test_quick(name, monkeypatch, tmp_path):
     if name in NEEDS and not (DATA / NEEDS[name]).is_file():
         pytest.skip(f"needs {NEEDS[name]}, which is not ours to ship; see the recipe's docstring for where it comes from")
     mosi = ["--data", DATA / "mosi"]
-    arguments = {"mosi": mosi, "videoadviser_mosi": mosi, "av_digits": ["--data", DATA]}.get(name, [])
+    wikipedia = ["--data", DATA / "wikipedia"]
+    arguments = {"retrieval": wikipedia, "mosi": mosi, "videoadviser_mosi": mosi, "av_digits": ["--data", DATA]}.get(name, [])
     monkeypatch.setattr(sys, "argv", [name, "--quick", *map(str, arguments)])
     before = results()
     importlib.import_module(f"benchmarks.{name}").main()

@@ -19,7 +19,7 @@ from understudy.prepare.cells import KINDS, Cells, Modality
 from understudy.prepare.columns import Column
 from understudy.prepare.reader import MediaReader, OnError
 from understudy.prepare.source import cells_from_table, read_table
-from understudy.task import Classification, Regression, Task, task_from_json
+from understudy.task import Classification, Regression, Retrieval, Task, task_from_json
 
 FEW = 10
 """Whole-number targets with at most this many different values are taken for classes where no task is stated."""
@@ -76,7 +76,7 @@ def import_table(
 
     modalities: name -> `kind:column,column` (kinds: vector, table, sequence, text, image, video, audio@RATE with samples a
     second, also of video files; columns may be patterns such as `a_*`), a Modality, or columns alone. task: a Task,
-    regression or classification; where not stated, strings and few whole numbers are classes, other numbers a regression.
+    regression, classification or retrieval; where not stated, strings and few whole numbers are classes, others a regression.
     group: rows of one group never part. split: a column of train / valid / test becomes the split `given`. mapping: a JSON
     file with the same keys; an argument beats it. on_error: "skip" leaves the cell of a media file that cannot be read absent
     and lists it in the corpus's errors.json. Empty target cells are unlabelled rows. What was inferred stands in
@@ -142,16 +142,18 @@ def _task(stated: Task | str | None, column: Column, said: list[str]) -> tuple[T
         if np.isnan(targets).all():
             raise ValueError(f"target column {column.name!r} holds no number")
         return stated if isinstance(stated, Regression) else Regression(), targets
-    if stated != "classification" and not isinstance(stated, Classification):
-        raise ValueError(f"unknown task {stated!r}; known: regression, classification")
+    kinds = {"classification": Classification(), "retrieval": Retrieval()}
+    task = kinds.get(stated) if isinstance(stated, str) else stated
+    if not isinstance(task, Classification | Retrieval):
+        raise ValueError(f"unknown task {stated!r}; known: regression, {', '.join(kinds)}")
     names = column.categories()
-    classes = stated.classes if isinstance(stated, Classification) else ()
+    classes = task.classes
     classes = classes or tuple(sorted({name for name in names if name is not None}, key=_number_first))
     place = {name: number for number, name in enumerate(classes)}
     for row, name in enumerate(names):
         if name is not None and name not in place:
             raise column.fault(row, f"class {name!r} is none of {', '.join(classes)}")
-    return Classification(classes=classes), [None if name is None else place[name] for name in names]
+    return replace(task, classes=classes), [None if name is None else place[name] for name in names]
 
 
 def _number_first(name: str) -> tuple[float, str]:
