@@ -14,7 +14,7 @@ from understudy.advise import advise
 from understudy.artifact import Artifact, predict_file
 from understudy.corpus import Corpus, Schema, check, make_split, write_corpus
 from understudy.evaluate import score
-from understudy.methods import KD, Supervised, VideoAdviser
+from understudy.methods import KD, SelfDistillation, Supervised, VideoAdviser
 from understudy.model import branches_of, views_of
 from understudy.plan import Plan
 from understudy.prepare.cells import Cells, Modality
@@ -65,6 +65,17 @@ def run(tmp_path_factory) -> Run:
     plan = Plan(epochs=4, batch_size=32, rate=5e-3)
     sizes = {"width": 16, "dropout": 0.1}
     return us.distill(corpus, student=["picture", "speech"], plan=plan, sizes=sizes, seeds=2, out=folder / "run")
+
+
+def test_commands_on_a_run(run):
+    from understudy.evaluate.compare import compare_runs
+    from understudy.recipes.evaluation import evaluate_subsets
+
+    found = evaluate_subsets(run, system="distilled", seed=None, split="")
+    assert found.keys() == {"picture+speech"}
+    first, second = compare_runs([run.folder, run.folder.parent / run.folder.name])
+    assert first["means"].keys() == {"teacher", "plain", "distilled"}
+    assert second["metric"]["name"] == "map"
 
 
 def test_results_give_both_directions_and_the_mean(run):
@@ -122,6 +133,9 @@ def test_the_loss_of_branches_is_the_loss_of_each_over_its_rows(run):
     taught = KD(student, teacher, weight=0.25, feature=1.0).eval()(batch)
     assert taught["kd"].count.item() == sum(int(output.valid.sum()) for output in alone)
     assert taught["feature"].count.item() == taught["kd"].count.item()
+    mean_teacher = SelfDistillation(student, weight=0.5).eval()(batch)
+    assert mean_teacher["supervised"].total.item() == pytest.approx(0.5 * total.item(), rel=1e-5)
+    assert mean_teacher["kd"].total.item() == pytest.approx(0, abs=1e-5)
     step2 = VideoAdviser(student, teacher, mode="two_phase", w2=0.0, w3=0.0).eval()(batch)["step2"]
     answer = KD(student, teacher, weight=1.0, temperature=1.0).eval()(batch)["kd"]
     assert step2.total.item() == pytest.approx(answer.total.item(), rel=1e-5)
@@ -158,6 +172,8 @@ def test_what_cannot_be_searched_is_refused(run, tmp_path):
         us.distill(corpus, student=["picture"], out=tmp_path / "run")
     with pytest.raises(ValueError, match="two modalities or more"):
         Retrieval(classes=("a", "b"), branches=("picture", "picture"))
+    with pytest.raises(ValueError, match="no mean"):
+        us.distill(corpus, student=["picture", "speech"], space="hidden", ensemble="yes", out=tmp_path / "run")
     with pytest.raises(ValueError, match="step 1"):
         us.distill(corpus, student=["picture", "speech"], method="videoadviser", out=tmp_path / "run")
     assert not (tmp_path / "run").exists()

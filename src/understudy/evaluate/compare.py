@@ -208,8 +208,8 @@ def against(run: Path, first: Path) -> dict[str, Any] | None:
     pair = {"plain": System((), 0, theirs), "distilled": System((), 0, ours)}
     aligned, _ = on_same_rows(pair)
     sign = 1.0 if task.higher_is_better else -1.0
-    gain = sign * paired(per_row(task, aligned["distilled"]), per_row(task, aligned["plain"]))
-    return comparison(gain, aligned["plain"][0].group, draws=10_000, seed=0)
+    rows, groups = with_score({name: per_row(task, seeds) for name, seeds in aligned.items()}, aligned["plain"][0].group)
+    return comparison(sign * paired(rows["distilled"], rows["plain"]), groups, draws=10_000, seed=0)
 
 
 def adjust(comparisons: Sequence[dict[str, Any]]) -> None:

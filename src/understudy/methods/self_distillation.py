@@ -16,8 +16,9 @@ import torch
 from understudy import objectives
 from understudy.batch import Batch
 from understudy.methods.method import Method, Terms
-from understudy.model import Model
+from understudy.model import Model, branches_of
 from understudy.objectives.kd import Distance, answer_kd
+from understudy.objectives.objective import together
 
 
 class SelfDistillation(Method):
@@ -52,12 +53,14 @@ class SelfDistillation(Method):
         return self
 
     def forward(self, batch: Batch, part: str = "main") -> Terms:
-        student = self.play("student", batch)
-        with torch.no_grad():
-            ema = self.play("ema", batch)
+        played = []
+        for _, seen in branches_of(self.student, batch):
+            student = self.play("student", seen)
+            with torch.no_grad():
+                played.append((seen, student, self.play("ema", seen)))
         return {
-            "supervised": self.supervised(batch, student).times(1 - self.weight),
-            "kd": self.kd(batch, student, ema).times(self.weight),
+            "supervised": together([self.supervised(seen, student) for seen, student, _ in played]).times(1 - self.weight),
+            "kd": together([self.kd(seen, student, ema) for seen, student, ema in played]).times(self.weight),
         }
 
     @torch.no_grad()

@@ -66,7 +66,7 @@ def distill(
     rows = corpus.split(split or only_split(corpus))
     reads = {"student": tuple(student), "teacher": tuple(teacher) or tuple(corpus.modalities)}
     check_modalities(corpus, rows, reads)
-    check_retrieval(corpus.task, reads["student"], space)
+    check_retrieval(corpus.task, reads["student"], space, ensemble)
     if ensemble == "if better" and not len(rows.valid):
         raise ValueError(f'ensemble "if better" asks the validation rows, and split {rows.name!r} has none; say "yes" or "no"')
     own, theirs = dict(encoders or {}), dict(encoders or {}) | dict(teacher_encoders or {})
@@ -136,15 +136,17 @@ def check_modalities(corpus: Corpus, split: Split, reads: Mapping[str, Sequence[
                     raise ValueError(f"no {part} row of split {split.name!r} has {modality!r}, which the {player} reads")
 
 
-def check_retrieval(task: Task, student: Sequence[str], space: str) -> None:
-    """ValueError for a student that has nothing to search in, or a space where nothing is searched."""
+def check_retrieval(task: Task, student: Sequence[str], space: Space | Literal[""], ensemble: Choice) -> None:
+    """ValueError for a student that has nothing to search in, a space where nothing is searched, or one without a mean."""
     if not isinstance(task, Retrieval):
         if space:
             raise ValueError(f"space {space!r} given, but the task is a {task.kind}; it is for retrieval")
         return
     if len(student) < 2:
         raise ValueError(f"retrieval searches from one modality into another, but the student has only {student[0]!r}; name two")
-    replace(task, branches=tuple(student), space=space or task.space)
+    chosen = replace(task, branches=tuple(student), space=space or task.space)
+    if ensemble != "no" and chosen.space == "hidden":
+        raise ValueError(f"ensemble {ensemble!r} in the hidden space, where teachers have no mean; choose a space of classes")
 
 
 def check_taken(what: str, arguments: Mapping[str, Any], corpus: Corpus) -> None:
