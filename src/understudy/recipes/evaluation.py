@@ -1,5 +1,6 @@
 """What can be asked of a finished run: scores on other splits and subsets, and its teacher's answers."""
 
+import os
 from pathlib import Path
 from typing import Literal
 
@@ -18,11 +19,16 @@ from understudy.teachers import Frozen
 System = Literal["distilled", "plain", "teacher", "joint_teacher"]
 ROWS = 64
 """In a batch that is only read: many pad short texts to the longest, few waste calls."""
+FILMS = 8
+"""The same of video, whose frames take megabytes a row."""
+WORKERS = min(4, os.cpu_count() or 1)
+"""Processes that prepare what cannot be cached, such as frames drawn anew each epoch; no value depends on it."""
 
 
 def every_row(corpus: Corpus, rows: NDArray[np.intp], views: Views) -> Loader:
     """Each of `rows` once, in order."""
-    return Loader(corpus, rows, views, task=corpus.task, batch_size=ROWS, shuffle=False)
+    film = any(view.kind == "video" for by_key in views.values() for view in by_key.values())
+    return Loader(corpus, rows, views, task=corpus.task, batch_size=FILMS if film else ROWS, shuffle=False, workers=WORKERS)
 
 
 def evaluate_subsets(run: Run, *, system: System, seed: int | None, split: str) -> dict[str, dict[str, float | None]]:

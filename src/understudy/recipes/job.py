@@ -1,7 +1,6 @@
 """Job: one distillation under way. What it finished is on disk and is not done again."""
 
 import inspect
-import os
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -20,16 +19,13 @@ from understudy.plan import Plan
 from understudy.prepare.view import Views
 from understudy.recipes.blueprint import Blueprint, draw, for_retrieval
 from understudy.recipes.estimate import Estimate
-from understudy.recipes.evaluation import every_row
+from understudy.recipes.evaluation import WORKERS, every_row
 from understudy.recipes.run import WEIGHTS, Run, load, take
 from understudy.report import write_report
 from understudy.store import write_store
 from understudy.task import Retrieval
 from understudy.teachers import Ensemble, Frozen, Stored, Teacher
 from understudy.whole import write_json
-
-WORKERS = min(4, os.cpu_count() or 1)
-"""Processes that prepare what cannot be cached, such as frames drawn anew each epoch; no value depends on it."""
 
 
 @dataclass(frozen=True)
