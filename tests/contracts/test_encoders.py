@@ -27,7 +27,7 @@ SHIPPED_IN_TESTS_OF_ARTIFACT = (
     "TextTransformer",
     "VectorMLP",
 )
-EXPORTS_LIKE_ANOTHER = ("PlainClip",)
+EXPORTS_LIKE_ANOTHER = ("PlainClip", "VideoConv")
 RAGGED = [name for name, (view, _) in ENCODERS.items() if view in ("Sequence", "Text", "LogMel")]
 
 
