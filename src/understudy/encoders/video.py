@@ -75,9 +75,7 @@ class VideoConv(VideoEncoder):
     channels: width of each convolution, multiples of 8; each halves the picture.
     """
 
-    def __init__(
-        self, view: Frames, *, width: int = 128, channels: tuple[int, ...] = (16, 32, 64), dropout: float = 0.1
-    ) -> None:
+    def __init__(self, view: Frames, *, width: int = 128, channels: tuple[int, ...] = (16, 32, 64), dropout: float = 0.1) -> None:
         super().__init__()
         self.view, self.width = view, width
         self.tower = ConvTower(view, width, channels)
