@@ -1,5 +1,6 @@
 """Frames of video clips against decoding everything, and a store's writing and reading; alternating in one process."""
 
+import os
 import sys
 import tempfile
 import time
@@ -34,6 +35,7 @@ CLIPS = [
     ("10s_720p", 10, 1280, 720, 50),
 ]
 ROWS, WIDTH, BATCH = 20_000, 512, 256
+LOAD = os.getloadavg()[0]
 CODECS: tuple[Codec, ...] = ("float32", "float16", "int8")
 
 
@@ -45,6 +47,7 @@ def main() -> None:
     if quick:
         return
     figures = {f"{name}_{row['clip']}": row[name] for row in rows for name in ("clips_per_second", "mb_per_second", "speedup")}
+    figures["load_before"] = LOAD
     figures |= {f"{name}_{row['codec']}": row[name] for row in kept for name in ("write_mb_per_second", "read_mb_per_second")}
     write_result("media_speed", figures=figures, rows=rows + kept, seeds=[0], text=page(rows, kept))
 
@@ -226,13 +229,15 @@ def page(rows: list[dict[str, Any]], kept: list[dict[str, Any]]) -> str:
 
 From a file's bytes in memory to {FRAMES} frames of {SIZE} x {SIZE} as CLIP reads them, one process, one thread of decoding. H.264 in
 mp4 at {RATE} pictures a second. *Decode all* decodes every picture and converts and resizes the eight; *convert all* turns each into
-RGB first. All three give the same numbers to 1e-5. Times are processor time of one core. They alternate; medians of {ROUNDS} rounds, ratios are medians of the rounds'
-ratios. A clip of 2 s, or with one keyframe in 10 s, leaves little to skip: what is won there are pictures that no other needs.
+RGB first. All three give the same numbers to 1e-5. Times are the processor's, so other work on the machine counts little. They
+alternate; medians of {ROUNDS} rounds, ratios are medians of the rounds' ratios. A clip of 2 s, or with one keyframe in 10 s, leaves little to skip: what is won there are pictures that no other needs.
 
 {table(heads, clips)}
 
 A store of {ROWS:,} embeddings of {WIDTH} float32 ({kept[0]["mb"]:.0f} MB), written through to the disk, then opened and read in random
-batches of {BATCH}. MB are those of float32, whatever the codec keeps. Codecs alternate; medians of {ROUNDS} rounds.
+batches of {BATCH}. MB are those of float32, whatever the codec keeps. Codecs alternate; medians of {ROUNDS} rounds. These are seconds by the clock,
+and {LOAD:.1f} programs on average wanted one of the machine's {os.cpu_count()} cores when the measurement began: where that is more than
+a few tenths, a quiet machine is faster.
 
 {table(["codec", "MB on disk", "written, MB/s", "read, MB/s"], stores)}
 """
