@@ -80,7 +80,7 @@ def test_rows_are_taken_some_at_a_time(world, six, monkeypatch):
     whole = six.predict_cells(cells).values
     taken = []
     monkeypatch.setattr(predicting, "ROWS_AT_ONCE", 7)
-    monkeypatch.setattr(six, "_run", lambda cells, rows, run=six._run: taken.append(rows) or run(cells, rows))
+    monkeypatch.setattr(six, "_run", lambda reads, cells, rows, run=six._run: taken.append(rows) or run(reads, cells, rows))
     np.testing.assert_allclose(six.predict_cells(cells).values, whole, atol=1e-4)
     assert sum(taken) == ROWS - 1
     assert max(taken) == 7
