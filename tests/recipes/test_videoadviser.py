@@ -161,6 +161,11 @@ def test_an_ablation_trains_each_thing_once_and_joins_over_seeds(corpus, tmp_pat
     ]
     assert all({"p_holm", "verdict_holm", "aso"} <= set(row["comparison"]) for row in whole["rows"][1:])
     assert {len(line) for line in table_lines(whole)} == {7}
+    score = {row["cell"]: row["score"]["mean"] for row in whole["rows"]}
+    for each in whole["step_1"]:
+        cell = f"{each['head']} classes, {each['mode']}"
+        gain = score[f"step 2, {cell}"] - score[f"steps 1+2, {cell}"]
+        assert each["comparison"]["difference"] == pytest.approx(gain)
     plain = {path.stat().st_ino for path in tmp_path.glob("whole/*/plain/seed-0/model.safetensors")}
     teachers = {path.stat().st_ino for path in tmp_path.glob("whole/*/teacher/seed-0/model.safetensors")}
     assert (len(plain), len(teachers)) == (1, 2)
@@ -169,6 +174,7 @@ def test_an_ablation_trains_each_thing_once_and_joins_over_seeds(corpus, tmp_pat
         ablation(corpus, heads=heads, seeds=[seed], out=part, **ASKED)
     joined = join_ablations(parts, heads=list(heads), out=tmp_path / "joined")
     assert joined["rows"] == whole["rows"]
+    assert joined["step_1"] == whole["step_1"]
     assert json.loads((tmp_path / "joined/ablation.json").read_text()) == joined
     run = us.load(tmp_path / "joined/joint-2-step2")
     assert run.seeds == [0, 1]

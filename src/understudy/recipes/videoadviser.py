@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from understudy.corpus import Corpus
-from understudy.evaluate.compare import compare_runs
+from understudy.evaluate.compare import adjust, against, compare_runs
 from understudy.recipes.distill import distill
 from understudy.recipes.join import join
 from understudy.recipes.run import Run, load
@@ -93,7 +93,10 @@ def folder(steps: str, head: str, mode: str) -> str:
 
 
 def table(runs: Mapping[tuple[str, str, str], Run]) -> dict[str, Any]:
-    """One row a cell: scores over seeds, and the paired verdict against the plain student, adjusted by Holm over the table."""
+    """One row a cell: scores over seeds, and the paired verdict against the plain student, adjusted by Holm over the table.
+
+    Beside the rows, `step_1`: what the first step adds to the second.
+    """
     results = {cell: run.results for cell, run in runs.items()}
     first = next(iter(results.values()))
     metric = first["metric"]["name"]
@@ -104,7 +107,21 @@ def table(runs: Mapping[tuple[str, str, str], Run]) -> dict[str, Any]:
         steps, head, mode = cell
         row = {"cell": f"{steps}, {head} classes, {mode}", "steps": steps, "head": head, "mode": mode}
         rows.append(row | {"score": systems["distilled"], "comparison": entry["comparison"]} | beside(systems))
-    return {"metric": first["metric"], "rows": rows, "split": first["split"], "selection": first["selection"]}
+    about = {name: first[name] for name in ("metric", "split", "selection")}
+    return about | {"rows": rows, "step_1": what_step_1_adds(runs)}
+
+
+def what_step_1_adds(runs: Mapping[tuple[str, str, str], Run]) -> list[dict[str, Any]]:
+    """The student of both steps against that of step 2 alone, paired, for each head and mode; Holm over these."""
+    both, alone = reversed(STEPS)
+    found = []
+    for steps, head, mode in runs:
+        if steps == both:
+            comparison = against(runs[both, head, mode].folder, runs[alone, head, mode].folder)
+            assert comparison is not None
+            found.append({"head": head, "mode": mode, "comparison": comparison})
+    adjust([each["comparison"] for each in found])
+    return found
 
 
 def beside(systems: Mapping[str, Any]) -> dict[str, Any]:
