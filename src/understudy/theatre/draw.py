@@ -35,15 +35,15 @@ class Puppet:
 
 def frames(puppet: Puppet, face: float, *, count: int, rate: int, size: int, random: np.random.Generator) -> NDArray[np.uint8]:
     """`count` frames `[T size size 3]` at `rate` a second; `face` is the cue in sentiment points."""
-    cue = np.tanh(face / 4)
+    cue = float(np.tanh(face / 4))
     place = random.uniform(-0.015, 0.015, size=2)
-    beat, blink, lips = random.uniform(0, 1, size=3)
+    beat, blink, lips = random.uniform(0, 1, size=3).tolist()
     pace = random.uniform(3, 5)
     drawn = []
     for frame in range(count):
         second = frame / rate
         bounce = (0.02 + 0.015 * cue) * np.sin(2 * np.pi * (2 * second + beat))
-        open_ = 0.5 + 0.5 * np.sin(2 * np.pi * (pace * second + lips))
+        open_ = 0.5 + 0.5 * float(np.sin(2 * np.pi * (pace * second + lips)))
         shut = (second / 1.5 + blink) % 1 < 0.06
         drawn.append(picture(puppet, cue, size=size, place=place + np.array([0, bounce]), lips=open_, shut=shut))
     return np.stack(drawn)

@@ -22,7 +22,7 @@ from understudy.whole import whole_folder
 
 CLIPS = {"train": 600, "valid": 100, "test": 300}
 CLIPS_A_VIDEO = 10
-SECONDS, FRAME_RATE, SOUND_RATE = 2, 12, 16_000
+SECONDS, FRAME_RATE, SOUND_RATE = 2.0, 12, 16_000
 
 
 @dataclass(frozen=True)
@@ -58,23 +58,36 @@ class Stage:
             videos += -(-count // CLIPS_A_VIDEO)
         return names
 
+    def actor(self, video: str) -> tuple[Puppet, float]:
+        """The puppet of a video and the pitch of its voice in Hz."""
+        random = np.random.default_rng([self.seed, 2, int(video.removeprefix("show"))])
+        return Puppet.drawn(random), 130 * 2 ** random.uniform(-0.3, 0.3)
+
+    def film(self, script: Script, clip: int) -> NDArray[np.uint8]:
+        """The frames of a clip, `[T size size 3]`."""
+        puppet, _ = self.actor(self.names()[clip][0])
+        random = np.random.default_rng([self.seed, 3, clip])
+        count = round(SECONDS * FRAME_RATE)
+        return frames(puppet, float(script.face[clip]), count=count, rate=FRAME_RATE, size=self.size, random=random)
+
+    def record(self, script: Script, clip: int) -> NDArray[np.float32]:
+        """The sound of a clip."""
+        _, pitch = self.actor(self.names()[clip][0])
+        random = np.random.default_rng([self.seed, 4, clip])
+        return speech(float(script.voice[clip]), pitch=pitch, seconds=SECONDS, rate=SOUND_RATE, random=random)
+
     def play(self, folder: Path, clips: range) -> None:
         """Write these clips' files; one that has lost its sound or its picture is a file without it."""
         script, names = self.script(), self.names()
         for clip in clips:
             video, name = names[clip]
-            actor = np.random.default_rng([self.seed, 2, int(video.removeprefix("show"))])
-            puppet, pitch = Puppet.drawn(actor), 130 * 2 ** actor.uniform(-0.3, 0.3)
-            pictures = sound = None
-            if script.present["video"][clip]:
-                random = np.random.default_rng([self.seed, 3, clip])
-                face = float(script.face[clip])
-                pictures = frames(puppet, face, count=SECONDS * FRAME_RATE, rate=FRAME_RATE, size=self.size, random=random)
-            if script.present["audio"][clip]:
-                random = np.random.default_rng([self.seed, 4, clip])
-                sound = speech(float(script.voice[clip]), pitch=pitch, seconds=SECONDS, rate=SOUND_RATE, random=random)
-            path = folder / "Raw" / video / f"{name}.mp4"
-            write_clip(path, pictures=pictures, frame_rate=FRAME_RATE, sound=sound, sound_rate=SOUND_RATE)
+            write_clip(
+                folder / "Raw" / video / f"{name}.mp4",
+                pictures=self.film(script, clip) if script.present["video"][clip] else None,
+                frame_rate=FRAME_RATE,
+                sound=self.record(script, clip) if script.present["audio"][clip] else None,
+                sound_rate=SOUND_RATE,
+            )
 
     def write_labels(self, path: Path) -> None:
         """label.csv."""
