@@ -15,8 +15,9 @@ from PIL import Image
 
 from understudy.corpus.importers.table import import_table
 from understudy.prepare import clip as clip_file
-from understudy.prepare.clip import LIMITS, Limits, pictures_at, probe_video
+from understudy.prepare.clip import pictures_at, probe_video
 from understudy.prepare.isolated import Isolated
+from understudy.prepare.limits import LIMITS, Limits
 from understudy.prepare.media import read_audio, read_video
 from understudy.prepare.picture import CLIP_MEAN, CLIP_STD, centre_square, standardised
 from understudy.prepare.reader import MediaReader
@@ -230,10 +231,10 @@ def test_sound_of_a_video(whole, tmp_path):
 def test_a_process_that_hangs_or_dies_loses_only_its_file(whole, tmp_path):
     path = tmp_path / "a.mp4"
     path.write_bytes(whole)
-    decoder = Isolated(Limits(patience=0.4), grace=0.2)
+    decoder = Isolated(Limits(patience=1.0), grace=0.5)
     decoder.check_video(path)
     os.kill(decoder._child.pid, signal.SIGSTOP)
-    with pytest.raises(ValueError, match=r"a.mp4 is not readable: decoding it did not end within 0.6 seconds"):
+    with pytest.raises(ValueError, match=r"a.mp4 is not readable: decoding it did not end within 1.5 seconds"):
         decoder.check_video(path)
     decoder = Isolated(Limits())
     np.testing.assert_array_equal(decoder.audio(path, 8000), read_audio(path, 8000))

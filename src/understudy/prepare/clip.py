@@ -4,44 +4,21 @@ Every fault of a file is a ValueError. What a clip may cost is bounded by `Limit
 a header lies, and time by a clock in the file that libav reads from, so that a loop inside libav ends too.
 """
 
-import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
-from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from understudy.prepare.limits import CONTAINERS, LIMITS, Limits, TimedFile
 
 if TYPE_CHECKING:
     from av import Packet, VideoFrame
     from av.container import InputContainer
     from av.video.stream import VideoStream
     from PIL.Image import Image
-
-CONTAINERS = "mov,matroska,avi,mpeg,mpegts,flv,asf,ogg,wav,flac,mp3,aac,aiff,amr,au,caf,w64"
-"""Formats that libav may find in a file. Playlists and scripts, which name other files, are not among them."""
-
-
-@dataclass(frozen=True)
-class Limits:
-    """What one clip may cost. megapixels: of a picture. longest: seconds that it plays. patience: seconds of reading it."""
-
-    megapixels: float = 9.0
-    longest: float = 3600.0
-    patience: float = 60.0
-
-    def __post_init__(self) -> None:
-        if min(self.megapixels, self.longest, self.patience) <= 0:
-            raise ValueError(f"{self}: every limit must be above 0")
-
-    @property
-    def pixels(self) -> int:
-        return round(self.megapixels * 1e6)
-
-
-LIMITS = Limits()
 
 
 @dataclass(frozen=True)
@@ -61,23 +38,6 @@ class Facts:
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
-
-
-class TimedFile(BytesIO):
-    """Bytes that cannot be read any more when the time is up."""
-
-    def __init__(self, content: bytes, seconds: float) -> None:
-        super().__init__(content)
-        self.seconds, self.ends = seconds, time.monotonic() + seconds
-
-    def check(self) -> None:
-        """ValueError when the time is up."""
-        if time.monotonic() > self.ends:
-            raise ValueError(f"reading it takes longer than {self.seconds:g} seconds")
-
-    def read(self, size: int | None = -1, /) -> bytes:
-        self.check()
-        return super().read(size)
 
 
 @dataclass(frozen=True, eq=False)

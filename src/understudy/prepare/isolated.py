@@ -17,9 +17,10 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from understudy.prepare.clip import Limits
+from understudy.prepare.limits import Limits
 from understudy.prepare.media import read_audio, read_video
 
+READY = b"ready\n"
 GRACE = 10.0
 """Seconds beyond a clip's patience after which the process is ended: libav must be in a loop that reads nothing."""
 MEMORY = 8 * 2**30
@@ -67,6 +68,10 @@ class Isolated:
         if self._child is None:
             command = [sys.executable, "-m", "understudy.prepare.isolated"]
             self._child = subprocess.Popen(command, stdin=PIPE, stdout=PIPE, stderr=DEVNULL)
+            assert self._child.stdout is not None
+            # Starting it may take long on a busy machine, and is not the file's fault.
+            if self._child.stdout.readline() != READY:
+                raise RuntimeError(f"the process that decodes did not start: {' '.join(command)}")
             weakref.finalize(self, end, self._child)
         return self._child
 
@@ -119,6 +124,8 @@ def main() -> None:
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     # What a library prints must not stand between answers.
     out, sys.stdout = sys.stdout.buffer, sys.stderr
+    out.write(READY)
+    out.flush()
     for line in sys.stdin.buffer:
         answer(json.loads(line), out)
 

@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from understudy.prepare.clip import CONTAINERS, LIMITS, Limits, TimedFile, probe_video
+from understudy.prepare.clip import probe_video
+from understudy.prepare.limits import CONTAINERS, LIMITS, Limits, TimedFile
 
 LARGEST_FILE = 2**30
 """Bytes of a video or sound file: it is read into memory whole."""

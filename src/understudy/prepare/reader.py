@@ -8,8 +8,8 @@ from typing import Any, Literal, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from understudy.prepare.clip import LIMITS, Limits
 from understudy.prepare.isolated import Isolated
+from understudy.prepare.limits import LIMITS, Limits
 from understudy.prepare.media import read_array, read_audio, read_bytes, read_image, read_video
 
 OnError = Literal["fail", "skip"]

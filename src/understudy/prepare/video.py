@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from understudy.prepare.cells import Cells, Kind
-from understudy.prepare.clip import Limits, pictures_at
+from understudy.prepare.clip import pictures_at
+from understudy.prepare.limits import Limits
 from understudy.prepare.picture import CLIP_MEAN, CLIP_STD, Resample, centre_square, standardised
 from understudy.prepare.view import FieldArrays, UnreadableCell, View
 
