@@ -30,6 +30,7 @@ CONTAINERS = [
     ("webm", "libvpx", {"g": "10"}),
     ("webm", "libvpx-vp9", {}),
     ("avi", "mpeg4", {"g": "10"}),
+    ("avi", "libx264", {"preset": "veryfast", "bf": "2", "g": "9"}),
     ("mpegts", "libx264", {"preset": "veryfast", "bf": "2", "g": "9"}),
     ("mp4", "mjpeg", {"strict": "-1"}),
 ]
@@ -226,6 +227,14 @@ def test_sound_of_a_video(whole, tmp_path):
         read_audio(tmp_path / "silent.mp4", 8000)
     with pytest.raises(ValueError, match="longer than 1 seconds"):
         read_audio(tmp_path / "a.mp4", 8000, limits=Limits(longest=1.0))
+
+
+def test_a_file_beside_the_user_is_never_executed(whole, tmp_path, monkeypatch):
+    (tmp_path / "a.mp4").write_bytes(whole)
+    (tmp_path / "av.py").write_text("from pathlib import Path; Path('executed').touch()")
+    monkeypatch.chdir(tmp_path)
+    Isolated(Limits()).check_video(tmp_path / "a.mp4")
+    assert not (tmp_path / "executed").exists()
 
 
 def test_a_process_that_hangs_or_dies_loses_only_its_file(whole, tmp_path):

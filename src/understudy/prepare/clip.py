@@ -119,7 +119,8 @@ def pictures_at(
         line, _ = timeline(container, stream, clock, limits)
         chosen = line.shown(places)
         kept: dict[int, NDArray[np.uint8]] = {}
-        for run in line.by_keyframe(np.unique(chosen)):
+        together = disordered(container, stream)
+        for run in [np.unique(chosen)] if together else line.by_keyframe(np.unique(chosen)):
             for at, frame in decoded(container, stream, clock, line, run).items():
                 kept[at] = keep(upright(frame))
         if not kept:
@@ -154,13 +155,18 @@ def opened(content: bytes, limits: Limits) -> "Iterator[tuple[InputContainer, Vi
             context.options = {"max_pixels": str(limits.pixels)}
             context.thread_count = 1
             yield container, stream, clock
-    except (FFmpegError, OSError, MemoryError, OverflowError) as error:
+    except (FFmpegError, OSError, MemoryError, OverflowError, IndexError) as error:  # IndexError: packets of a stream unheard of.
         raise ValueError(getattr(error, "strerror", None) or str(error) or type(error).__name__) from None
 
 
-def moment(packet: "Packet | VideoFrame") -> int | None:
-    """When a packet or picture is shown; AVI says only when it is decoded, which is the same there."""
-    return packet.dts if packet.pts is None else packet.pts
+def moment(packet: "Packet | VideoFrame", *, coded: bool = False) -> int | None:
+    """When a packet or picture is shown, or when it is decoded where `coded` or where the container says no more."""
+    return packet.dts if coded or packet.pts is None else packet.pts
+
+
+def disordered(container: "InputContainer", stream: "VideoStream") -> bool:
+    """Whether nothing says when a picture is shown: B-frames in AVI, which leave the decoder in the right order all the same."""
+    return container.format.name == "avi" and stream.codec_context.has_b_frames
 
 
 def timeline(container: "InputContainer", stream: "VideoStream", clock: TimedFile, limits: Limits) -> tuple[Timeline, float]:
@@ -170,9 +176,10 @@ def timeline(container: "InputContainer", stream: "VideoStream", clock: TimedFil
     at: dict[int, int] = {}
     keyframes: dict[int, int] = {}
     played: dict[int, tuple[int, int]] = {}
+    coded = disordered(container, stream)
     with suppress(FFmpegError):  # A file cut short: what came before is there.
         for packet in container.demux():
-            when = moment(packet)
+            when = moment(packet, coded=coded)
             if when is None or not packet.size:
                 continue
             clock.check()
@@ -203,21 +210,22 @@ def decoded(
     found: dict[int, VideoFrame] = {}
     wanted = set(run.tolist())
     ahead = set(wanted)
+    in_turn = iter(line.at.tolist()) if disordered(container, stream) else None
 
     def take(frames: "Iterable[VideoFrame]") -> None:
         for frame in frames:
-            when = moment(frame)
+            when = moment(frame) if in_turn is None else next(in_turn, None)
             if when is not None and when in wanted:
                 found[when] = frame
 
-    for packet in packets_from(container, stream, line, int(run[0])):
+    for packet in packets_from(container, stream, line, int(run[0] if in_turn is None else line.at[0])):
         clock.check()
         when = moment(packet)
         # Pictures that no other needs are skipped unless they are asked for.
-        stream.codec_context.skip_frame = "DEFAULT" if when in wanted else "NONREF"
+        stream.codec_context.skip_frame = "DEFAULT" if in_turn is not None or when in wanted else "NONREF"
         with suppress(FFmpegError):
             take(packet.decode())
-        ahead.discard(when)
+        ahead = ahead - {when} if in_turn is None else wanted - set(found)
         if not ahead:
             break
     with suppress(FFmpegError):
@@ -234,7 +242,7 @@ def packets_from(container: "InputContainer", stream: "VideoStream", line: Timel
         container.seek(int(start), stream=stream)
         packets = container.demux(stream)
         first = next(packets, None)
-        when = None if first is None else moment(first)
+        when = None if first is None else moment(first, coded=disordered(container, stream))
         if first is not None and (key < 0 or (first.is_keyframe and when is not None and when <= wanted)):
             yield first
             yield from packets

@@ -66,7 +66,8 @@ class Isolated:
 
     def _started(self) -> "subprocess.Popen[bytes]":
         if self._child is None:
-            command = [sys.executable, "-m", "understudy.prepare.isolated"]
+            # -P: a file called av.py in the folder where somebody stands must not be taken for the library.
+            command = [sys.executable, "-P", "-m", "understudy.prepare.isolated"]
             self._child = subprocess.Popen(command, stdin=PIPE, stdout=PIPE, stderr=DEVNULL)
             assert self._child.stdout is not None
             # Starting it may take long on a busy machine, and is not the file's fault.

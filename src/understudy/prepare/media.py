@@ -102,6 +102,6 @@ def decode_audio(content: bytes, rate: int, *, limits: Limits = LIMITS) -> NDArr
                 if samples > most:
                     raise ValueError(f"it lasts longer than {limits.longest:g} seconds")
         pieces += [out.to_ndarray().mean(axis=0) for out in resampler.resample(None)]
-    except (FFmpegError, OSError, MemoryError) as error:
+    except (FFmpegError, OSError, MemoryError, IndexError) as error:
         raise ValueError(getattr(error, "strerror", None) or str(error) or type(error).__name__) from None
     return np.clip(np.concatenate(pieces, dtype=np.float32), -1, 1) if pieces else np.zeros(0, dtype=np.float32)
