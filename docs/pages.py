@@ -90,8 +90,8 @@ Every row has its control, every verdict its interval; "not distinguishable" sta
 {mfeat["demo_seconds"]:.0f} s after installation: verdict "{mfeat["demo_verdict"]}", {share}. Against a loop written by hand,
 `fit` costs {speed["fit_overhead_ms_2ms"]:+.2f} ms a step of a small model; a stored MiniLM teacher makes a small student's epoch
 {speed["stored_epoch_speedup"]:.1f} times as fast as a live one. A raw clip through an X-CLIP teacher takes
-{cost["teacher_p50_ms"]:.0f} ms, its line through a MiniLM student in ONNX {cost["minilm_onnx_p50_ms"]:.1f} ms. Retrieval's teacher
-sees both sides: an upper bound. On {where}; commands, seeds and all other figures stand in [results/](results/)."""
+{cost["teacher_p50_ms"]:.0f} ms, its line through a MiniLM student in ONNX {cost["minilm_onnx_p50_ms"]:.1f} ms. Retrieval's
+teacher sees both sides: an upper bound. On {where}; commands, seeds and all other figures stand in [results/](results/)."""
 
 
 def readme(text: str) -> str:
