@@ -125,7 +125,9 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=Path("../shared/data/mosi"))
     parser.add_argument("--runs", type=Path, default=Path("runs/videoadviser_mosi"))
     parser.add_argument("--part", nargs="+", metavar=("STUDENT", "SEED"), help="train these seeds of minilm or small; no table")
-    parser.add_argument("--finished", action="store_true", help="train nothing; the table of the parts that are finished")
+    parser.add_argument(
+        "--finished", action="store_true", help="train nothing; the table of the cells and seeds that are finished"
+    )
     parser.add_argument("--quick", action="store_true", help="a few rows, nothing written under results/")
     options = parser.parse_args()
     if options.quick:
@@ -138,16 +140,12 @@ def main() -> None:
     found = {}
     for student in STUDENTS:
         parts = parts_of(student, options.runs)
-        if options.finished:
-            parts = [each for each in parts if (each / "ablation.json").is_file()]
-        else:
+        if not options.finished:
             left = sorted(set(SEEDS) - {seed for each in parts for seed in seeds_of(each)})
             # A part that was interrupted goes on; what nobody began is begun.
             shares = [*map(seeds_of, parts), *([left] if left else [])]
             parts = [part(student, seeds, data=options.data, runs=options.runs) for seeds in shares]
-        seeds = sorted(seed for each in parts for seed in seeds_of(each))
-        out = options.runs / f"{student}-{'-'.join(map(str, seeds))}"
-        found[student] = join_ablations(parts, heads=HEADS, out=out) | {"seeds": seeds}
+        found[student] = join_ablations(parts, heads=HEADS, out=options.runs / student)
     write_result("videoadviser_mosi", figures=figures_of(found), rows=rows_of(found), seeds=list(SEEDS), text=page(found))
 
 
@@ -155,7 +153,6 @@ def figures_of(found: dict[str, dict[str, Any]]) -> dict[str, Any]:
     """The mean test MAE of every cell, and its verdict against no distillation after Holm over its student's table."""
     figures: dict[str, Any] = {}
     for student, document in found.items():
-        figures[f"{student}: seeds"] = len(document["seeds"])
         for each in document["step_1"]:
             name = f"{student}: what step 1 adds, {each['head']} classes, {each['mode']}"
             figures[name] = each["comparison"]["difference"]
@@ -163,9 +160,11 @@ def figures_of(found: dict[str, dict[str, Any]]) -> dict[str, Any]:
         for row in document["rows"]:
             name = f"{student}: {row['cell']}"
             figures[name] = row["score"]["mean"]
+            figures[f"{name}, seeds"] = row["seeds"]
             if "comparison" in row:
                 figures[f"{name}, verdict"] = row["comparison"]["verdict_holm"]
-                figures[f"{name}, eps_min"] = row["comparison"]["aso"]["eps_min"]
+                if row["comparison"]["aso"]:
+                    figures[f"{name}, eps_min"] = row["comparison"]["aso"]["eps_min"]
     return figures
 
 
@@ -177,7 +176,13 @@ def rows_of(found: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:
             means = {f"{name}_mae": row[name]["mean"] for name in ("teacher", "joint_teacher") if name in row}
             judged = {key: value for key, value in row.get("comparison", {}).items() if key not in ("aso", "test")}
             rows.append(
-                {"student": student, "cell": row["cell"], "mae": row["score"]["mean"], "std": row["score"]["std"]}
+                {
+                    "student": student,
+                    "cell": row["cell"],
+                    "seeds": row["seeds"],
+                    "mae": row["score"]["mean"],
+                    "std": row["score"]["std"],
+                }
                 | means
                 | judged
             )
@@ -207,10 +212,7 @@ def page(found: dict[str, dict[str, Any]]) -> str:
     """Both tables and what they say."""
     split = found["minilm"]["split"]
     precision = os.environ.get("ACCELERATE_MIXED_PRECISION", "no")
-    tables = "\n\n".join(
-        f"## Student: {name} ({len(document['seeds'])} seeds)\n\n{table(*split_lines(document))}"
-        for name, document in found.items()
-    )
+    tables = "\n\n".join(f"## Student: {name}\n\n{table(*split_lines(document))}" for name, document in found.items())
     return f"""# VideoAdviser's two steps on CMU-MOSI
 
 Test MAE in sentiment points. SDK split ({split["train"]} train, {split["valid"]} validation, {split["test"]} test utterances; videos never cross),

@@ -160,7 +160,7 @@ def test_an_ablation_trains_each_thing_once_and_joins_over_seeds(corpus, tmp_pat
         "steps 1+2, 2 classes, joint",
     ]
     assert all({"p_holm", "verdict_holm", "aso"} <= set(row["comparison"]) for row in whole["rows"][1:])
-    assert {len(line) for line in table_lines(whole)} == {7}
+    assert {len(line) for line in table_lines(whole)} == {8}
     score = {row["cell"]: row["score"]["mean"] for row in whole["rows"]}
     for each in whole["step_1"]:
         cell = f"{each['head']} classes, {each['mode']}"
@@ -176,6 +176,12 @@ def test_an_ablation_trains_each_thing_once_and_joins_over_seeds(corpus, tmp_pat
     assert joined["rows"] == whole["rows"]
     assert joined["step_1"] == whole["step_1"]
     assert json.loads((tmp_path / "joined/ablation.json").read_text()) == joined
+    (parts[1] / "joint-2-step2/results.json").rename(tmp_path / "kept.json")
+    fewer = join_ablations(parts, heads=list(heads), out=tmp_path / "joined")
+    assert [row["seeds"] for row in fewer["rows"]] == [2, 2, 1, 2, 2]
+    assert [each["mode"] for each in fewer["step_1"]] == ["two_phase"]
+    (tmp_path / "kept.json").rename(parts[1] / "joint-2-step2/results.json")
+    assert join_ablations(parts, heads=list(heads), out=tmp_path / "joined") == joined
     run = us.load(tmp_path / "joined/joint-2-step2")
     assert run.seeds == [0, 1]
     assert same(weights(run, "joint_teacher", 1), weights(us.load(tmp_path / "whole/joint-2-step2"), "joint_teacher", 1))

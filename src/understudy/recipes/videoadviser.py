@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from itertools import product
 from pathlib import Path
+from shutil import rmtree
 from typing import Any
 
 from understudy.corpus import Corpus
@@ -76,15 +77,28 @@ def cells(
 
 
 def join_ablations(parts: Sequence[Path | str], *, heads: Sequence[str], out: Path | str) -> dict[str, Any]:
-    """The table of ablations that differ in their seeds alone, joined cell by cell below `out`."""
+    """The table of ablations that differ in their seeds alone, joined cell by cell below `out`.
+
+    A cell has the seeds of the parts that finished it; one that no part finished is left out.
+    """
     found = {}
     for head, steps, mode in product(heads, STEPS, MODES):
-        cell = Path(out) / folder(steps, head, mode)
-        done = (cell / "results.json").is_file()
-        found[steps, head, mode] = load(cell) if done else join([Path(part) / cell.name for part in parts], cell)
+        name = folder(steps, head, mode)
+        finished = [Path(part) / name for part in parts if (Path(part) / name / "results.json").is_file()]
+        if finished:
+            found[steps, head, mode] = joined(finished, Path(out) / name)
     document = table(found)
     write_json(Path(out) / "ablation.json", document)
     return document
+
+
+def joined(parts: Sequence[Path], out: Path) -> Run:
+    """The parts of a cell as one run; what was joined when fewer were finished is joined again."""
+    if (out / "results.json").is_file():
+        if set(load(out).seeds) == {seed for part in parts for seed in load(part).seeds}:
+            return load(out)
+        rmtree(out)
+    return join(parts, out)
 
 
 def folder(steps: str, head: str, mode: str) -> str:
@@ -98,28 +112,32 @@ def table(runs: Mapping[tuple[str, str, str], Run]) -> dict[str, Any]:
     Beside the rows, `step_1`: what the first step adds to the second.
     """
     results = {cell: run.results for cell, run in runs.items()}
-    first = next(iter(results.values()))
+    first = max(results.values(), key=seeds_of)
     metric = first["metric"]["name"]
-    plain = {"cell": NONE, "score": first["systems"]["plain"]["metrics"][metric]}
+    plain = {"cell": NONE, "seeds": seeds_of(first), "score": first["systems"]["plain"]["metrics"][metric]}
     rows = [plain]
     for (cell, found), entry in zip(results.items(), compare_runs([run.folder for run in runs.values()]), strict=True):
         systems = {name: system["metrics"][metric] for name, system in found["systems"].items()}
         steps, head, mode = cell
-        row = {"cell": f"{steps}, {head} classes, {mode}", "steps": steps, "head": head, "mode": mode}
+        row = {"cell": f"{steps}, {head} classes, {mode}", "steps": steps, "head": head, "mode": mode, "seeds": seeds_of(found)}
         rows.append(row | {"score": systems["distilled"], "comparison": entry["comparison"]} | beside(systems))
     about = {name: first[name] for name in ("metric", "split", "selection")}
     return about | {"rows": rows, "step_1": what_step_1_adds(runs)}
 
 
+def seeds_of(results: Mapping[str, Any]) -> int:
+    """How many seeds a run's results rest on."""
+    return len(results["systems"]["plain"]["metrics"][results["metric"]["name"]]["seeds"])
+
+
 def what_step_1_adds(runs: Mapping[tuple[str, str, str], Run]) -> list[dict[str, Any]]:
-    """The student of both steps against that of step 2 alone, paired, for each head and mode; Holm over these."""
+    """The student of both steps against that of step 2 alone, paired, for each head and mode with both; Holm over these."""
     both, alone = reversed(STEPS)
     found = []
     for steps, head, mode in runs:
-        if steps == both:
+        if steps == both and (alone, head, mode) in runs:
             comparison = against(runs[both, head, mode].folder, runs[alone, head, mode].folder)
-            assert comparison is not None
-            found.append({"head": head, "mode": mode, "comparison": comparison})
+            found += [{"head": head, "mode": mode, "comparison": comparison}] if comparison else []
     adjust([each["comparison"] for each in found])
     return found
 
@@ -130,12 +148,12 @@ def beside(systems: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def table_lines(document: Mapping[str, Any]) -> list[list[str]]:
-    """The table for people: a heading, then cell, teacher, student, difference with its interval, p, verdict, eps_min."""
+    """The table for people: a heading, then cell, seeds, teacher, student, difference with its interval, p, verdict, eps_min."""
     name = document["metric"]["name"]
-    lines = [["cell", f"teacher {name}", f"student {name}", "difference to plain", "p (Holm)", "verdict", "ASO eps_min"]]
+    lines = [["cell", "seeds", f"teacher {name}", f"student {name}", "difference to plain", "p (Holm)", "verdict", "ASO eps_min"]]
     for row in document["rows"]:
         taught = row.get("joint_teacher") or row.get("teacher")
-        shown = [row["cell"], spread(taught) if taught else "", spread(row["score"])]
+        shown = [row["cell"], str(row["seeds"]), spread(taught) if taught else "", spread(row["score"])]
         lines.append([*shown, *(judged(row["comparison"]) if "comparison" in row else [""] * 4)])
     return lines
 
