@@ -1,6 +1,9 @@
 """PromptHead: the card's equations by hand, its invariants, and that it answers through any encoder that gives tokens."""
 
 import itertools
+import re
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -136,7 +139,7 @@ def test_class_features_are_kept_and_need_no_tower():
     told = torch.randn(7, 11)
     head = head_of(class_features=told)
     assert "prompts" in dict(head.named_buffers())
-    other = head_of(class_features=torch.zeros(7, 11), seed=3)
+    other = head_of(class_features=torch.ones(7, 11), seed=3)
     other.load_state_dict(head.state_dict())
     assert torch.equal(other.prompts, told)
     assert torch.equal(asked(head)[0], asked(other)[0])
@@ -152,11 +155,36 @@ def test_class_features_are_kept_and_need_no_tower():
         (POINTS, {"anchors": "margin"}, "two classes against each other"),
         (Regression(), {}, "give anchors"),
         (POINTS, {"heads": 3}, "heads=3"),
+        (POINTS, {"heads": 0}, "at least 1 head"),
+        (POINTS, {"heads": -1}, "at least 1 head"),
+        (POINTS, {"layers": -1}, "no negative number of layers"),
+        (POINTS, {"alpha": float("nan")}, "must be finite"),
+        (POINTS, {"logit_scale": float("inf")}, "must be finite"),
+        (POINTS, {"logit_scale": 5.0}, "at most ln 100"),
+        (POINTS, {"classes": 10_001}, "at most 10,000"),
+        (POINTS, {"classes": 2, "anchors": [3.0, -3.0]}, "finite and ascend"),
+        (POINTS, {"classes": 2, "anchors": [1.0, 1.0]}, "finite and ascend"),
+        (POINTS, {"classes": 2, "anchors": [0.0, float("inf")]}, "finite and ascend"),
+        (POINTS, {"classes": 2, "anchors": [float("nan"), 1.0]}, "finite and ascend"),
+        (Classification(classes=("a", "b")), {"classes": 2, "anchors": [0.0, 1.0]}, "for a classification task"),
+        (POINTS, {"class_features": torch.full((7, 4), float("nan"))}, "all zero or not finite"),
+        (POINTS, {"class_features": torch.zeros(7, 4)}, "all zero or not finite"),
     ],
 )
 def test_impossible_settings_are_refused(task, options, message):
     with pytest.raises(ValueError, match=message):
         head_of(task, **options)
+
+
+@pytest.mark.parametrize(
+    ("what", "message"),
+    [("regression='foo'", "choose from classes, mlp, prompt"), ("class_features=torch.zeros(7)", r"shape \[7\]")],
+)
+def test_impossible_settings_are_refused_where_annotations_are_not_checked(what, message):
+    code = "import torch; from understudy.prompts import PromptHead; from understudy.task import Regression; "
+    code += f"PromptHead(Regression(low=-3.0, high=3.0), tokens_of='video', width=16, {what})"
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert re.search(f"ValueError: .*{message}", ran.stderr)
 
 
 WORDS = Cells("text", ["a fine film", "dull", "good good plot", "bad", "an actor", "fine"], np.ones(6, dtype=bool))

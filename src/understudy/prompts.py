@@ -4,8 +4,9 @@ The mechanism is X-CLIP's video-specific prompting (microsoft/VideoX, directory 
 enhances its prompts this way, and every form of the regression head here, are our reading.
 """
 
+import math
 from collections.abc import Mapping, Sequence
-from typing import Literal
+from typing import Literal, get_args
 
 import torch
 from jaxtyping import Bool, Float
@@ -18,8 +19,11 @@ from understudy.encoders.pooling import attended
 from understudy.head import Features, Head
 from understudy.task import Regression, Task
 
+Answer = Literal["classes", "mlp", "prompt"]
 LARGEST_SCALE = 100.0
 """Of the logits, as in CLIP."""
+MOST_CLASSES = 10_000
+"""Of prompts: above it, a count is a slip."""
 
 
 class PromptHead(Head):
@@ -31,7 +35,7 @@ class PromptHead(Head):
 
     tokens_of, width: the modality whose vector and tokens are read, and their width. classes: C. class_features: what a text
     tower makes of the class prompts, kept as a buffer, so that a saved model needs no text tower; learnt vectors when None.
-    anchors: the number that each class stands for, in the target's unit; evenly from its lowest to its highest value when None;
+    anchors: the number that each class stands for, in the target's unit, ascending; evenly over its range when None;
     "margin" (two classes) learns an affine map of z_1 - z_0 instead. fused: width of the fused embedding where other modalities
     stand beside; it is added to v through a linear layer that starts at 0. alpha, layers, heads: of the prompt generator.
     """
@@ -51,7 +55,7 @@ class PromptHead(Head):
         class_features: Float[Tensor, "C _"] | None = None,
         anchors: Sequence[float] | Literal["margin"] | None = None,
         fused: int | None = None,
-        regression: Literal["classes", "mlp", "prompt"] = "prompt",
+        regression: Answer = "prompt",
         alpha: float = 0.1,
         layers: int = 2,
         heads: int = 8,
@@ -60,6 +64,9 @@ class PromptHead(Head):
     ) -> None:
         super().__init__()
         check_classes(task, classes, class_features)
+        check_settings(
+            task, classes, anchors, regression=regression, alpha=alpha, layers=layers, heads=heads, logit_scale=logit_scale
+        )
         self.task, self.tokens_of, self.classes, self.regression = task, tokens_of, classes, regression
         self.enter: nn.Module = nn.Identity()
         if class_features is None:
@@ -81,10 +88,8 @@ class PromptHead(Head):
             self.margin: nn.Linear | None = None
             if anchors != "margin":
                 self.register_buffer("anchors", anchor_values(task, classes, anchors))
-            elif classes == 2:
-                self.margin = nn.Linear(1, 1)
             else:
-                raise ValueError(f'anchors="margin" holds two classes against each other; given {classes}')
+                self.margin = nn.Linear(1, 1)
             inputs = {"classes": classes, "mlp": 2 * width, "prompt": width}[regression]
             self.answer = nn.Linear(inputs, 1) if regression == "classes" else small_mlp(inputs, width, dropout)
 
@@ -201,13 +206,47 @@ def small_mlp(inputs: int, width: int, dropout: float) -> nn.Sequential:
 
 
 def check_classes(task: Task, classes: int, class_features: Tensor | None) -> None:
-    """ValueError for prompts that do not match the classes."""
-    if classes < 2:
-        raise ValueError(f"classes={classes}: class prompts need at least two")
+    """ValueError for prompts that do not match the classes, or that say nothing."""
+    if not 2 <= classes <= MOST_CLASSES:
+        raise ValueError(f"classes={classes}: class prompts need at least two, and are at most {MOST_CLASSES:,}")
     if not isinstance(task, Regression) and task.outputs != classes:
         raise ValueError(f"{classes} class prompts for a task of {task.outputs} classes; give one a class, in their order")
-    if class_features is not None and len(class_features) != classes:
+    if class_features is None:
+        return
+    if class_features.ndim != 2 or not class_features.numel():
+        raise ValueError(f"class_features of shape {list(class_features.shape)}; expected one vector a class, [{classes}, width]")
+    if len(class_features) != classes:
         raise ValueError(f"{len(class_features)} class prompts for {classes} classes; give one a class, in their order")
+    if not (class_features.isfinite().all(dim=1) & class_features.any(dim=1)).all():
+        raise ValueError("class_features holds a vector that is all zero or not finite; a class without direction has no cosine")
+
+
+def check_settings(
+    task: Task,
+    classes: int,
+    anchors: Sequence[float] | Literal["margin"] | None,
+    *,
+    regression: str = "prompt",
+    alpha: float = 0.1,
+    layers: int = 2,
+    heads: int = 8,
+    logit_scale: float = 2.6592,
+) -> None:
+    """ValueError for settings of a `PromptHead` that cannot be."""
+    if regression not in get_args(Answer):
+        raise ValueError(f"regression={regression!r}; choose from {', '.join(get_args(Answer))}")
+    if heads < 1 or layers < 0:
+        raise ValueError(f"heads={heads} and layers={layers}; give at least 1 head and no negative number of layers")
+    # Published scales are ln 100, rounded.
+    if not math.isfinite(alpha) or not math.isfinite(logit_scale) or logit_scale > math.log(LARGEST_SCALE) + 1e-3:
+        raise ValueError(f"alpha={alpha} and logit_scale={logit_scale}; both must be finite, logit_scale at most ln 100 = 4.605")
+    if not isinstance(task, Regression):
+        if anchors is not None:
+            raise ValueError(f"anchors={anchors!r} for a {task.kind} task; only classes that stand for numbers have them")
+    elif anchors != "margin":
+        anchor_values(task, classes, anchors)
+    elif classes != 2:
+        raise ValueError(f'anchors="margin" holds two classes against each other; given {classes}')
 
 
 def anchor_values(task: Regression, classes: int, anchors: Sequence[float] | None) -> Tensor:
@@ -220,4 +259,7 @@ def anchor_values(task: Regression, classes: int, anchors: Sequence[float] | Non
         return torch.linspace(task.low, task.high, classes)
     if len(anchors) != classes:
         raise ValueError(f"{len(anchors)} anchors for {classes} classes; give one a class")
-    return torch.tensor([float(u) for u in anchors])
+    values = torch.tensor([float(u) for u in anchors])
+    if not values.isfinite().all() or not (values.diff() > 0).all():
+        raise ValueError(f"anchors {list(anchors)} given; they must be finite and ascend")
+    return values

@@ -13,7 +13,7 @@ from understudy.encoders.clip import published_frames
 from understudy.prepare import Frames
 from understudy.prepare.cells import Cells, Modality
 from understudy.recipes.blueprint import Blueprint, check_encoders, draw
-from understudy.recipes.prompting import check_head
+from understudy.recipes.prompting import check_head, tokens_of
 from understudy.task import Classification, Regression
 
 TASK = Regression(low=-3.0, high=3.0, sentiment=True)
@@ -106,11 +106,40 @@ def test_without_a_head_nothing_changes(corpus):
         (TASK, {"anchors": "margin"}, ValueError, "two classes"),
         (TASK, {"anchors": [-3, 0]}, ValueError, "2 anchors for 7 classes"),
         (Classification(classes=("a", "b")), {"classes": 3}, ValueError, "3 class prompts for a task of 2 classes"),
+        (TASK, {"tokens_of": "word"}, ValueError, "'word', a vector, whose encoder gives no tokens; choose from video, text"),
+        (TASK, {"heads": 0}, ValueError, "at least 1 head"),
+        (TASK, {"layers": -1}, ValueError, "no negative number of layers"),
+        (TASK, {"logit_scale": 9}, ValueError, "at most ln 100"),
+        (TASK, {"classes": 10**9}, ValueError, "at most 10,000"),
+        (TASK, {"classes": 2, "anchors": [3, -3]}, ValueError, "finite and ascend"),
+        (TASK, {"classes": 2, "anchors": ["a", 3]}, ValueError, "a number for each class"),
+        (TASK, {"prompts": ["a", " "], "text_encoder": "x"}, ValueError, "a text of its own"),
+        (TASK, {"prompts": ["a", "a"], "text_encoder": "x"}, ValueError, "a text of its own"),
+        (TASK, {"prompts": ["a", 1], "text_encoder": "x"}, ValueError, "a text of its own"),
+        (TASK, {"prompts": [], "text_encoder": "x"}, ValueError, "0 prompts for 7 classes"),
+        (Classification(classes=("a", "b")), {"anchors": [0, 1]}, ValueError, "for a classification task"),
     ],
 )
 def test_a_head_that_cannot_be_is_refused_before_anything_runs(task, head, error, message):
     with pytest.raises(error, match=message):
-        check_head(task, head, ["video", "text"])
+        check_head(task, head, {"video": "video", "text": "text", "word": "vector"})
+
+
+@pytest.mark.parametrize(
+    ("kinds", "expected"),
+    [
+        ({"text": "text", "audio": "audio", "video": "video"}, "video"),
+        ({"word": "vector", "text": "text", "steps": "sequence"}, "text"),
+    ],
+)
+def test_class_prompts_read_the_video_or_else_what_has_tokens(kinds, expected):
+    assert tokens_of({"classes": 7}, kinds) == expected
+    with pytest.raises(ValueError, match="class prompts need tokens"):
+        tokens_of({"classes": 7}, {"word": "vector"})
+
+
+def test_a_teacher_of_text_and_video_ties_its_prompts_to_the_video(corpus):
+    assert drawn(corpus, ["text", "video"], head={"classes": 7}).head["tokens_of"] == "video"
 
 
 def test_an_unknown_video_encoder_is_refused(corpus):

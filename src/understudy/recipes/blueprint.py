@@ -20,7 +20,7 @@ from understudy.prepare.stored import StoredFrames
 from understudy.prepare.video import Frames
 from understudy.prepare.view import View
 from understudy.recipes.prompting import prompt_head, resolved
-from understudy.recipes.published import published_encoder, published_view, stored_features
+from understudy.recipes.published import published_encoder, published_view, seen_kinds, stored_features
 from understudy.task import Retrieval, Space, Task, task_from_json
 from understudy.whole import whole_file, write_json
 
@@ -171,5 +171,5 @@ def draw(
             configs[modality] = published_encoder(view, chosen[modality], weights=False).config
         views[modality] = view.fit(corpus.cells(modality, split.train)) if not isinstance(view, NOTHING_TO_FIT) else view
     task = corpus.task.fit(corpus.target[split.labelled])
-    told = resolved(task, head or {}, modalities)
+    told = resolved(task, head or {}, seen_kinds(corpus, modalities))
     return Blueprint(name=name, task=task, encoders=chosen, views=views, configs=configs, head=told, **sizes)

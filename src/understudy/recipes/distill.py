@@ -16,6 +16,7 @@ from understudy.recipes.estimate import Estimate
 from understudy.recipes.job import Job
 from understudy.recipes.options import PLAN, SIZES, options_of, typed
 from understudy.recipes.prompting import check_head
+from understudy.recipes.published import seen_kinds
 from understudy.recipes.run import Run, begin, load
 from understudy.task import Retrieval, Space, Task
 
@@ -74,7 +75,7 @@ def distill(
         check_encoders(corpus, named)
     plan = whole_plan(plan or {}, rows, theirs)
     chosen = method_options(method, options or {})
-    head = check_head(corpus.task, teacher_head or {}, reads["teacher"])
+    head = check_head(corpus.task, teacher_head or {}, seen_kinds(corpus, reads["teacher"]))
     CATALOGUE[method].check(corpus.task, head, **chosen)
     if ensemble != "no" and CATALOGUE[method].joint(**chosen):
         raise ValueError(f"ensemble {ensemble!r} given, but {method} trains the teacher beside the student; say ensemble 'no'")

@@ -6,7 +6,8 @@ from typing import Any, Literal
 import torch
 
 from understudy.encoders.class_text import class_features, published_prompting
-from understudy.prompts import PromptHead
+from understudy.prepare.cells import Kind
+from understudy.prompts import Answer, PromptHead, check_classes, check_settings
 from understudy.recipes.options import typed
 from understudy.task import Regression, Task
 
@@ -16,13 +17,16 @@ SETTINGS: dict[str, Any] = {
     "prompts": list,
     "text_encoder": str,
     "anchors": list | Literal["margin"],
-    "regression": Literal["classes", "mlp", "prompt"],
+    "regression": Answer,
     "alpha": float,
     "layers": int,
     "heads": int,
     "logit_scale": float,
 }
 """What a user may say of a head of class prompts; any of it makes one."""
+OF_PROMPTS = ("regression", "alpha", "layers", "heads", "logit_scale")
+WITH_TOKENS: tuple[Kind, ...] = ("video", "text", "sequence")
+"""Kinds whose every encoder gives tokens, the one that class prompts read first."""
 SENTIMENT: dict[int, tuple[str, ...]] = {
     2: ("negative", "positive"),
     3: ("negative", "neutral", "positive"),
@@ -39,30 +43,59 @@ SENTIMENT: dict[int, tuple[str, ...]] = {
 """Prompts of a sentiment in [-3, 3] by number of classes."""
 
 
-def check_head(task: Task, head: Mapping[str, Any], modalities: Sequence[str]) -> dict[str, Any]:
+def check_head(task: Task, head: Mapping[str, Any], kinds: Mapping[str, Kind]) -> dict[str, Any]:
     """The settings, checked against task and modalities, with `classes` and `prompts` filled in; empty stays empty.
 
+    kinds: of the modalities that the teacher reads; "video" also where the features of one are stored.
     ValueError and KeyError say what cannot be.
     """
     if not head:
         return {}
     found = typed("teacher_head", head, SETTINGS)
+    tokens_of(found, kinds)
     if isinstance(found.get("anchors"), list):
-        found["anchors"] = [float(u) for u in found["anchors"]]
-    if found.get("tokens_of", modalities[0]) not in modalities:
-        raise KeyError(f"tokens_of is {found['tokens_of']!r}; the teacher reads {', '.join(modalities)}")
+        found["anchors"] = numbers(found["anchors"])
     prompts = found.get("prompts", [])
     found["classes"] = found.get("classes", len(prompts) or (7 if isinstance(task, Regression) else task.outputs))
-    if not prompts and found.get("text_encoder"):
+    check_classes(task, found["classes"], None)
+    check_settings(task, found["classes"], found.get("anchors"), **{name: found[name] for name in OF_PROMPTS if name in found})
+    if "prompts" not in found and found.get("text_encoder"):
         prompts = list(default_prompts(task, found["classes"]))
-    if prompts and len(prompts) != found["classes"]:
-        raise ValueError(f"{len(prompts)} prompts for {found['classes']} classes; give one a class, in their order")
+    if prompts or "prompts" in found:
+        check_prompts(prompts, found["classes"])
     if prompts and not found.get("text_encoder"):
         raise ValueError("prompts need a text_encoder, a transformers folder or hub id; without one, classes are learnt vectors")
-    width = 8 * found.get("heads", 8)
-    anchors = None if not isinstance(task, Regression) else found.get("anchors")
-    PromptHead(task, tokens_of="", width=width, classes=found["classes"], anchors=anchors, heads=found.get("heads", 8))
     return found | ({"prompts": prompts} if prompts else {})
+
+
+def tokens_of(head: Mapping[str, Any], kinds: Mapping[str, Kind]) -> str:
+    """The modality that class prompts read: the one named, else a video, else the first that has tokens."""
+    able = [modality for modality in kinds if kinds[modality] in WITH_TOKENS]
+    named = head.get("tokens_of")
+    if named is not None and named not in kinds:
+        raise KeyError(f"tokens_of is {named!r}; the teacher reads {', '.join(kinds)}")
+    if not able:
+        raise ValueError(f"class prompts need tokens, which only {', '.join(WITH_TOKENS)} have; the teacher reads {dict(kinds)}")
+    if named is not None and named not in able:
+        raise ValueError(
+            f"tokens_of is {named!r}, a {kinds[named]}, whose encoder gives no tokens; choose from {', '.join(able)}"
+        )
+    return named or next((modality for modality in able if kinds[modality] == "video"), able[0])
+
+
+def numbers(anchors: Sequence[Any]) -> list[float]:
+    """Anchors as floats."""
+    if not all(isinstance(u, int | float) and not isinstance(u, bool) for u in anchors):
+        raise ValueError(f"anchors {list(anchors)} given; expected a number for each class")
+    return [float(u) for u in anchors]
+
+
+def check_prompts(prompts: Sequence[Any], classes: int) -> None:
+    """ValueError unless each class has a text of its own."""
+    if len(prompts) != classes:
+        raise ValueError(f"{len(prompts)} prompts for {classes} classes; give one a class, in their order")
+    if not all(isinstance(prompt, str) and prompt.strip() for prompt in prompts) or len(set(prompts)) != len(prompts):
+        raise ValueError(f"prompts {list(prompts)} given; each class needs a text of its own, not empty")
 
 
 def default_prompts(task: Task, classes: int) -> Sequence[str]:
@@ -74,19 +107,19 @@ def default_prompts(task: Task, classes: int) -> Sequence[str]:
     return getattr(task, "classes")  # noqa: B009
 
 
-def resolved(task: Task, head: Mapping[str, Any], modalities: Sequence[str]) -> dict[str, Any]:
+def resolved(task: Task, head: Mapping[str, Any], kinds: Mapping[str, Kind]) -> dict[str, Any]:
     """What a blueprint keeps: `PromptHead`'s own arguments, and `text_encoder`, whose prompt generator a new head starts from.
 
     The text tower is asked here, once.
     """
-    found = check_head(task, head, modalities)
+    found = check_head(task, head, kinds)
     if not found:
         return {}
     prompts, name = found.pop("prompts", None), found.get("text_encoder", "")
     if name:
         found = {**published_prompting(name)[0], **found}
         found["class_features"] = class_features(name, prompts).tolist()
-    return {"tokens_of": modalities[0]} | found
+    return found | {"tokens_of": tokens_of(found, kinds)}
 
 
 def prompt_head(

@@ -1,13 +1,14 @@
 """Encoders that are not ours, by transformers folder or hub id: the view that each wants, and the encoder itself."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from understudy import encoders
 from understudy.corpus import Corpus
 from understudy.encoders.clip import Freeze, published_config, published_frames
 from understudy.encoders.encoder import Encoder
+from understudy.prepare.cells import Kind
 from understudy.prepare.stored import StoredFrames
 from understudy.prepare.text import Text
 from understudy.prepare.video import Frames
@@ -48,6 +49,11 @@ def published_encoder(
     known = config or published_config(name)
     make = CLIPS[known["model_type"]]
     return make.pretrained(name, view, freeze=freeze) if weights else make(view, config=known, freeze=freeze)
+
+
+def seen_kinds(corpus: Corpus, modalities: Sequence[str]) -> dict[str, Kind]:
+    """The kind of each modality; "video" where what an encoder said of one is stored."""
+    return {each: "video" if stored_features(corpus, each) else corpus.modalities[each].kind for each in modalities}
 
 
 def stored_features(corpus: Corpus, modality: str) -> dict[str, Any] | None:
