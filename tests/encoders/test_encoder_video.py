@@ -1,8 +1,12 @@
 """Video encoders: ours against transformers' whole X-CLIP, what is frozen, stored features, and refusals."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 from transformers import AutoModel
 
 from tiny_clips import FRAMES, HEADS, SIZE, WIDTH, WORDS, make_clip
@@ -196,3 +200,56 @@ def test_pickled_weights_are_refused(xclip, tmp_path):
     torch.save(state, folder / "pytorch_model.bin")
     with pytest.raises(FileNotFoundError, match="safetensors"):
         PlainClip.pretrained(folder, VIEW)
+
+
+def truncated(folder):
+    file = folder / "model.safetensors"
+    file.write_bytes(file.read_bytes()[:2000])
+
+
+def of_another_shape(folder):
+    weights = load_file(folder / "model.safetensors")
+    weights["visual_projection.weight"] = weights["visual_projection.weight"][:-1].clone()
+    save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
+
+
+@pytest.mark.parametrize("harm", [truncated, of_another_shape])
+@pytest.mark.parametrize(("kind", "make"), [("xclip", XClip), ("clip", PlainClip)])
+def test_weights_that_are_broken_are_refused_with_their_folder(kind, make, harm, tmp_path):
+    folder = make_clip(tmp_path / kind, kind)
+    harm(folder)
+    with pytest.raises(ValueError, match=f"{folder}: its weights are broken or do not fit") as caught:
+        make.pretrained(folder, VIEW)
+    assert caught.type is ValueError
+
+
+@pytest.mark.parametrize(
+    "said", ["{", "[]", '{"image_mean": [0.1, 0.2]}', '{"image_std": null}', '{"image_std": ["a", "b", "c"]}', '{"image_std": 1}']
+)
+def test_a_broken_preprocessor_file_is_named(said, tmp_path):
+    folder = make_clip(tmp_path / "clip", "clip")
+    (folder / "preprocessor_config.json").write_text(said)
+    with pytest.raises(ValueError, match=r"preprocessor_config\.json: .*; expected a JSON object") as caught:
+        published_frames(str(folder))
+    assert caught.type is ValueError
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: VideoConv(VIEW, channels=()), r"channels=\(\): expected one or more multiples of 8"),
+        (lambda: VideoConv(VIEW, channels=(8, 12)), r"channels=\(8, 12\): expected one or more"),
+        (lambda: small_xclip(VIEW, width=10), "width=10, heads=4: expected a width"),
+    ],
+)
+def test_impossible_settings_are_refused(make, message):
+    with pytest.raises(ValueError, match=message):
+        make()
+
+
+def test_an_unknown_freeze_is_refused_where_annotations_are_not_checked():
+    code = (
+        "from understudy.encoders import XClip; from understudy.prepare import Frames; XClip(Frames(3), config={}, freeze='all')"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert "ValueError: freeze='all'; choose from tower, clip, nothing" in ran.stderr

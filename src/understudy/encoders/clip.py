@@ -4,7 +4,7 @@ import json
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -47,6 +47,8 @@ class ClipEncoder(VideoEncoder):
 
     def __init__(self, view: Frames | StoredFrames, *, config: Mapping[str, Any], freeze: Freeze = "tower") -> None:
         super().__init__()
+        if freeze not in get_args(Freeze):
+            raise ValueError(f"freeze={freeze!r}; choose from {', '.join(get_args(Freeze))}")
         known = known_config(config, self.model_type)
         self.config: dict[str, Any] = {key: value for key, value in known.to_dict().items() if key != "_name_or_path"}
         self.view, self.width, self.freeze = view, known.projection_dim, freeze
@@ -65,7 +67,8 @@ class ClipEncoder(VideoEncoder):
     def pretrained(cls, name: str | Path, view: Frames | StoredFrames, *, freeze: Freeze = "tower") -> "ClipEncoder":
         """From a transformers folder or hub id, in float32; `published_frames` gives its view.
 
-        Raises FileNotFoundError where there is no model with weights in safetensors, ValueError where it is of another kind.
+        Raises FileNotFoundError where there is no model with weights in safetensors, ValueError where it is of another kind or
+        its weights are broken.
         """
         encoder = cls(view, config=published_config(str(name)), freeze=freeze)
         encoder.fine_tuned = True
@@ -201,19 +204,25 @@ def published_config(name: str) -> dict[str, Any]:
 
 
 def published_frames(name: str, *, frames: int = 8) -> Frames:
-    """The view that a published X-CLIP or CLIP was trained with: size, colours, and frames where it has a number of its own."""
+    """The view that a published X-CLIP or CLIP was trained with: size, colours, and frames where it has a number of its own.
+
+    ValueError for a preprocessor file that cannot be read.
+    """
     from transformers.utils.hub import cached_file
 
     vision = published_config(name).get("vision_config") or {}
     told = cached_file(name, "preprocessor_config.json", _raise_exceptions_for_missing_entries=False)
-    settings = json.loads(Path(told).read_text(encoding="utf-8")) if told else {}
-    mean, std = (triple(settings.get(*each)) for each in (("image_mean", CLIP_MEAN), ("image_std", CLIP_STD)))
+    try:
+        settings = json.loads(Path(told).read_text(encoding="utf-8")) if told else {}
+        mean, std = (triple(settings.get(*each)) for each in (("image_mean", CLIP_MEAN), ("image_std", CLIP_STD)))
+    except (ValueError, TypeError, AttributeError) as error:
+        raise ValueError(f"{told}: {error}; expected a JSON object, image_mean and image_std each three numbers") from None
     resample = "bilinear" if settings.get("resample") == BILINEAR else "bicubic"
     count = vision.get("num_frames", frames)
     return Frames(frames=count, size=vision["image_size"], mean=mean, std=std, resample=resample)
 
 
-def triple(colours: Sequence[Any]) -> tuple[float, float, float]:
+def triple(colours: Any) -> tuple[float, float, float]:
     """Red, green, blue."""
     red, green, blue = colours
     return float(red), float(green), float(blue)
@@ -221,11 +230,19 @@ def triple(colours: Sequence[Any]) -> tuple[float, float, float]:
 
 def small_config(view: Frames | StoredFrames, *, model_type: str, width: int) -> dict[str, Any]:
     """Two layers on 4 x 4 patches: for made worlds and for tests, to be trained from nothing."""
+    heads = 4
+    if width < 1 or width % heads:
+        raise ValueError(f"width={width}, heads={heads}: expected a width that the heads divide")
     size = view.size if isinstance(view, Frames) else 64
-    layer = {"hidden_size": width, "intermediate_size": 2 * width, "num_hidden_layers": 2, "num_attention_heads": 4}
-    mit = {"mit_hidden_size": width, "mit_intermediate_size": 2 * width, "mit_num_attention_heads": 4, "num_frames": view.frames}
+    layer = {"hidden_size": width, "intermediate_size": 2 * width, "num_hidden_layers": 2, "num_attention_heads": heads}
+    mit = {
+        "mit_hidden_size": width,
+        "mit_intermediate_size": 2 * width,
+        "mit_num_attention_heads": heads,
+        "num_frames": view.frames,
+    }
     picture = {"image_size": size, "patch_size": -(-size // 4)}
-    vision = layer | picture | (mit if model_type == "xclip" else {})
+    vision = layer | picture | (mit | {"num_frames": view.frames} if model_type == "xclip" else {})
     return {"model_type": model_type, "projection_dim": width, "vision_config": vision}
 
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from safetensors import SafetensorError
 from torch import Tensor, nn
 
 from understudy.batch import Fields, Tokens
@@ -85,12 +86,19 @@ class TextEncoder(Encoder):
 
 
 def published_weights(name: str) -> dict[str, Tensor]:
-    """The weights of a transformers folder or hub id without its pooler; from safetensors only, since a pickle is code."""
+    """The weights of a transformers folder or hub id without its pooler; from safetensors only, since a pickle is code.
+
+    Raises OSError where there are none, ValueError where they are broken or do not fit the configuration.
+    """
     from transformers import AutoModel
 
-    loaded, report = AutoModel.from_pretrained(
-        name, use_safetensors=True, trust_remote_code=False, dtype="float32", output_loading_info=True
-    )
+    try:
+        loaded, report = AutoModel.from_pretrained(
+            name, use_safetensors=True, trust_remote_code=False, dtype="float32", output_loading_info=True
+        )
+    except (RuntimeError, SafetensorError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise ValueError(f"{name}: its weights are broken or do not fit its configuration ({reason}); fetch them again") from None
     missing = sorted(key for key in report["missing_keys"] if not key.startswith("pooler."))
     if missing:
         raise ValueError(f"{name}: its weights lack {missing[0]}" + (f" and {len(missing) - 1} more" if missing[1:] else ""))

@@ -77,6 +77,8 @@ class VideoConv(VideoEncoder):
 
     def __init__(self, view: Frames, *, width: int = 128, channels: tuple[int, ...] = (16, 32, 64), dropout: float = 0.1) -> None:
         super().__init__()
+        if not channels or any(each < 1 or each % GROUPS for each in channels):
+            raise ValueError(f"channels={channels}: expected one or more multiples of {GROUPS}")
         self.view, self.width = view, width
         self.tower = ConvTower(view, width, channels)
         self.transformer = Transformer(width=width, steps=view.frames, depth=1, heads=4, dropout=dropout)
