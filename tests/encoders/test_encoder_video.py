@@ -250,7 +250,5 @@ def test_impossible_settings_are_refused(make, message):
 def test_an_unknown_freeze_is_refused_where_annotations_are_not_checked():
     code = "from understudy.encoders import XClip; from understudy.prepare import Frames; "
     code += "XClip(Frames(3), config={}, freeze='all')"
-        "from understudy.encoders import XClip; from understudy.prepare import Frames; XClip(Frames(3), config={}, freeze='all')"
-    )
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert "ValueError: freeze='all'; choose from tower, clip, nothing" in ran.stderr
