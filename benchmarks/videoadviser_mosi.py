@@ -23,7 +23,7 @@ from understudy.plan import Plan
 from understudy.prepare.cells import Cells, Modality
 from understudy.prepare.text import Text
 from understudy.recipes.mosi import MINILM_PLAN, SMALL_PLAN, packaged_minilm
-from understudy.recipes.videoadviser import NONE, ablation, join_ablations, table_lines
+from understudy.recipes.videoadviser import MODES, NONE, STEPS, ablation, join_ablations, table_lines
 
 SEEDS = range(5)
 STUDENTS = ("minilm", "small")
@@ -195,11 +195,26 @@ def told(student: str, document: dict[str, Any]) -> str:
     lines = [f"**{student}**: no distillation {document['rows'][0]['score']['mean']:.3f}."]
     for name in ("step 2", "steps 1+2"):
         rows = [row for row in cells if row["steps"] == name]
+        if not rows:
+            continue
         mean = np.mean([row["score"]["mean"] for row in rows])
         lines.append(f"{name}: {mean:.3f}, the mean of {len(rows)} cells, of which {counted(rows)}.")
+    if not document["step_1"]:
+        return " ".join(lines)
     adds = [f"{each['comparison']['difference']:+.4f}" for each in document["step_1"]]
     lines.append(f"What step 1 adds to step 2, positive is better: {', '.join(adds)}; {counted(document['step_1'])}.")
     return " ".join(lines)
+
+
+def unfinished(found: dict[str, dict[str, Any]]) -> str:
+    """Cells that lack seeds, plainly; nothing where all are there."""
+    lines = []
+    for student, document in found.items():
+        seeds = {row["cell"]: row["seeds"] for row in document["rows"]}
+        cells = [f"{steps}, {head} classes, {mode}" for head in HEADS for steps in STEPS for mode in MODES]
+        few = [f"{cell} ({seeds.get(cell, 0)} of {len(SEEDS)} seeds)" for cell in cells if seeds.get(cell, 0) < len(SEEDS)]
+        lines += [f"- **{student}** is not finished: {'; '.join(few)}."] if few else []
+    return "\n".join(lines)
 
 
 def counted(compared: Sequence[dict[str, Any]]) -> str:
@@ -231,6 +246,7 @@ alone stand for the teacher's modality, so this measures the two steps and not t
   "not distinguishable". ASO: upper bound of the violation of almost stochastic order over the seeds, below 0.5 in favour of the cell.
 
 {chr(10).join("- " + told(name, document) for name, document in found.items())}
+{unfinished(found)}
 
 {tables}
 """
