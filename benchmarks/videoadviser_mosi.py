@@ -240,7 +240,8 @@ alone stand for the teacher's modality, so this measures the two steps and not t
   a small transformer and the prompt head read, in all eight cells: fine-tuning MiniLM beside a student of so many epochs is out of
   reach on 2 cores.
 - Class prompts (2: negative, positive; 7: strongly negative ... strongly positive) go through MiniLM once. Weights w1 to w4 are 1,
-  both stop-gradients on, L1; "step 2" sets w3 = 0 and keeps the class loss. Joint mode trains teacher and student together, and its
+  both stop-gradients on, L1; "step 2" sets w3 = 0 and keeps the class loss. Two classes stand for -3 and 3, so their expected value
+  is 3 tanh(m / 2) of the margin m, near an end wherever the classes are sure: step 1 pulls the teacher's number there. Joint mode trains teacher and student together, and its
   teacher column is that teacher with its last weights; in two-phase mode it is the teacher that validation chose.
 - The verdict is the crossed bootstrap over seeds and videos where Holm's p over the eight cells of the table is at most 0.05, else
   "not distinguishable". ASO: upper bound of the violation of almost stochastic order over the seeds, below 0.5 in favour of the cell.
