@@ -44,7 +44,7 @@ def build(
     student = student or toy_model(task, "x", seed=1)
     if "teacher" in inspect.signature(kind).parameters:
         teacher = teacher or toy_model(task, "x", "y", width=7, seed=2)
-        return kind(student, teacher if kind.joint(**options) else Frozen(teacher), **options)
+        return kind(student, teacher if kind.beside(**options) else Frozen(teacher), **options)
     return kind(student, **options)
 
 
@@ -133,7 +133,7 @@ def test_training_repeats_bit_for_bit(name):
 def test_the_frozen_teacher_neither_trains_nor_is_saved(name):
     teacher = toy_model(CLASSES, "x", "y", width=7, seed=2)
     before = {key: value.clone() for key, value in teacher.state_dict().items()}
-    alone = {"mode": "two_phase"} if getattr(methods, name).joint(**ON[name]) else {}
+    alone = {"mode": "two_phase"} if getattr(methods, name).beside(**ON[name]) else {}
     method = build(name, CLASSES, ON[name] | alone, teacher=teacher)
     train(method, CLASSES)
     theirs = {p.data_ptr() for p in teacher.parameters()}

@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 from zlib import crc32
 
 import torch
@@ -16,6 +16,8 @@ from understudy.prepare.view import Views
 from understudy.task import Task
 
 Terms = dict[str, Term]
+Beside = Literal["", "fresh", "trained"]
+"""A teacher that stays frozen, one that starts untrained, and one that goes on from where it was led."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,9 +57,9 @@ class Method(nn.Module, ABC):
         return None
 
     @classmethod
-    def joint(cls, **options: Any) -> bool:
-        """Whether the teacher trains beside the student; `teacher` is then an untrained Model, not a frozen Teacher."""
-        return False
+    def beside(cls, **options: Any) -> Beside:
+        """Whether the teacher trains beside the student, and from where: `teacher` is then a Model, not a frozen Teacher."""
+        return ""
 
     @abstractmethod
     def forward(self, batch: Batch, part: str = "main") -> Terms:

@@ -19,7 +19,7 @@ from torch import nn
 
 from understudy import objectives
 from understudy.batch import Batch, Output
-from understudy.methods.method import Method, Terms
+from understudy.methods.method import Beside, Method, Terms
 from understudy.model import Model, branches_of, views_of
 from understudy.objectives.classes import Rule
 from understudy.objectives.kd import Distance
@@ -99,8 +99,8 @@ class VideoAdviser(Method):
         return Lead(teacher, inside) if w2 or w3 else None
 
     @classmethod
-    def joint(cls, *, mode: Mode = "joint", **others: Any) -> bool:
-        return mode == "joint"
+    def beside(cls, *, mode: Mode = "joint", **others: Any) -> Beside:
+        return "fresh" if mode == "joint" else ""
 
     def views(self) -> Views:
         theirs = views_of(self.teacher) if isinstance(self.teacher, Model) else self.teacher.views

@@ -77,7 +77,7 @@ def distill(
     chosen = method_options(method, options or {})
     head = check_head(corpus.task, teacher_head or {}, seen_kinds(corpus, reads["teacher"]))
     CATALOGUE[method].check(corpus.task, head, **chosen)
-    if ensemble != "no" and CATALOGUE[method].joint(**chosen):
+    if ensemble != "no" and CATALOGUE[method].beside(**chosen):
         raise ValueError(f"ensemble {ensemble!r} given, but {method} trains the teacher beside the student; say ensemble 'no'")
     arguments = {
         "corpus": str(corpus.folder.resolve()),

@@ -51,15 +51,15 @@ class Job:
         student = self.blueprint("student", self.arguments["student"], self.arguments["encoders"])
         teacher = self.blueprint("teacher", self.arguments["teacher"], self.arguments["teacher_encoders"])
         leads = {seed: self.lead(teacher, seed) for seed in self.run.seeds}
-        joint = self.method.joint(**self.arguments["options"])
-        answers, ensemble = ({}, False) if joint else self.answers(leads)
+        start = self.method.beside(**self.arguments["options"])
+        answers, ensemble = ({}, False) if start else self.answers(leads)
         plain, distilled, beside = {}, {}, {}
         for seed in self.run.seeds:
             plain[seed] = self.plain(student, seed)
-            beside |= {seed: teacher.build(seed)} if joint else {}
-            taught = method_of(self.arguments, student.build(seed), beside[seed] if joint else answers[seed])
+            beside |= {seed: copied(teacher, seed, leads[seed] if start == "trained" else None)} if start else {}
+            taught = method_of(self.arguments, student.build(seed), beside[seed] if start else answers[seed])
             distilled[seed] = self.train("distilled", seed, taught, beside=beside.get(seed))
-        systems = {"teacher": leads, "plain": plain, "distilled": distilled} | ({"joint_teacher": beside} if joint else {})
+        systems = {"teacher": leads, "plain": plain, "distilled": distilled} | ({"joint_teacher": beside} if start else {})
         self.conclude(systems, ensemble)
         if report:
             self.report(systems)
@@ -238,6 +238,14 @@ class Job:
     def subset_scores(self, model: Model) -> dict[tuple[str, ...], dict[str, float]]:
         """One model's."""
         return subsets.score_subsets(model.task, subsets.predict_subsets(model, self.evaluation(model, self.split.test)))
+
+
+def copied(blueprint: Blueprint, seed: int, trained: Model | None) -> Model:
+    """A model of this blueprint and seed: untrained, or with the weights of `trained`."""
+    model = blueprint.build(seed, weights=trained is None)
+    if trained:
+        model.load_state_dict(trained.state_dict())
+    return model
 
 
 def method_of(arguments: Mapping[str, Any], student: Model, teacher: Teacher | Model) -> Method:
