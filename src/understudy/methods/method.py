@@ -1,12 +1,14 @@
 """The abstract Method: the players of one paper, the objectives that bind them, and what each batch costs."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 from zlib import crc32
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import nn
 
 from understudy.batch import Batch, Output
@@ -79,6 +81,9 @@ class Method(nn.Module, ABC):
     def groups(self) -> list[Group]:
         """One group for each child's new parameters, and one for its pretrained ones."""
         return [group for name, child in self.named_children() for group in groups_of(name, child)]
+
+    def meet(self, ids: Sequence[str], target: NDArray[Any], labelled: NDArray[np.bool_]) -> None:
+        """The training rows, once before `fit`, for a method that remembers rows; where not `labelled`, `target` is filler."""
 
     def after_step(self) -> None:
         """After the optimisers stepped: EMA, momentum banks."""

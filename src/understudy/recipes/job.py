@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from understudy.checkpoint import load_weights, remove, save_weights
 from understudy.corpus import Corpus, Split
 from understudy.evaluate import compare, cost, score, subsets
@@ -111,6 +113,8 @@ class Job:
         alone = isinstance(method, Supervised)
         train = self.loader(method.views(), plan, seed=seed, labelled_only=alone)
         validate = self.validator(model) if len(self.split.valid) else None
+        rows = self.split.train
+        method.meet(self.corpus.ids[rows], self.corpus.target[rows], np.isin(rows, self.split.labelled))
         began = time.monotonic()
         fit(method, train, plan=plan, seed=seed, out=folder, validate=validate)
         say(f"  {self.estimate.after(system, time.monotonic() - began)}")
