@@ -55,7 +55,7 @@ def stamps(
     student: Sequence[str] = ("picture", "speech"),
     split: str = "random",
     space: Space = "probabilities",
-    seeds: int | Sequence[int] = 3,
+    seeds: int | Sequence[int] = 5,
     corpus: Path | str = "runs/retrieval/stamps-corpus",
     out: Path | str = "runs/retrieval/stamps",
     **changes: Any,
