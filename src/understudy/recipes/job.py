@@ -114,7 +114,7 @@ class Job:
         train = self.loader(method.views(), plan, seed=seed, labelled_only=alone)
         validate = self.validator(model) if len(self.split.valid) else None
         rows = self.split.train
-        method.meet(self.corpus.ids[rows], self.corpus.target[rows], np.isin(rows, self.split.labelled))
+        method.meet(self.corpus.ids[rows].tolist(), self.corpus.target[rows], np.isin(rows, self.split.labelled))
         began = time.monotonic()
         fit(method, train, plan=plan, seed=seed, out=folder, validate=validate)
         say(f"  {self.estimate.after(system, time.monotonic() - began)}")
