@@ -1,0 +1,85 @@
+"""InfoNCE: what two players say of the same row, told apart from what they say of the other rows of the batch.
+
+Paper: van den Oord, Li, Vinyals, "Representation Learning with Contrastive Predictive Coding", 2018, arXiv 1807.03748: log B less
+the cross-entropy is a lower bound of the mutual information. Our form of it: linear projections onto the unit sphere, cosine over
+a temperature, the mean of both directions.
+"""
+
+import math
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
+from torch.nn.functional import normalize
+
+from understudy.batch import Batch, Output
+from understudy.gather import gathered
+from understudy.objectives.objective import Objective, Term, only, over
+
+
+def infonce(
+    left: Float[Tensor, "B D"], right: Float[Tensor, "B D"], rows: Bool[Tensor, " B"], *, temperature: float
+) -> Float[Tensor, " B"]:
+    """Minus the bound on I(left; right) in nats, row by row; scores are dot products over `temperature`.
+
+    The candidates are the `rows` of all processes, N of them: 0 where nothing is known of the other side, -log N at best.
+    """
+    lefts, rights, candidates = gathered(left), gathered(right), gathered(rows)
+    own = (left * right).sum(dim=1)
+    total = log_sum(left @ rights.T, candidates, temperature) + log_sum(right @ lefts.T, candidates, temperature)
+    return total / 2 - own / temperature - candidates.sum().clamp(min=1).log()
+
+
+def log_sum(scores: Float[Tensor, "B N"], candidates: Bool[Tensor, " N"], temperature: float) -> Float[Tensor, " B"]:
+    """log sum exp of the candidates' scores; finite, without a gradient, where there is no candidate."""
+    least = torch.finfo(scores.dtype).min
+    return (scores / temperature).masked_fill(~candidates, least).logsumexp(dim=1)
+
+
+class Sphere(nn.Module):
+    """A linear projection onto the unit sphere, as CRD has it: no hidden layer. Rows that do not count are 0 before it."""
+
+    def __init__(self, width: int, dimension: int) -> None:
+        super().__init__()
+        self.projection = nn.Linear(width, dimension)
+
+    def forward(self, rows: Bool[Tensor, " B"], output: Output, *, detach: bool = False) -> Float[Tensor, "B D"]:
+        """The embedding of `output` on the sphere, in float32; detach: it takes no gradient, the projection does."""
+        embedding = only(rows, output.need("embedding").float())
+        return normalize(self.projection(embedding.detach() if detach else embedding).float(), dim=1)
+
+
+class InfoNCE(Objective):
+    """Minus the InfoNCE bound on the mutual information of two players' embeddings, in nats: least where they tell most.
+
+    dimension: of the sphere. temperature: above 0; 0.07 to 0.1 is usual. detach_left, detach_right: whether that player takes no
+    gradient; the projections always do. A batch of N rows shows at most log N nats; one row shows nothing.
+    """
+
+    counts = "rows where both players are valid; labels are ignored"
+
+    def __init__(
+        self,
+        left_width: int,
+        right_width: int,
+        *,
+        dimension: int = 128,
+        temperature: float = 0.07,
+        detach_left: bool = False,
+        detach_right: bool = False,
+    ) -> None:
+        super().__init__()
+        check_temperature(temperature)
+        self.temperature, self.detach_left, self.detach_right = temperature, detach_left, detach_right
+        self.left, self.right = Sphere(left_width, dimension), Sphere(right_width, dimension)
+
+    def forward(self, batch: Batch, left: Output, right: Output) -> Term:
+        rows = left.valid & right.valid
+        u, v = self.left(rows, left, detach=self.detach_left), self.right(rows, right, detach=self.detach_right)
+        return over(rows, infonce(u, v, rows, temperature=self.temperature))
+
+
+def check_temperature(temperature: float) -> None:
+    """ValueError for anything but a finite number above 0."""
+    if not 0 < temperature < math.inf:
+        raise ValueError(f"temperature {temperature} given; it must be a finite number above 0 (0.07 to 0.1 is usual)")
