@@ -1,0 +1,109 @@
+"""Float64 references of the contrastive objectives and the conditional entropies, for the suites over all objectives."""
+
+from typing import Any
+
+import numpy as np
+from scipy.special import expit, logsumexp
+
+from understudy import objectives
+from understudy.objectives.objective import Objective
+from understudy.task import Classification
+
+CLASSES = Classification(classes=("a", "b", "c"))
+STUDENT_WIDTH, TEACHER_WIDTH = 5, 7
+Arrays = dict[str, np.ndarray]
+
+
+def weights(objective: Objective) -> Arrays:
+    return {name: value.double().numpy() for name, value in objective.state_dict().items()}
+
+
+def on_sphere(objective: Objective, side: str, values: np.ndarray) -> np.ndarray:
+    w = weights(objective)
+    projected = values @ w[f"{side}.projection.weight"].T + w[f"{side}.projection.bias"]
+    return projected / np.linalg.norm(projected, axis=1, keepdims=True)
+
+
+def layers(objective: Objective, name: str, values: np.ndarray) -> np.ndarray:
+    w = weights(objective)
+    for layer in (0, 2, 4):
+        values = np.maximum(values, 0) if layer else values
+        values = values @ w[f"{name}.{layer}.weight"].T + w.get(f"{name}.{layer}.bias", 0.0)
+    return values
+
+
+def size_one(values: np.ndarray) -> np.ndarray:
+    return values / np.sqrt((values**2).mean(axis=1, keepdims=True))
+
+
+def infonce_reference(a: Arrays, objective: Objective) -> np.ndarray:
+    rows = a["rows"]
+    u, v = (
+        on_sphere(objective, side, a[key])[rows] for side, key in (("left", "student_embedding"), ("right", "teacher_embedding"))
+    )
+    scores = u @ v.T / objective.temperature
+    loss = np.zeros(len(rows))
+    loss[rows] = (logsumexp(scores, axis=1) + logsumexp(scores, axis=0)) / 2 - np.diag(scores) - np.log(rows.sum())
+    return loss
+
+
+def spread(objective: Objective) -> np.ndarray:
+    return np.log1p(np.exp(weights(objective)["variance.raw"])) + 1e-5
+
+
+def vid_reference(a: Arrays, objective: Objective) -> np.ndarray:
+    away = a["teacher_embedding"] - layers(objective, "mean", a["student_embedding"])
+    return (0.5 * (away**2 / spread(objective) + np.log(spread(objective)))).mean(axis=1)
+
+
+def gaussian_reference(a: Arrays, objective: Objective) -> np.ndarray:
+    t = size_one(a["teacher_embedding"]) if objective.scaled else a["teacher_embedding"]
+    away = t - layers(objective, "generator", a["student_embedding"])
+    return 0.5 * (away**2 / spread(objective) + np.log(2 * np.pi * spread(objective))).sum(axis=1)
+
+
+def adversarial_reference(a: Arrays, objective: Objective) -> np.ndarray:
+    s, t = a["student_embedding"], a["teacher_embedding"]
+    latent = np.zeros((len(s), 16 if objective.variant == "cgan" else 0))
+    made = layers(objective, "generator", np.hstack([s, latent]))
+    t, made = (size_one(t), size_one(made)) if objective.scaled else (t, made)
+    beside = {"alice": [t], "cgan": [s], "repr_gan": []}[objective.variant]
+    real, fake = (layers(objective, "discriminator", np.hstack([*beside, x]))[:, 0] for x in (t, made))
+    return -np.log(expit(fake)) - (0 if objective.detach_teacher else np.log(expit(-real)))
+
+
+def example(kind: type[Objective], reference: Any, *, frozen: bool = True, **options: Any) -> dict[str, Any]:
+    """Arguments of an Example; in evaluation mode, where no noise is drawn."""
+    return {
+        "make": lambda: kind(STUDENT_WIDTH, TEACHER_WIDTH, **options).eval(),
+        "task": CLASSES,
+        "distils": True,
+        "reference": reference,
+        "frozen": frozen,
+        "least": False,
+    }
+
+
+EXAMPLES = {
+    "InfoNCE": [
+        example(objectives.InfoNCE, infonce_reference, frozen=False),
+        example(objectives.InfoNCE, infonce_reference, dimension=4, temperature=0.5, detach_right=True),
+    ],
+    "VID": [example(objectives.VID, vid_reference)],
+    "GaussianEntropy": [
+        example(objectives.GaussianEntropy, gaussian_reference),
+        example(objectives.GaussianEntropy, gaussian_reference, scaled=False, detach_teacher=False, frozen=False),
+    ],
+    "AdversarialEntropy": [
+        example(
+            objectives.AdversarialEntropy,
+            adversarial_reference,
+            variant=variant,
+            scaled=detach,
+            detach_teacher=detach,
+            frozen=detach,
+        )
+        for variant in ("alice", "cgan", "repr_gan")
+        for detach in (True, False)
+    ],
+}
