@@ -12,12 +12,13 @@ from typing import NamedTuple
 import contrast_examples
 import numpy as np
 import pytest
+import relation_examples
 import torch
 from scipy.special import log_softmax, rel_entr, softmax
 from torch import Tensor
 
 from understudy import objectives
-from understudy.batch import Batch, Output
+from understudy.batch import Batch, Output, Tokens
 from understudy.objectives.objective import Objective, Term
 from understudy.task import Classification, Regression, Task
 
@@ -37,7 +38,8 @@ class Case(NamedTuple):
 class Example(NamedTuple):
     """How to build it, on which task, whether it reads a teacher, its per-row losses in float64, and whether it reads labels.
 
-    frozen: it gives the teacher no gradient. least: it claims to be 0, and least, where student equals teacher.
+    only_labelled: it distils labelled rows alone. frozen: it gives the teacher no gradient. least: it claims to be 0, and least,
+    where student equals teacher.
     """
 
     make: Callable[[], Objective]
@@ -45,6 +47,7 @@ class Example(NamedTuple):
     distils: bool
     reference: Callable[[dict[str, np.ndarray], Objective], np.ndarray]
     needs_label: bool = True
+    only_labelled: bool = False
     frozen: bool = True
     least: bool = True
 
@@ -129,7 +132,10 @@ EXAMPLES: dict[str, list[Example]] = {
         Example(lambda: objectives.FeatureRegression(STUDENT_WIDTH, TEACHER_WIDTH), CLASSES, True, feature_reference)
     ],
 }
-EXAMPLES |= {name: [Example(**each) for each in examples] for name, examples in contrast_examples.EXAMPLES.items()}
+EXAMPLES |= {
+    name: [Example(**each) for each in examples]
+    for name, examples in (contrast_examples.EXAMPLES | relation_examples.EXAMPLES).items()
+}
 ALL = [pytest.param(example, id=f"{name}-{n}") for name in objectives.__all__ for n, example in enumerate(EXAMPLES.get(name, ()))]
 
 
@@ -150,7 +156,10 @@ def case(task: Task, rows: int, *, seed: int = 0, scale: float = 1.0, dtype: tor
     classes = isinstance(task, Classification)
     target = torch.randint(0, task.outputs, (rows,), generator=draw) if classes else torch.randn(rows, generator=draw)
     batch = Batch({}, {}, target, labelled, tuple(str(row) for row in range(rows)))
-    return Case(batch, output(STUDENT_WIDTH, "student"), output(TEACHER_WIDTH, "teacher"))
+    student, teacher = output(STUDENT_WIDTH, "student"), output(TEACHER_WIDTH, "teacher")
+    mask = torch.arange(4) < torch.randint(1, 5, (rows, 1), generator=draw)
+    tokens = [{"view": Tokens(numbers(4 * width).detach().view(rows, 4, width).requires_grad_(), mask)} for width in (2, 3)]
+    return Case(batch, replace(student, tokens=tokens[0]), replace(teacher, tokens=tokens[1]))
 
 
 def build(example: Example) -> Objective:
@@ -165,12 +174,13 @@ def ask(objective: Objective, example: Example, given: Case) -> Term:
 def counted(example: Example, given: Case) -> Tensor:
     if not example.needs_label:
         return given.student.valid
-    return given.student.valid & (given.teacher.valid if example.distils else given.batch.labelled)
+    rows = given.student.valid & (given.teacher.valid if example.distils else given.batch.labelled)
+    return rows & given.batch.labelled if example.only_labelled else rows
 
 
 def said(output: Output) -> list[Tensor]:
     """Every tensor of an output."""
-    return [output.logits, output.embedding, *output.features.values()]
+    return [output.logits, output.embedding, *output.features.values(), *(tokens.values for tokens in output.tokens.values())]
 
 
 def gradients(objective: Objective, given: Case) -> list[Tensor]:
@@ -182,9 +192,10 @@ def pick(given: Case, rows: Tensor) -> Case:
     """The case of these rows alone, as new leaves."""
 
     def output(o: Output) -> Output:
-        logits, embedding, *features = [x.detach()[rows].clone().requires_grad_() for x in said(o)]
+        logits, embedding, *features, values = [x.detach()[rows].clone().requires_grad_() for x in said(o)]
         named = dict(zip(o.features, features, strict=True))
-        return Output(valid=o.valid[rows], logits=logits, embedding=embedding, features=named, source=o.source)
+        tokens = {"view": Tokens(values, o.tokens["view"].mask[rows])}
+        return Output(valid=o.valid[rows], logits=logits, embedding=embedding, tokens=tokens, features=named, source=o.source)
 
     batch = Batch({}, {}, given.batch.target[rows], given.batch.labelled[rows], tuple(given.batch.id[int(r)] for r in rows))
     return Case(batch, output(given.student), output(given.teacher))
@@ -214,6 +225,9 @@ def test_agrees_with_the_float64_reference(example):
         "student_embedding": given.student.embedding,
         "teacher_embedding": given.teacher.embedding,
         "target": given.batch.target,
+        "student_tokens": given.student.tokens["view"].values,
+        "teacher_tokens": given.teacher.tokens["view"].values,
+        "mask": given.student.tokens["view"].mask,
         "rows": counted(example, given),
     } | {f"student_{name}": value for name, value in given.student.features.items()}
     rows = numbers["rows"].numpy()
@@ -298,17 +312,13 @@ def test_the_order_of_rows_does_not_matter(example):
 def test_a_distillation_is_least_and_zero_where_student_equals_teacher(example):
     given, objective = case(example.task, 16), build(example)
     embedding = given.student.embedding
-    projected = (
-        objective.projection(embedding).detach()
-        if isinstance(objective, objectives.FeatureRegression)
-        else given.teacher.embedding
-    )
-    teacher = Output(valid=given.teacher.valid, logits=given.student.logits, embedding=projected)
+    projected = objective.projection(embedding).detach() if isinstance(objective, objectives.FeatureRegression) else embedding
+    teacher = replace(given.student, valid=given.teacher.valid, embedding=projected)
     term = ask(objective, example, given._replace(teacher=teacher))
     term.total.backward()
     assert float(term.total.detach()) == pytest.approx(0, abs=1e-9)
     assert all(g.abs().max() < 1e-5 for g in gradients(objective, given))
-    assert float(ask(objective, example, given).total.detach()) > 0.1
+    assert float(ask(objective, example, given).total.detach()) > 0.01
 
 
 @pytest.mark.parametrize("example", ALL)

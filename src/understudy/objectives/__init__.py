@@ -1,23 +1,39 @@
 """Objectives: one idea, one file; outputs and a batch in, (sum, count) out."""
 
+from understudy.objectives.alignment import AlignedKD
+from understudy.objectives.attention import AttentionTransfer
 from understudy.objectives.classes import ClassCrossEntropy
 from understudy.objectives.conditional_entropy import AdversarialEntropy, GaussianEntropy
+from understudy.objectives.distribution import SimilarityDistribution
+from understudy.objectives.dkd import DKD, NonTargetKD
 from understudy.objectives.expected import ExpectedValue
 from understudy.objectives.feature import FeatureRegression
 from understudy.objectives.infonce import InfoNCE
 from understudy.objectives.kd import LogitKD, RegressionKD
+from understudy.objectives.pkt import PKT
+from understudy.objectives.rkd import RelationalAngle, RelationalDistance
+from understudy.objectives.similarity import SimilarityPreserving
 from understudy.objectives.supervised import Supervised
 from understudy.objectives.vid import VID
 
 __all__ = [
+    "DKD",
+    "PKT",
     "VID",
     "AdversarialEntropy",
+    "AlignedKD",
+    "AttentionTransfer",
     "ClassCrossEntropy",
     "ExpectedValue",
     "FeatureRegression",
     "GaussianEntropy",
     "InfoNCE",
     "LogitKD",
+    "NonTargetKD",
     "RegressionKD",
+    "RelationalAngle",
+    "RelationalDistance",
+    "SimilarityDistribution",
+    "SimilarityPreserving",
     "Supervised",
 ]

@@ -5,7 +5,7 @@ the head instead of a middle layer, with a linear projection instead of a convol
 in a stage of its own.
 """
 
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from understudy.batch import Batch, Output
@@ -27,7 +27,11 @@ class FeatureRegression(Objective):
         self.projection = nn.Linear(student_width, teacher_width, bias=False)
 
     def forward(self, batch: Batch, student: Output, teacher: Output) -> Term:
-        rows = student.valid & teacher.valid
-        ours = self.projection(only(rows, student.need("embedding").float()))
-        theirs = only(rows, teacher.need("embedding").detach().float())
-        return over(rows, mean_squared_difference(ours.float(), theirs))
+        rows, ours, theirs = embeddings(student, teacher)
+        return over(rows, mean_squared_difference(self.projection(ours).float(), theirs))
+
+
+def embeddings(student: Output, teacher: Output) -> tuple[Bool[Tensor, " B"], Float[Tensor, "B D"], Float[Tensor, "B E"]]:
+    """The rows that both see, and both float32 embeddings with 0 elsewhere; the teacher's takes no gradient."""
+    rows = student.valid & teacher.valid
+    return rows, only(rows, student.need("embedding").float()), only(rows, teacher.need("embedding").detach().float())

@@ -10,7 +10,7 @@ import math
 import warnings
 from typing import Literal, get_args
 
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from understudy.batch import Batch, Output
@@ -78,10 +78,14 @@ class RegressionKD(Objective):
 
 
 def answers(
-    student: Output, teacher: Output, *, detach: bool = True
-) -> tuple[Tensor, Float[Tensor, "B C"], Float[Tensor, "B C"]]:
-    """The rows that count, and both float32 logits with 0 elsewhere; detach: the teacher's side takes no gradient."""
+    student: Output, teacher: Output, *, labelled: Bool[Tensor, " B"] | None = None, detach: bool = True
+) -> tuple[Bool[Tensor, " B"], Float[Tensor, "B C"], Float[Tensor, "B C"]]:
+    """The rows that count (of `labelled` ones, where given), and both float32 logits with 0 elsewhere.
+
+    detach: the teacher's side takes no gradient.
+    """
     rows = student.valid & teacher.valid
+    rows = rows if labelled is None else rows & labelled
     ours, theirs = student.need("logits"), teacher.need("logits")
     theirs = theirs.detach() if detach else theirs
     if ours.shape != theirs.shape:

@@ -40,6 +40,15 @@ def only(rows: Bool[Tensor, " B"], values: Tensor) -> Tensor:
     return values.where(rows.view(-1, *[1] * (values.ndim - 1)), values.new_zeros(()))
 
 
+def shared(rows: Bool[Tensor, " B"], everyone: Bool[Tensor, " N"], total: Float[Tensor, ""]) -> Term:
+    """The Term of a whole batch whose `total` every process has over the rows of `everyone`: this process's share of it.
+
+    Shares go by own `rows`, so that sums over the processes are those of one process with all rows, gradients too.
+    """
+    own = rows.sum().to(total.dtype)
+    return Term(total * (own / everyone.sum().clamp(min=1)), own)
+
+
 class Objective(nn.Module, ABC):
     """`forward(batch, *outputs) -> Term`. Holds no model; its own layers are left behind at export.
 
