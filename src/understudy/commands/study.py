@@ -151,7 +151,7 @@ def evaluate(
     run: Path,
     /,
     *,
-    system: Literal["distilled", "plain", "teacher", "joint_teacher"] = "distilled",
+    system: Literal["distilled", "plain", "teacher", "joint_teacher", "auxiliary"] = "distilled",
     seed: int = -1,
     split: str = "",
 ) -> Answer:
@@ -159,7 +159,7 @@ def evaluate(
 
     Args:
         run: folder of a finished run.
-        system: which of them; joint_teacher where the teacher trained beside the student.
+        system: which of them; joint_teacher and auxiliary where a teacher or an auxiliary model trained beside the student.
         seed: which training; -1 takes the one that ships.
         split: of the run's corpus; the run's own when empty.
     """

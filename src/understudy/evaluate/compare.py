@@ -17,6 +17,7 @@ from understudy.task import Task, task_from_json
 from understudy.whole import write_json
 
 Array = NDArray[Any]
+AUXILIARY = "auxiliary"
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,6 +36,7 @@ def compare(
 
     All are scored on the same rows: those that have a target and that every system sees; `coverage` is their share of the rows
     with a target. plain and distilled have the same seeds; a teacher may have one set of predictions (an ensemble, say).
+    An "auxiliary", which only helped in training, decides no row: it is scored on those of them that it sees.
     split: `{"name", "train", "labelled", "valid", "test"}`, name and sizes. selection: how a checkpoint was chosen, in words.
     """
     for name in ("plain", "distilled"):
@@ -43,9 +45,9 @@ def compare(
                 f"no {name!r} among the systems {', '.join(systems)}: a gain is claimed only against the plain control"
             )
     aligned, coverage = on_same_rows(systems)
-    rows = {name: per_row(task, seeds) for name, seeds in aligned.items()}
+    rows = {name: per_row(task, seeds) for name, seeds in aligned.items() if name != AUXILIARY}
     rows, groups = with_score(rows, aligned["plain"][0].group)
-    scored = {name: [task.metrics(p.values, p.target) for p in seeds] for name, seeds in aligned.items()}
+    scored = {name: [task.metrics(p.values, p.target) for p in seeds] for name, seeds in aligned.items() if len(seeds[0])}
     sign = 1.0 if task.higher_is_better else -1.0
     gain = sign * paired(rows["distilled"], rows["plain"])
     by_seed = {name: sign * np.array([each[task.primary] for each in scored[name]]) for name in ("distilled", "plain")}
@@ -57,7 +59,7 @@ def compare(
         "split": dict(split),
         "selection": selection,
         "interval": "95 % t interval over seeds",
-        "systems": {name: described(system, scored[name]) for name, system in systems.items()},
+        "systems": {name: described(systems[name], scores) for name, scores in scored.items()},
         "comparison": comparison(gain, groups, draws=draws, seed=seed)
         | {"aso": aso.described(by_seed["distilled"], by_seed["plain"])},
         "recovered_share": recovered(rows, gain, groups, sign, draws=draws, seed=seed),
@@ -65,20 +67,22 @@ def compare(
 
 
 def on_same_rows(systems: Mapping[str, System]) -> tuple[dict[str, list[Predictions]], float]:
-    """Every system's predictions of the rows that all of them see and that have a target, in one order; and the share kept."""
+    """Every system's predictions of the rows that all of them see and that have a target, in one order; and the share kept.
+
+    Of the auxiliary, which decides no row, those of these rows that it sees.
+    """
     first = systems["plain"].predictions[0]
     aligned = {name: [p.ordered(first.id) for p in system.predictions] for name, system in systems.items()}
     kept = first.has_target.copy()
-    for seeds in aligned.values():
-        for predictions in seeds:
-            kept &= predictions.seen
+    for predictions in (each for name, seeds in aligned.items() if name != AUXILIARY for each in seeds):
+        kept &= predictions.seen
     if kept.sum() < 2:
         raise ValueError(
             f"{int(kept.sum())} of {len(first)} test rows have a target and a modality for every system; "
             "a comparison needs at least two: choose a split or a student modality that has them"
         )
     share = float(kept.sum() / first.has_target.sum())
-    return {name: [predictions.take(kept) for predictions in seeds] for name, seeds in aligned.items()}, share
+    return {name: [p.take(kept & p.seen) for p in seeds] for name, seeds in aligned.items()}, share
 
 
 def per_row(task: Task, seeds: Sequence[Predictions]) -> Array:

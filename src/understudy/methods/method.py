@@ -63,6 +63,11 @@ class Method(nn.Module, ABC):
         """Whether the teacher trains beside the student, and from where: `teacher` is then a Model, not a frozen Teacher."""
         return ""
 
+    @classmethod
+    def fixed_auxiliary(cls, **options: Any) -> bool:
+        """Of a method with an auxiliary player: whether it is trained on its labels first and stays as it is."""
+        return False
+
     @abstractmethod
     def forward(self, batch: Batch, part: str = "main") -> Terms:
         """Term name -> (sum, count), already weighted; the same names for every batch of a part.

@@ -15,6 +15,7 @@ from understudy.recipes.blueprint import check_encoders, own_encoder
 from understudy.recipes.estimate import Estimate
 from understudy.recipes.job import Job
 from understudy.recipes.options import PLAN, SIZES, options_of, typed
+from understudy.recipes.players import auxiliary_modalities
 from understudy.recipes.prompting import check_head
 from understudy.recipes.published import seen_kinds
 from understudy.recipes.run import Run, begin, load
@@ -79,6 +80,7 @@ def distill(
     CATALOGUE[method].check(corpus.task, head, **chosen)
     if ensemble != "no" and CATALOGUE[method].beside(**chosen):
         raise ValueError(f"ensemble {ensemble!r} given, but {method} trains the teacher beside the student; say ensemble 'no'")
+    auxiliary_modalities(method, corpus.task, reads["student"], reads["teacher"])
     arguments = {
         "corpus": str(corpus.folder.resolve()),
         "split": rows.name,
@@ -101,8 +103,8 @@ def distill(
     for name in TAKEN:
         check_taken(name, arguments, corpus)
     run = begin(Path(out), recipe="distill", arguments=arguments, corpus=corpus, split=rows)
-    count = len(run.seeds)
-    estimate = Estimate({"teacher": count, "plain": count, "distilled": count})
+    trained = ["teacher", "plain", "distilled", *(["auxiliary"] if CATALOGUE[method].fixed_auxiliary(**chosen) else [])]
+    estimate = Estimate(dict.fromkeys(trained, len(run.seeds)))
     return Job(run, corpus, rows, plan, teacher_plan or plan, estimate).play(report=report)
 
 

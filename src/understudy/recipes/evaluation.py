@@ -1,6 +1,7 @@
-"""What can be asked of a finished run: scores on other splits and subsets, and its teacher's answers."""
+"""What can be asked of models and of a finished run: scores on rows, splits and subsets, and a teacher's answers."""
 
 import os
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Literal
 
@@ -8,15 +9,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from understudy.corpus import Corpus
+from understudy.evaluate.score import predict, score
 from understudy.evaluate.subsets import number, predict_subsets, score_subsets
+from understudy.fit import Scores
 from understudy.loader import Loader
-from understudy.model import views_of
+from understudy.model import Model, views_of
 from understudy.prepare.view import Views
 from understudy.recipes.run import Run
 from understudy.store import Codec, Store, write_store
 from understudy.teachers import Frozen
 
-System = Literal["distilled", "plain", "teacher", "joint_teacher"]
+System = Literal["distilled", "plain", "teacher", "joint_teacher", "auxiliary"]
 ROWS = 64
 """In a batch that is only read: many pad short texts to the longest, few waste calls."""
 FILMS = 8
@@ -29,6 +32,26 @@ def every_row(corpus: Corpus, rows: NDArray[np.intp], views: Views) -> Loader:
     """Each of `rows` once, in order."""
     film = any(view.kind == "video" for by_key in views.values() for view in by_key.values())
     return Loader(corpus, rows, views, task=corpus.task, batch_size=FILMS if film else ROWS, shuffle=False, workers=WORKERS)
+
+
+def validator(corpus: Corpus, rows: NDArray[np.intp], models: Mapping[str, Model]) -> Callable[[], Scores]:
+    """Scores of the models on `rows`, whenever asked, each under its prefix: `teacher.accuracy`. The one of "" selects.
+
+    Another that sees none of these rows with a target has no score.
+    """
+    loaders = {prefix: every_row(corpus, rows, views_of(model)) for prefix, model in models.items()}
+    task = models[""].task
+
+    def validate() -> Scores:
+        found: dict[str, float] = {}
+        for prefix, model in models.items():
+            predicted = predict(model, loaders[prefix])
+            if prefix and not (predicted.has_target & predicted.seen).any():
+                continue
+            found |= {f"{prefix}{metric}": value for metric, value in score(task, predicted).items()}
+        return Scores(found[task.primary], task.higher_is_better, found)
+
+    return validate
 
 
 def evaluate_subsets(run: Run, *, system: System, seed: int | None, split: str) -> dict[str, dict[str, float | None]]:

@@ -1,6 +1,5 @@
 """Job: one distillation under way. What it finished is on disk and is not done again."""
 
-import inspect
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -21,7 +20,8 @@ from understudy.plan import Plan
 from understudy.prepare.view import Views
 from understudy.recipes.blueprint import Blueprint, draw, for_retrieval
 from understudy.recipes.estimate import Estimate
-from understudy.recipes.evaluation import WORKERS, every_row
+from understudy.recipes.evaluation import WORKERS, every_row, validator
+from understudy.recipes.players import auxiliary_modalities, copied, method_of
 from understudy.recipes.run import WEIGHTS, Run, load, take
 from understudy.report import write_report
 from understudy.store import write_store
@@ -55,13 +55,16 @@ class Job:
         leads = {seed: self.lead(teacher, seed) for seed in self.run.seeds}
         start = self.method.beside(**self.arguments["options"])
         answers, ensemble = ({}, False) if start else self.answers(leads)
-        plain, distilled, beside = {}, {}, {}
+        systems: dict[str, dict[int, Model]] = {"teacher": leads, "plain": {}, "distilled": {}}
         for seed in self.run.seeds:
-            plain[seed] = self.plain(student, seed)
-            beside |= {seed: copied(teacher, seed, leads[seed] if start == "trained" else None)} if start else {}
-            taught = method_of(self.arguments, student.build(seed), beside[seed] if start else answers[seed])
-            distilled[seed] = self.train("distilled", seed, taught, beside=beside.get(seed))
-        systems = {"teacher": leads, "plain": plain, "distilled": distilled} | ({"joint_teacher": beside} if start else {})
+            systems["plain"][seed] = self.plain(student, seed)
+            beside = {"joint_teacher": copied(teacher, seed, leads[seed] if start == "trained" else None)} if start else {}
+            beside |= self.auxiliary(seed)
+            others = {"teacher": beside["joint_teacher"] if start else answers[seed], "auxiliary": beside.get("auxiliary")}
+            taught = method_of(self.arguments, student.build(seed), others)
+            systems["distilled"][seed] = self.train("distilled", seed, taught, beside=beside)
+            for name, model in beside.items():
+                systems.setdefault(name, {})[seed] = model
         self.conclude(systems, ensemble)
         if report:
             self.report(systems)
@@ -78,7 +81,9 @@ class Job:
             sizes = self.arguments["sizes"]
             drawn = draw(self.corpus, self.split, modalities, name=name, named=named, sizes=sizes, head=head)
             if isinstance(drawn.task, Retrieval):
-                drawn = for_retrieval(drawn, self.arguments["student"], space=self.arguments["space"], fused=name == "teacher")
+                own = self.arguments["student"]
+                fused = name == "teacher" or list(modalities) != own
+                drawn = for_retrieval(drawn, own, space=self.arguments["space"], fused=fused)
             drawn.save(self.run.folder)
         return Blueprint.load(self.run.folder, name)
 
@@ -92,34 +97,45 @@ class Job:
         """The control of a seed: trained here, or taken from the run that `plain_of` names."""
         return self.train("plain", seed, Supervised(student.build(seed)), of=self.arguments["plain_of"])
 
-    def train(self, system: str, seed: int, method: Method, *, of: str = "", beside: Model | None = None) -> Model:
+    def auxiliary(self, seed: int) -> dict[str, Model]:
+        """The auxiliary player of a seed by its system's name, if the method has one; trained here if it is to stay as it is."""
+        reads = self.arguments["student"], self.arguments["teacher"]
+        modalities = auxiliary_modalities(self.arguments["method"], self.corpus.task, *reads)
+        if not modalities:
+            return {}
+        model = self.blueprint("auxiliary", modalities, self.arguments["teacher_encoders"]).build(seed)
+        if self.method.fixed_auxiliary(**self.arguments["options"]):
+            self.train("auxiliary", seed, Supervised(model))
+        return {"auxiliary": model}
+
+    def train(self, system: str, seed: int, method: Method, *, of: str = "", beside: Mapping[str, Model] | None = None) -> Model:
         """Train `method` with this seed unless that is done; returns its student with the selected weights.
 
-        of: a run that did it. beside: the teacher that trains along; scored with its last weights as "joint_teacher".
+        of: a run that did it. beside: the models that train along, by system; scored with their last weights.
         """
         folder, model = self.run.folder / system / f"seed-{seed}", method.student
         if of and not folder.exists():
             take(load(of).folder / system / folder.name, folder)
+        beside = beside or {}
         trained = {folder / WEIGHTS: model}
-        if beside:
-            trained |= {self.run.folder / "joint_teacher" / folder.name / WEIGHTS: beside}
+        trained |= {self.run.folder / name / folder.name / WEIGHTS: each for name, each in beside.items()}
         if all(path.is_file() for path in trained):
             for path, each in trained.items():
                 load_weights(each.eval(), path)
             self.estimate.skip(system)
             return model.eval()
-        plan = self.teacher_plan if system == "teacher" else self.plan
+        plan = self.teacher_plan if system in ("teacher", "auxiliary") else self.plan
         say(f"{system}, seed {seed}: {'+'.join(model.modalities)}, {plan.epochs} epochs at most")
         alone = isinstance(method, Supervised)
         train = self.loader(method.views(), plan, seed=seed, labelled_only=alone)
-        validate = self.validator(model) if len(self.split.valid) else None
+        validate = self.validator(model, beside) if len(self.split.valid) else None
         rows = self.split.train
         method.meet(self.corpus.ids[rows].tolist(), self.corpus.target[rows], np.isin(rows, self.split.labelled))
         began = time.monotonic()
         fit(method, train, plan=plan, seed=seed, out=folder, validate=validate)
         say(f"  {self.estimate.after(system, time.monotonic() - began)}")
-        if beside:
-            self.finish("joint_teacher", seed, beside)
+        for name, each in beside.items():
+            self.finish(name, seed, each)
         return self.finish(system, seed, model)
 
     def finish(self, system: str, seed: int, model: Model) -> Model:
@@ -158,15 +174,10 @@ class Job:
         """Every row once, in order."""
         return every_row(self.corpus, rows, views_of(model))
 
-    def validator(self, model: Model) -> Callable[[], Scores]:
-        """Scores of `model` on the validation rows, whenever asked."""
-        loader, task = self.evaluation(model, self.split.valid), model.task
-
-        def validate() -> Scores:
-            found = score.score(task, score.predict(model, loader))
-            return Scores(found[task.primary], task.higher_is_better, found)
-
-        return validate
+    def validator(self, model: Model, beside: Mapping[str, Model] | None = None) -> Callable[[], Scores]:
+        """Scores of `model` on the validation rows, whenever asked; those of the models beside it as `teacher.accuracy`."""
+        others = {f"{name.removeprefix('joint_')}.": each for name, each in (beside or {}).items()}
+        return validator(self.corpus, self.split.valid, {"": model} | others)
 
     def answers(self, leads: Mapping[int, Model]) -> tuple[dict[int, Teacher], bool]:
         """What each seed's student learns from, stored once; and whether that is the ensemble of all teachers."""
@@ -235,28 +246,11 @@ class Job:
 
     def subsets(self, systems: Mapping[str, Mapping[int, Model]]) -> dict[str, Any]:
         """Every non-empty subset of each system's modalities on the test rows."""
-        return subsets.subsets_document(
-            {name: [self.subset_scores(m) for m in models.values()] for name, models in systems.items()}
-        )
-
-    def subset_scores(self, model: Model) -> dict[tuple[str, ...], dict[str, float]]:
-        """One model's."""
-        return subsets.score_subsets(model.task, subsets.predict_subsets(model, self.evaluation(model, self.split.test)))
-
-
-def copied(blueprint: Blueprint, seed: int, trained: Model | None) -> Model:
-    """A model of this blueprint and seed: untrained, or with the weights of `trained`."""
-    model = blueprint.build(seed, weights=trained is None)
-    if trained:
-        model.load_state_dict(trained.state_dict())
-    return model
-
-
-def method_of(arguments: Mapping[str, Any], student: Model, teacher: Teacher | Model) -> Method:
-    """The distilling method by its name, with the teacher if it takes one: a Model where it trains, else a frozen Teacher."""
-    method = CATALOGUE[arguments["method"]]
-    given = {"teacher": teacher} if "teacher" in inspect.signature(method).parameters else {}
-    return method(student, **given, **arguments["options"])
+        found: dict[str, list[Any]] = {name: [] for name in systems}
+        for name, model in ((name, model) for name, models in systems.items() for model in models.values()):
+            predicted = subsets.predict_subsets(model, self.evaluation(model, self.split.test))
+            found[name].append(subsets.score_subsets(model.task, predicted))
+        return subsets.subsets_document(found)
 
 
 def say(words: str) -> None:

@@ -13,15 +13,14 @@ from understudy.corpus import Corpus
 from understudy.corpus.importers.av_hdf5 import import_av_hdf5
 from understudy.corpus.importers.stamps import import_stamps
 from understudy.corpus.importers.wikipedia import import_wikipedia
-from understudy.evaluate.score import predict, score
-from understudy.fit import Scores, fit
+from understudy.fit import fit
 from understudy.loader import Loader
 from understudy.methods import Supervised
 from understudy.model import views_of
 from understudy.plan import Plan
 from understudy.recipes.blueprint import draw, for_retrieval
 from understudy.recipes.distill import distill
-from understudy.recipes.evaluation import every_row
+from understudy.recipes.evaluation import validator
 from understudy.recipes.run import Run
 from understudy.task import Space
 
@@ -93,12 +92,7 @@ def by_space(
     drawn = draw(corpus, rows, student, name="student", named={}, sizes=sizes)
     for space in get_args(Space):
         model = for_retrieval(drawn, student, space=space, fused=False).build(seed)
-        held = every_row(corpus, rows.valid, views_of(model))
-
-        def validate(model=model, held=held) -> Scores:
-            scores = score(model.task, predict(model, held))
-            return Scores(scores["map"], True, scores)
-
+        validate = validator(corpus, rows.valid, {"": model})
         options = {"task": corpus.task, "batch_size": plan.batch_size, "labelled": rows.labelled, "labelled_only": True}
         train = Loader(corpus, rows.train, views_of(model), seed=seed, **options)
         best = fit(Supervised(model), train, plan=plan, seed=seed, validate=validate, quiet=True).best

@@ -65,7 +65,8 @@ class Run:
         path = self.folder / system / f"seed-{seed}" / WEIGHTS
         if not path.is_file():
             raise FileNotFoundError(f"{self.folder} holds no trained {system!r} of seed {seed}; its seeds are {self.seeds}")
-        model = Blueprint.load(self.folder, "teacher" if "teacher" in system else "student").build(seed, weights=False)
+        drawn = {"joint_teacher": "teacher", "plain": "student", "distilled": "student"}.get(system, system)
+        model = Blueprint.load(self.folder, drawn).build(seed, weights=False)
         load_weights(model, path)
         return model.eval()
 
@@ -84,7 +85,7 @@ class Run:
         return json.loads(chosen.read_text())["seed"] if chosen.is_file() else self.seeds[0]
 
     def predictions(self, system: str) -> list[Predictions]:
-        """Test predictions of `teacher`, `plain`, `distilled` or `joint_teacher`, one a seed."""
+        """Test predictions of `teacher`, `plain`, `distilled`, `joint_teacher` or `auxiliary`, one a seed."""
         return predictions_of(self.folder, system)
 
 

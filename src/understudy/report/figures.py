@@ -143,7 +143,7 @@ def curves_figure(run: Recorded) -> tuple[str, bool]:
             curves = [
                 [factor * (line["valid"][run.metric] if validated else line["loss"]) for line in log] for log in run.logs[name]
             ]
-            draw_curves(axes, [curve for curve in curves if curve], name)
+            draw_curves(axes, curves, name)
             axes.set_xlabel("epoch")
             if not validated:
                 axes.set_title(f"{name}: training loss", color=INK)
@@ -162,16 +162,18 @@ def far_apart(losses: Sequence[float], axes: "Axes") -> None:
         axes.yaxis.set_minor_formatter("")
 
 
-def draw_curves(axes: "Axes", curves: Sequence[Sequence[float]], name: str) -> None:
-    """Every seed thin, their mean thick as far as all of them went."""
+def draw_curves(axes: "Axes", curves: Sequence[Sequence[float]], name: str, *, of: str = "") -> None:
+    """Every seed thin, their mean thick as far as all of them went. of: their colour, if not the one of system `name`."""
     from matplotlib.ticker import MaxNLocator
 
+    if not (curves := [curve for curve in curves if curve]):
+        return
     for curve in curves:
-        axes.plot(range(1, len(curve) + 1), curve, color=colour(name), linewidth=1, alpha=0.35)
+        axes.plot(range(1, len(curve) + 1), curve, color=of or colour(name), linewidth=1, alpha=0.35)
     common = min(len(curve) for curve in curves)
     mean = np.mean([curve[:common] for curve in curves], axis=0)
     mark = "o" if common == 1 else ""
-    axes.plot(range(1, common + 1), mean, color=colour(name), linewidth=2.5, marker=mark, label=name)
+    axes.plot(range(1, common + 1), mean, color=of or colour(name), linewidth=2.5, marker=mark, label=name)
     axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
 
 

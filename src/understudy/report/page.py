@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from understudy.report import figures as draw
+from understudy.report.monitor import is_monitored, monitor_figure, verdict
 from understudy.report.numbers import change, interval, label, milliseconds, names, percent, plain, probability, value, whole
 from understudy.report.recorded import Recorded, read_run
 from understudy.report.words import ends, points, story, unit
@@ -16,6 +17,7 @@ TITLES = {
     "distilled": "Distilled student",
     "ensemble": "Teachers together",
     "joint_teacher": "Teacher trained along",
+    "auxiliary": "Auxiliary model",
 }
 
 TRUST = {"classification": draw.reliability_figure, "regression": draw.truth_figure}
@@ -45,6 +47,7 @@ def render(run: Recorded) -> str:
         facts=facts(run),
         comparison=run.results["comparison"],
         figures=figures(run),
+        weak=verdict(run) if is_monitored(run) else "",
         costs=[cost_rows(run, name) for name in ("teacher", "distilled") if name in run.cost],
         machine=next((entry["machine"] for entry in run.cost.values()), {}),
         data=data_rows(run),
@@ -110,11 +113,14 @@ def figures(run: Recorded) -> dict[str, Any]:
     kind = run.results["task"]["kind"]
     trust = TRUST.get(kind) if predicted else None
     curves, validated = draw.curves_figure(run) if logged else (None, False)
+    monitor, scores = monitor_figure(run) if is_monitored(run) else (None, False)
     return {
         "systems": draw.systems_figure(run),
         "subsets": draw.subsets_figure(run) if draw.has_subsets(run.subsets) else None,
         "curves": curves,
         "validated": validated,
+        "monitor": monitor,
+        "monitored_scores": scores,
         "trust": trust(run) if trust else None,
         "classes": kind == "classification",
     }

@@ -10,8 +10,9 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 INK, MUTED, LINE, PAPER = "#010101", "#020202", "#030303", "#040404"
-TEACHER, PLAIN, DISTILLED = "#050505", "#060606", "#070707"
-ROLES = {INK: "ink", MUTED: "muted", LINE: "line", PAPER: "paper", TEACHER: "teacher", PLAIN: "plain", DISTILLED: "distilled"}
+TEACHER, PLAIN, DISTILLED, AUXILIARY = "#050505", "#060606", "#070707", "#080808"
+ROLES = {INK: "ink", MUTED: "muted", LINE: "line", PAPER: "paper"}
+ROLES |= {TEACHER: "teacher", PLAIN: "plain", DISTILLED: "distilled", AUXILIARY: "auxiliary"}
 """Colours that stand for a variable of the page's style sheet, so that one drawing serves light and dark."""
 
 COLOURS = {"teacher": TEACHER, "plain": PLAIN, "distilled": DISTILLED}
