@@ -21,20 +21,42 @@ TESTS = Path(__file__).resolve().parent.parent
 
 # Per method: its options that switch all distillation off, and some that switch everything on.
 OFF: dict[str, dict[str, Any]] = {
+    "C2KD": {"inner": 0.0, "cross": 0.0},
+    "DKD": {"weight": 0.0},
     "KD": {"weight": 0.0},
+    "PKT": {"weight": 0.0},
+    "RKD": {"distance": 0.0, "angle": 0.0},
     "SelfDistillation": {"weight": 0.0},
     "Supervised": {},
+    "VID": {"weight": 0.0},
     "VideoAdviser": {"w1": 0.0, "w2": 0.0, "w3": 0.0, "w4": 0.0},
 }
 # A task of classes has no step 1; the suite of VideoAdviser itself turns it on, for a number.
 ON: dict[str, dict[str, Any]] = {
+    "C2KD": {},
+    "DKD": {},
     "KD": {"feature": 0.5},
+    "PKT": {},
+    "RKD": {},
     "SelfDistillation": {},
     "Supervised": {},
+    "VID": {},
     "VideoAdviser": {"w2": 0.0, "w3": 0.0},
 }
+# What freezes a teacher that trains otherwise; that of C2KD always trains.
+FROZEN: dict[str, dict[str, Any]] = {"VideoAdviser": {"mode": "two_phase"}}
+ALWAYS_TRAINS = ("C2KD",)
+CLASSES_ONLY = ("C2KD", "DKD")
 EVERY = pytest.mark.parametrize("name", methods.__all__)
-BOTH = pytest.mark.parametrize("task", [CLASSES, NUMBER], ids=["classes", "number"])
+BOTH = pytest.mark.parametrize(
+    ("name", "task"),
+    [
+        pytest.param(name, task, id=f"{name}-{task.kind}")
+        for name in methods.__all__
+        for task in (CLASSES, NUMBER)
+        if task.discrete or name not in CLASSES_ONLY
+    ],
+)
 
 
 def build(
@@ -65,7 +87,7 @@ def train(method: Method, task: Task, *, steps: int = 6) -> dict[str, torch.Tens
 
 
 def test_the_catalogue_is_whole():
-    modules = {m.name for m in pkgutil.iter_modules(methods.__path__)} - {"method"}
+    modules = {m.name for m in pkgutil.iter_modules(methods.__path__)} - {"method", "taught"}
     assert set(methods.CATALOGUE) == modules, "every module in methods/ exports its method in __init__"
     assert {kind.__name__ for kind in methods.CATALOGUE.values()} == set(methods.__all__)
     assert set(methods.__all__) == set(OFF) == set(ON), "every method stands in OFF and ON"
@@ -104,7 +126,6 @@ def test_options_are_kept_under_their_names(name):
 
 
 @BOTH
-@EVERY
 def test_all_weights_zero_is_plain_training_bit_for_bit(name, task):
     plain = train(build("Supervised", task, {}), task)
     off = train(build(name, task, OFF[name]), task)
@@ -112,9 +133,18 @@ def test_all_weights_zero_is_plain_training_bit_for_bit(name, task):
     assert all(torch.equal(plain[key], off[key]) for key in plain)
 
 
+@pytest.mark.parametrize("name", CLASSES_ONLY)
+def test_what_needs_classes_refuses_a_number(name):
+    with pytest.raises(ValueError, match="a number has no"):
+        getattr(methods, name).check(NUMBER, {})
+    with pytest.raises(ValueError, match="a number has no"):
+        build(name, NUMBER, ON[name])
+
+
 @BOTH
-@pytest.mark.parametrize("name", [name for name in methods.__all__ if name != "Supervised"])
 def test_otherwise_it_is_not(name, task):
+    if name == "Supervised":
+        return
     plain, on = train(build("Supervised", task, {}), task), train(build(name, task, ON[name]), task)
     assert not all(torch.equal(plain[key], on[key]) for key in plain)
 
@@ -129,12 +159,11 @@ def test_training_repeats_bit_for_bit(name):
     assert all(torch.equal(one[key], two[key]) for key in one)
 
 
-@EVERY
+@pytest.mark.parametrize("name", [name for name in methods.__all__ if name not in ALWAYS_TRAINS])
 def test_the_frozen_teacher_neither_trains_nor_is_saved(name):
     teacher = toy_model(CLASSES, "x", "y", width=7, seed=2)
     before = {key: value.clone() for key, value in teacher.state_dict().items()}
-    alone = {"mode": "two_phase"} if getattr(methods, name).beside(**ON[name]) else {}
-    method = build(name, CLASSES, ON[name] | alone, teacher=teacher)
+    method = build(name, CLASSES, ON[name] | FROZEN.get(name, {}), teacher=teacher)
     train(method, CLASSES)
     theirs = {p.data_ptr() for p in teacher.parameters()}
     assert not theirs & {p.data_ptr() for group in method.groups() for p in group.parameters}

@@ -13,18 +13,17 @@ Related: `self_distillation` needs no teacher; `supervised` is the control.
 """
 
 from understudy import objectives
-from understudy.batch import Batch
-from understudy.methods.method import Method, Terms
+from understudy.batch import Batch, Output
+from understudy.methods.taught import Taught
 from understudy.mixup import MIXED, with_mixtures
-from understudy.model import Model, branches_of, views_of
+from understudy.model import Model
 from understudy.objectives.kd import Distance, answer_kd
-from understudy.objectives.objective import together
-from understudy.prepare.view import Views, merge_views
+from understudy.objectives.objective import Objective
 from understudy.task import Regression
 from understudy.teachers import Teacher
 
 
-class KD(Method):
+class KD(Taught):
     """(1 - weight) * supervised + weight * kd + feature * feature regression.
 
     weight: in [0, 1]. temperature: above 0, for classes. distance: for regression. feature: at least 0; above 0 the teacher must
@@ -44,7 +43,7 @@ class KD(Method):
         feature: float = 0.0,
         mixup: float = 0.0,
     ) -> None:
-        super().__init__()
+        super().__init__(student, teacher)
         if not 0 <= weight <= 1 or not 0 <= feature < float("inf") or not 0 <= mixup < float("inf"):
             raise ValueError(
                 f"weight {weight}, feature {feature}, mixup {mixup} given; weight must be in [0, 1], the others finite and >= 0"
@@ -52,13 +51,8 @@ class KD(Method):
         unmixed = [m for m, view in student.views.items() if view.kind not in MIXED]
         if mixup and unmixed:
             raise ValueError(f"mixup {mixup} given, but nothing lies between two rows of {', '.join(unmixed)}; use mixup 0")
-        if teacher.task != student.task:
-            raise ValueError(
-                f"the teacher answers {teacher.task}, the student {student.task}; build both with the same fitted task"
-            )
-        self.student, self.teacher = student, teacher
         self.weight, self.temperature, self.distance, self.feature, self.mixup = weight, temperature, distance, feature, mixup
-        self.supervised = objectives.Supervised(student.task)
+        self.labels = 1 - weight
         self.kd = answer_kd(student.task, temperature=temperature, distance=distance)
         if feature > 0:
             if teacher.width is None:
@@ -67,26 +61,19 @@ class KD(Method):
                 )
             self.feature_regression = objectives.FeatureRegression(student.fusion.width, teacher.width)
 
-    def views(self) -> Views:
-        return merge_views(views_of(self.student), self.teacher.views)
+    def pulls(self) -> dict[str, tuple[Objective, float]]:
+        features = {"feature": (self.feature_regression, self.feature)} if self.feature > 0 else {}
+        return {"kd": (self.kd, self.weight)} | features
 
-    def forward(self, batch: Batch, part: str = "main") -> Terms:
-        teacher = self.teacher(batch)
-        if self.mixup:
-            batch, teacher = with_mixtures(
-                batch,
-                teacher,
-                self.student.modalities,
-                concentration=self.mixup,
-                temperature=None if isinstance(self.student.task, Regression) else self.temperature,
-                seed=[self.seed, self.step, self.process],
-            )
-        played = [(seen, self.play("student", seen)) for _, seen in branches_of(self.student, batch)]
-        terms = {
-            "supervised": together([self.supervised(seen, student) for seen, student in played]).times(1 - self.weight),
-            "kd": together([self.kd(seen, student, teacher) for seen, student in played]).times(self.weight),
-        }
-        if self.feature > 0:
-            pulled = [self.feature_regression(seen, student, teacher) for seen, student in played]
-            terms["feature"] = together(pulled).times(self.feature)
-        return terms
+    def asked(self, batch: Batch) -> tuple[Batch, Output]:
+        batch, teacher = super().asked(batch)
+        if not self.mixup:
+            return batch, teacher
+        return with_mixtures(
+            batch,
+            teacher,
+            self.student.modalities,
+            concentration=self.mixup,
+            temperature=None if isinstance(self.student.task, Regression) else self.temperature,
+            seed=[self.seed, self.step, self.process],
+        )

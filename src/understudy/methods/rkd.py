@@ -1,0 +1,35 @@
+"""RKD: distances between rows, and the angles of their triangles, are to be as the teacher has them.
+
+Idea: what a teacher knows lies in how it arranges the rows, not in where; so the student learns the arrangement, in its own
+space.
+Paper: Park, Kim, Lu, Cho, "Relational Knowledge Distillation", CVPR 2019, arXiv 1904.05068.
+Differs: our form of it. On the embeddings before the heads, of whatever widths, without a projection; relations are between the
+rows of one batch (of all processes, one branch of a retrieval student at a time), whether labelled or not; the weights are
+ours.
+Use when: teacher and student have features of different size or meaning; batches should hold at least 32 rows.
+Related: `pkt` compares neighbourhoods as probabilities; `kd` with `feature` the features themselves.
+"""
+
+from understudy import objectives
+from understudy.methods.taught import Taught, check_weights, width_of
+from understudy.model import Model
+from understudy.objectives.objective import Objective
+from understudy.teachers import Teacher
+
+
+class RKD(Taught):
+    """supervised + distance * relative distances + angle * cosines of angles, both by the Huber distance.
+
+    distance, angle: at least 0; a term of weight 0 is left out.
+    """
+
+    def __init__(self, student: Model, teacher: Teacher, *, distance: float = 25.0, angle: float = 50.0) -> None:
+        super().__init__(student, teacher)
+        check_weights(distance=distance, angle=angle)
+        width_of(teacher)
+        self.distance, self.angle = distance, angle
+        self.distances, self.angles = objectives.RelationalDistance(), objectives.RelationalAngle()
+
+    def pulls(self) -> dict[str, tuple[Objective, float]]:
+        both = {"distance": (self.distances, self.distance), "angle": (self.angles, self.angle)}
+        return {name: pull for name, pull in both.items() if pull[1]}

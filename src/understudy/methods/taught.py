@@ -1,0 +1,65 @@
+"""The abstract Taught: a student, its labels and a frozen teacher; what methods of this kind share."""
+
+from abc import ABC, abstractmethod
+
+from understudy import objectives
+from understudy.batch import Batch, Output
+from understudy.methods.method import Method, Terms
+from understudy.model import Model, branches_of, views_of
+from understudy.objectives.objective import Objective, together
+from understudy.prepare.view import Views, merge_views
+from understudy.teachers import Teacher
+
+
+class Taught(Method, ABC):
+    """The student's loss on labels, and objectives that pull each of its answers towards the teacher's.
+
+    Each term is a mean over its own rows. Of a retrieval student, each branch learns from the answer of the one teacher.
+    ValueError for a teacher of another task or another standardisation.
+    """
+
+    labels: float = 1.0
+    """Weight of the loss on labels."""
+
+    def __init__(self, student: Model, teacher: Teacher) -> None:
+        super().__init__()
+        if teacher.task != student.task:
+            raise ValueError(
+                f"the teacher answers {teacher.task}, the student {student.task}; build both with the same fitted task"
+            )
+        self.student, self.teacher = student, teacher
+        self.supervised = objectives.Supervised(student.task)
+
+    @abstractmethod
+    def pulls(self) -> dict[str, tuple[Objective, float]]:
+        """Term name -> its objective and its weight in this step; the same names in every step."""
+
+    def views(self) -> Views:
+        return merge_views(views_of(self.student), self.teacher.views)
+
+    def asked(self, batch: Batch) -> tuple[Batch, Output]:
+        """The batch that is learnt from, and what the teacher says of it."""
+        return batch, self.teacher(batch)
+
+    def forward(self, batch: Batch, part: str = "main") -> Terms:
+        pulls = self.pulls()
+        batch, teacher = self.asked(batch) if pulls else (batch, None)
+        played = [(seen, self.play("student", seen)) for _, seen in branches_of(self.student, batch)]
+        terms = {"supervised": together([self.supervised(seen, student) for seen, student in played]).times(self.labels)}
+        for name, (objective, weight) in pulls.items():
+            terms[name] = together([objective(seen, student, teacher) for seen, student in played]).times(weight)
+        return terms
+
+
+def width_of(teacher: Teacher) -> int:
+    """Width of a teacher's embedding; ValueError where it gives none."""
+    if teacher.width is None:
+        raise ValueError("this teacher gives no embedding, which the method compares; use a single teacher, not an ensemble")
+    return teacher.width
+
+
+def check_weights(**weights: float) -> None:
+    """ValueError for a weight that is not a finite number of at least 0."""
+    if not all(0 <= weight < float("inf") for weight in weights.values()):
+        given = ", ".join(f"{name} {weight}" for name, weight in weights.items())
+        raise ValueError(f"{given} given; weights must be finite and at least 0")
