@@ -11,6 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from corpus.made_action import make_activitynet, make_ucf
+from corpus.made_emotion import make_iemocap, write_mult
 from corpus.made_retrieval import clips, make_stamps, make_wikipedia, write_layout_a
 from corpus.made_sentiment import make_csd, make_raw, write_mmsa
 from understudy.corpus import Corpus, check, importers
@@ -96,6 +98,26 @@ RUNS = {
         lambda folder: write_layout_a(folder / "vegas.h5", clips()),
         lambda folder, out: importers.import_av_hdf5(folder / "vegas.h5", out),
         "vegas.h5",
+    ),
+    "import_iemocap": (make_iemocap, lambda folder, out: importers.import_iemocap(folder, out), "A/comparE.h5"),
+    "import_mult": (
+        lambda folder: write_mult(folder / "iemocap_data.pkl"),
+        lambda folder, out: importers.import_mult(folder / "iemocap_data.pkl", out, emotion="sad"),
+        "iemocap_data.pkl",
+    ),
+    "import_ucf": (
+        make_ucf,
+        lambda folder, out: importers.import_ucf(
+            folder / "lists", out, modalities={"audio": folder / "audio", "visual": folder / "visual"}, classes_of="audio"
+        ),
+        "lists/classInd.txt",
+    ),
+    "import_activitynet": (
+        make_activitynet,
+        lambda folder, out: importers.import_activitynet(
+            folder / "annotation.json", out, modalities={"audio": folder / "audio", "video": folder / "video"}
+        ),
+        "annotation.json",
     ),
     "import_raw": (make_raw, lambda folder, out: importers.import_raw(folder, out), "label.csv"),
 }

@@ -66,6 +66,22 @@ def make_folds(corpus: Corpus, *, folds: int = 5, valid: float = 0.1, seed: int 
     return splits
 
 
+def hold_out(corpus: Corpus, split: Split, share: float, *, seed: int = 0) -> Split:
+    """A split without validation rows, given a `share` of its train rows for that: the same rules as in `make_split`."""
+    if not 0 <= share < 1 or len(split.valid):
+        raise ValueError(
+            f"share={share} of {len(split.train)} train rows beside {len(split.valid)} validation rows: "
+            "expected from 0 to below 1, beside none"
+        )
+    if not share:
+        return split
+    rows, strata = split.train, _strata(corpus, True)[split.train]
+    units = _units(corpus.content, corpus.groups if split.group else None, _anything(corpus))[rows]
+    held = (_assign(_codes(units.tolist()), strata, (1 - share, share), seed) == 1) & corpus.has_target[rows]
+    labelled = np.intersect1d(split.labelled, rows[~held])
+    return replace(split, train=rows[~held], labelled=labelled, valid=rows[held], seed=seed)
+
+
 def leave_one_group_out(corpus: Corpus, *, valid_groups: int = 1) -> list[Split]:
     """One split a group, `leave-GROUP`, which is tested; the next groups in sorted order validate (0 = none), the others train.
 

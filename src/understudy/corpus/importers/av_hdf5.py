@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 
 from understudy.corpus.corpus import Corpus
 from understudy.corpus.draw import draw_labelled, make_folds, make_split
+from understudy.corpus.importers.cleaning import naming
+from understudy.corpus.importers.hdf5 import opened_hdf5, read_array
 from understudy.corpus.schema import Schema
 from understudy.corpus.split import Split
 from understudy.corpus.write import write_corpus
@@ -26,8 +28,6 @@ BY_COLUMN = ("audio_feat", "visual_feat", "Label_ID", "Train_test")
 """Layout B: a column says which part a row belongs to."""
 CLASSES = {"vegas": 10, "ave": 15}
 WIDTHS = {"audio": 128, "visual": 1024}
-LARGEST = 2**33
-"""Bytes of one array."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,13 +72,11 @@ def import_av_hdf5(
             f"protocol {protocol!r} draws other test rows than the file's: scale by the train rows of each, say scaling 'none'"
         )
     clips = read_clips(path, test_value)
-    try:
+    with naming(path):
         classes, base = class_indices(clips.labels, label_base, CLASSES.get(dataset))
         check_widths(clips, dataset)
         present = {name: getattr(clips, name).any(axis=1) for name in WIDTHS}
         arrays = {name: scaled(getattr(clips, name), present[name], clips.test, scaling) for name in WIDTHS}
-    except ValueError as error:
-        raise ValueError(f"{path}: {error}") from None
     silent = "; ".join(f"{name} of {int((~here).sum())} rows" for name, here in present.items())
     about = {"name": dataset, "scaling": scaling, "labels": base, "absent": f"{silent} (all zeros)", **clips.facts}
     count = int(classes.max()) + 1
@@ -98,36 +96,11 @@ def import_av_hdf5(
 
 def read_clips(path: Path, test_value: str | int | None) -> Clips:
     """The clips of a file in either layout; train rows first in layout A, in the file's order in layout B."""
-    import h5py
-
-    if not path.is_file():
-        raise FileNotFoundError(f"no file {path}; it holds {', '.join(BY_KEY)}, or {', '.join(BY_COLUMN)}")
-    try:
-        with h5py.File(path, "r") as opened:
-            keys = BY_COLUMN if any(key in opened for key in BY_COLUMN) else BY_KEY
-            arrays = {key: read_array(opened, key) for key in keys}
-    except (OSError, RuntimeError, KeyError) as error:
-        raise ValueError(f"{path} cannot be read as HDF5: {error}") from None
-    except ValueError as error:
-        raise ValueError(f"{path}: {error}") from None
-    try:
+    with naming(path), opened_hdf5(path, holds=f"{', '.join(BY_KEY)}, or {', '.join(BY_COLUMN)}") as opened:
+        keys = BY_COLUMN if any(key in opened for key in BY_COLUMN) else BY_KEY
+        arrays = {key: read_array(opened, key) for key in keys}
+    with naming(path):
         return by_column(arrays, test_value) if keys is BY_COLUMN else by_key(arrays)
-    except ValueError as error:
-        raise ValueError(f"{path}: {error}") from None
-
-
-def read_array(opened: Any, key: str) -> NDArray[Any]:
-    """One array of the file itself; a link, or data that lies in another file, is refused."""
-    import h5py
-
-    found = opened.get(key)
-    if not isinstance(found, h5py.Dataset) or not isinstance(opened.get(key, getlink=True), h5py.HardLink):
-        raise ValueError(f"it has no array {key!r}; it holds {', '.join(opened) or 'nothing'}")
-    if found.external or found.is_virtual:
-        raise ValueError(f"{key!r} lies in another file, which is refused")
-    if found.size is None or found.size * found.dtype.itemsize > LARGEST:
-        raise ValueError(f"{key!r} of shape {found.shape} has more than {LARGEST:,} bytes")
-    return found[()]
 
 
 def by_key(arrays: Mapping[str, NDArray[Any]]) -> Clips:

@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from understudy.corpus.corpus import Corpus
-from understudy.corpus.importers.sentiment import Cleaner, Dataset, check_rows, facts, naming, published_split, sentiment_task
+from understudy.corpus.importers.cleaning import Cleaner, mean_steps, naming
+from understudy.corpus.importers.sentiment import Dataset, check_rows, facts, published_split, sentiment_task
 from understudy.corpus.schema import Schema
 from understudy.corpus.write import write_corpus
 from understudy.prepare.cells import Cells, Modality
@@ -233,13 +234,7 @@ def _modality(
     present = np.array([row is not None for row in found], bool)
     if steps == "sequence":
         return Modality("sequence", width=width), Cells("sequence", found, present)
-    means = np.full((len(rows), width), np.nan, np.float32)
-    for row, each in enumerate(found):
-        if each is not None:
-            known = ~np.isnan(each)
-            total = np.where(known, each, 0).sum(axis=0, dtype=np.float64)
-            means[row] = np.where(known.any(axis=0), total / np.maximum(known.sum(axis=0), 1), np.nan)
-    return Modality("vector", width=width), Cells("vector", means, present)
+    return Modality("vector", width=width), Cells("vector", mean_steps(found, width), present)
 
 
 def _text(segment: str, words: NDArray[Any]) -> str | None:

@@ -1,6 +1,6 @@
 """Feature files of MMSA (thuiar/MMSA): one pickle with the train, valid and test rows of CMU-MOSI, CMU-MOSEI or CH-SIMS."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -8,13 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from understudy.corpus.corpus import Corpus
+from understudy.corpus.importers.cleaning import Cleaner, naming, unpadded
 from understudy.corpus.importers.sentiment import (
     PARTS,
-    Cleaner,
     Dataset,
     check_rows,
     facts,
-    naming,
     published_split,
     read_ids,
     sentiment_task,
@@ -46,13 +45,13 @@ def import_mmsa(
     """
     path = Path(path)
     with naming(path):
-        data = _parts(read_pickle(path), label)
-        form, ids, videos = read_ids([name for part in PARTS for name in _strings(part, "id", data[part]["id"])])
+        data = read_parts(read_pickle(path), ("id", label))
+        form, ids, videos = read_ids([name for part in PARTS for name in strings(part, "id", data[part]["id"])])
         parts = [part for part in PARTS for _ in range(len(data[part]["id"]))]
         labels = np.concatenate([_labels(part, data[part], label) for part in PARTS])
         task = sentiment_task(dataset)
         check_rows(task, ids, videos, labels, parts, across_videos=across_videos)
-        modalities, cells, said = _cells(data, ids)
+        modalities, cells, said = feature_cells(data, ids)
     about = facts(dataset, ids, parts) | {"source": path.name, "sha256": sha256(path), "ids": form, "label": label}
     return write_corpus(
         out,
@@ -65,18 +64,18 @@ def import_mmsa(
     )
 
 
-def _parts(data: Any, label: str) -> dict[str, Part]:
-    """The three parts, each with the same of our keys and as many rows in each."""
+def read_parts(data: Any, needed: Sequence[str]) -> dict[str, Part]:
+    """The three parts, each with the same of our keys, those `needed` among them, and as many rows in each."""
     if not isinstance(data, dict) or not all(isinstance(data.get(part), dict) for part in PARTS):
         has = ", ".join(map(str, data)) if isinstance(data, dict) else type(data).__name__
         raise ValueError(f"expected a dict with the dicts train, valid and test; it holds {has}")
     for part in PARTS:
-        missing = [key for key in ("id", label) if key not in data[part]]
+        missing = [key for key in needed if key not in data[part]]
         if missing:
             raise ValueError(f"{part} has no {', '.join(missing)}; it has {', '.join(map(str, data[part]))}")
         rows = {
             key: _count(part, key, data[part][key])
-            for key in (*USED, label, "audio_lengths", "vision_lengths")
+            for key in (*USED, *needed, "audio_lengths", "vision_lengths")
             if key in data[part]
         }
         if len(set(rows.values())) > 1:
@@ -98,7 +97,7 @@ def _count(part: str, key: str, values: Any) -> int:
     return len(values)
 
 
-def _strings(part: str, key: str, values: Any) -> list[str]:
+def strings(part: str, key: str, values: Any) -> list[str]:
     """N strings, given as strings, bytes or arrays of one."""
     found = []
     for row, value in enumerate(values):
@@ -122,17 +121,17 @@ def _labels(part: str, rows: Part, label: str) -> NDArray[np.float64]:
         raise ValueError(f"{part}, {label}: expected one number a row") from None
     if not np.isfinite(found).all():
         row = int(np.argmin(np.isfinite(found)))
-        raise ValueError(f"{part}, {label}, row {_strings(part, 'id', rows['id'])[row]!r}: {found[row]} is no label")
+        raise ValueError(f"{part}, {label}, row {strings(part, 'id', rows['id'])[row]!r}: {found[row]} is no label")
     return found
 
 
-def _cells(data: Mapping[str, Part], ids: list[str]) -> tuple[dict[str, Modality], dict[str, Cells], dict[str, str]]:
+def feature_cells(data: Mapping[str, Part], ids: list[str]) -> tuple[dict[str, Modality], dict[str, Cells], dict[str, str]]:
     """Modalities, their cells, and what was wrong with them; a modality that no row has is left out."""
     modalities: dict[str, Modality] = {}
     cells: dict[str, Cells] = {}
     said: dict[str, str] = {}
     if "raw_text" in data["train"]:
-        texts = [text if text.strip() else None for part in PARTS for text in _strings(part, "raw_text", data[part]["raw_text"])]
+        texts = [text if text.strip() else None for part in PARTS for text in strings(part, "raw_text", data[part]["raw_text"])]
         modalities["raw_text"], cells["raw_text"] = Modality("text"), _ragged("text", texts)
     for name in FEATURES:
         if name not in data["train"]:
@@ -176,7 +175,6 @@ def _steps(name: str, part: str, array: NDArray[Any], rows: Part, cleaner: Clean
     for row, length in enumerate(lengths):
         if not 0 <= length <= array.shape[1]:
             raise ValueError(f"{part}, {name}_lengths, row {row}: {length}; {name} has {array.shape[1]} steps a row")
-        used = np.flatnonzero((array[row] != 0).any(axis=1))
-        steps = array[row, used[0] : used[-1] + 1] if len(used) else array[row, :0]
+        steps = unpadded(array[row])
         cleaner.cut += len(steps) > length
         yield steps[:length]

@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from understudy.corpus.corpus import Corpus
 from understudy.corpus.draw import SPELLINGS
-from understudy.corpus.importers.sentiment import Dataset, check_rows, facts, naming, published_split, sentiment_task
+from understudy.corpus.importers.cleaning import naming
+from understudy.corpus.importers.sentiment import Dataset, check_rows, facts, published_split, sentiment_task
 from understudy.corpus.schema import Schema
 from understudy.corpus.write import write_corpus
 from understudy.prepare.cells import Cells, Modality

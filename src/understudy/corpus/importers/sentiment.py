@@ -3,10 +3,8 @@
 import hashlib
 import re
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -109,40 +107,3 @@ def published_split(corpus: Corpus, parts: Sequence[str | None] | NDArray[Any], 
         return []
     split = given_split(corpus, name="given", parts=parts)
     return [replace(split, group=False) if across_videos else split]
-
-
-@contextmanager
-def naming(path: Path) -> Iterator[None]:
-    """Every ValueError inside starts with the path."""
-    try:
-        yield
-    except ValueError as error:
-        raise error if str(error).startswith(str(path)) else ValueError(f"{path}: {error}") from None
-
-
-class Cleaner:
-    """Counts what is wrong with the features of one modality, and makes rows that hold nothing absent."""
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-        self.unknown = self.zero = self.cut = 0
-
-    def clean(self, steps: NDArray[Any]) -> NDArray[np.float32] | None:
-        """`[T D]` float32; numbers that are not finite are NaN: views replace them and mask them. None where nothing is left."""
-        with np.errstate(over="ignore"):
-            found = np.asarray(steps, np.float32)
-        wrong = ~np.isfinite(found)
-        if wrong.any():
-            self.unknown += int(wrong.sum())
-            found = np.where(wrong, np.float32(np.nan), found)
-        if not np.where(wrong, 0, found).any():
-            self.zero += 1
-            return None
-        return found
-
-    def said(self) -> dict[str, str]:
-        """For `schema.about`; empty where nothing was wrong."""
-        found = [f"{self.unknown} numbers not finite, kept as missing (replaced and masked by the view)"] if self.unknown else []
-        found += [f"{self.zero} rows hold nothing but zeros and are absent"] if self.zero else []
-        found += [f"{self.cut} rows have numbers beyond their stated length, cut off"] if self.cut else []
-        return {self.name: "; ".join(found)} if found else {}
