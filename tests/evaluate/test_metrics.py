@@ -130,6 +130,38 @@ def test_classification_against_scikit_learn():
     assert next(iter(found)) == Classification.primary
 
 
+def test_wa_and_ua_of_emotion_recognition():
+    found = classification_metrics(np.eye(2)[[0, 0, 0, 0]], np.array([0, 0, 0, 1]))
+    assert (found["accuracy"], found["balanced_accuracy"]) == (0.75, 0.5)
+    perfect = classification_metrics(np.eye(3)[[0, 1, 2]], np.array([0, 1, 2]))
+    assert (perfect["accuracy"], perfect["balanced_accuracy"]) == (1, 1)
+    p, y = random.dirichlet(np.ones(4), 400), np.repeat(np.arange(4), 100)
+    found = classification_metrics(p, y)
+    assert found["accuracy"] == pytest.approx(found["balanced_accuracy"])  # balanced: they are one
+    y = random.permutation(np.repeat(np.arange(4), (40, 80, 120, 160)))
+    found, order = classification_metrics(p, y), random.permutation(4)
+    assert found["balanced_accuracy"] == pytest.approx(sk.balanced_accuracy_score(y, p.argmax(1)))
+    assert found["weighted_f1"] == pytest.approx(sk.f1_score(y, p.argmax(1), average="weighted"))
+    renamed = classification_metrics(p[:, order], np.argsort(order)[y])
+    for name in ("accuracy", "balanced_accuracy", "weighted_f1", "macro_f1"):
+        assert renamed[name] == pytest.approx(found[name])
+
+
+def test_a_class_without_a_test_row_is_left_out_of_ua_and_counted():
+    found = classification_metrics(np.eye(4)[[0, 1, 3, 1]], np.array([0, 1, 1, 1]))
+    assert found["balanced_accuracy"] == pytest.approx((1 + 2 / 3) / 2)
+    assert found["absent_classes"] == 2
+
+
+def test_two_classes_have_an_f1_of_the_second():
+    p = random.dirichlet(np.ones(2), 200)
+    y = random.integers(0, 2, 200)
+    found = classification_metrics(p, y)
+    assert found["f1_positive"] == pytest.approx(sk.f1_score(y, p.argmax(1)))
+    assert np.isnan(classification_metrics(np.eye(2)[[0, 0]], np.array([0, 0]))["f1_positive"])
+    assert "f1_positive" not in classification_metrics(np.eye(3)[[0, 0]], np.array([0, 0]))
+
+
 def test_macro_f1_counts_only_classes_that_occur():
     p = np.eye(5)[[0, 1, 1]]
     assert classification_metrics(p, np.array([0, 1, 1]))["macro_f1"] == 1.0

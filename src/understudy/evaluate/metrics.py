@@ -114,13 +114,29 @@ def weighted_f1(truth: Array, said: Array) -> float:
 
 
 def classification_metrics(prediction: Array, target: Array) -> dict[str, float]:
-    """Accuracy, macro F1 (over classes that occur), log-likelihood in nats and calibration error from probabilities `[N C]`."""
+    """Of probabilities `[N C]`: accuracy (the WA of emotion recognition), and the mean recall of the classes that occur (its UA).
+
+    absent_classes: how many classes no row is of, which are in neither mean. macro_f1 is over classes that occur, weighted_f1
+    weighted by the truth's counts, nll in nats, ece the calibration error. Of two classes the second is the positive one:
+    f1_positive is its F1, NaN where no row is of it nor said to be.
+    """
     p, y = np.asarray(prediction, np.float64), np.asarray(target)
-    said = p.argmax(axis=1)
+    said, count = p.argmax(axis=1), np.bincount(y, minlength=p.shape[1])
     likelihood = np.maximum(p[np.arange(len(y)), y], SMALLEST)
-    return {
+    recall = np.bincount(y, said == y, minlength=len(count))[count > 0] / count[count > 0]
+    found = {
         "accuracy": share(said == y),
+        "balanced_accuracy": float(recall.mean()),
         "macro_f1": float(f1_by_class(y, said)[0].mean()),
+        "weighted_f1": weighted_f1(y, said),
         "nll": float(-np.log(likelihood).mean()),
         "ece": reliability(p, y).error,
+        "absent_classes": float((count == 0).sum()),
     }
+    return found | ({"f1_positive": f1_positive(y == 1, said == 1)} if len(count) == 2 else {})
+
+
+def f1_positive(truth: Array, said: Array) -> float:
+    """F1 of True; NaN where neither says it."""
+    both = truth.sum() + said.sum()
+    return float(2 * (truth & said).sum() / both) if both else float("nan")

@@ -6,7 +6,10 @@ from typing import Any
 
 SHARES = {
     "accuracy",
+    "balanced_accuracy",
     "macro_f1",
+    "weighted_f1",
+    "f1_positive",
     "acc2_has0",
     "acc2_non0",
     "f1_has0",
@@ -21,13 +24,17 @@ SHARES = {
     "coverage",
     "map",
 }
-COUNTS = {"n_has0", "n_non0", "left_out", "zero_norm"}
+COUNTS = {"n_has0", "n_non0", "left_out", "zero_norm", "absent_classes"}
 OF_DIRECTIONS = {"map": "mAP", "recall@1": "R@1", "recall@5": "R@5", "recall@10": "R@10", "mean_rank": "mean rank"}
 """Metrics that retrieval gives for each direction, as `map_image_to_text`."""
 LOWER_IS_BETTER = {"mae", "rmse", "nll", "ece"}
 LABELS = {
     "accuracy": "accuracy",
+    "balanced_accuracy": "balanced accuracy",
     "macro_f1": "macro F1",
+    "weighted_f1": "weighted F1",
+    "f1_positive": "F1 of the positive class",
+    "absent_classes": "classes without a test row",
     "nll": "log-loss",
     "ece": "calibration error",
     "mae": "mean absolute error",
