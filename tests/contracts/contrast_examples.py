@@ -3,6 +3,7 @@
 from typing import Any
 
 import numpy as np
+import torch
 from scipy.special import expit, logsumexp
 
 from understudy import objectives
@@ -72,6 +73,35 @@ def adversarial_reference(a: Arrays, objective: Objective) -> np.ndarray:
     return -np.log(expit(fake)) - (0 if objective.detach_teacher else np.log(expit(-real)))
 
 
+def crd_reference(a: Arrays, objective: Objective) -> np.ndarray:
+    """As the paper's code has it: the bank's rows gathered one by one, e / Z, h = e / (e + K / M)."""
+    w, rows = weights(objective), a["rows"]
+    place = torch.tensor([objective.place[str(row)] for row in range(len(rows))])
+    positives, negatives = objective.draw(place)
+    pairs = torch.cat([positives[:, None], negatives], dim=1).numpy()
+    size, count = len(w["left_bank"]), pairs.shape[1] - 1
+    total = 0
+    sides = (("left", "student_embedding", "right_bank"), ("right", "teacher_embedding", "left_bank"))
+    for n, (side, key, bank) in enumerate(sides):
+        e = np.exp(np.einsum("bd,bkd->bk", on_sphere(objective, side, a[key]), w[bank][pairs]) / objective.temperature)
+        e /= size * (np.exp(w["level"][n]) if objective.fixed else e[rows].mean())
+        h = e / (e + count / size)
+        total = total - np.log(h[:, 0]) - np.log(1 - h[:, 1:]).sum(axis=1)
+    return total / 2 - np.log(count)
+
+
+def banked(fixed: bool, **options: Any) -> objectives.CRD:
+    """A bank of 40 rows, more than any batch here has; fixed: as after a first step."""
+    objective = objectives.CRD(STUDENT_WIDTH, TEACHER_WIDTH, dimension=6, **options)
+    random = np.random.default_rng(0)
+    labelled = np.arange(40) != 30
+    objective.meet([str(row) for row in range(40)], random.integers(0, 3, 40), labelled)
+    if fixed:
+        objective.level.copy_(torch.tensor([1.5, 2.0]))
+        objective.fixed = True
+    return objective
+
+
 def example(kind: type[Objective], reference: Any, *, frozen: bool = True, **options: Any) -> dict[str, Any]:
     """Arguments of an Example; in evaluation mode, where no noise is drawn."""
     return {
@@ -85,6 +115,21 @@ def example(kind: type[Objective], reference: Any, *, frozen: bool = True, **opt
 
 
 EXAMPLES = {
+    "CRD": [
+        {
+            "make": lambda fixed=fixed, options=options: banked(fixed, **options),
+            "task": CLASSES,
+            "distils": True,
+            "reference": crd_reference,
+            "frozen": "detach_right" in options,
+            "least": False,
+        }
+        for fixed, options in (
+            (False, {"detach_right": True}),
+            (True, {"contrast": "instances", "negatives": 20}),
+            (True, {"positive": "relax", "temperature": 0.5, "detach_left": True}),
+        )
+    ],
     "InfoNCE": [
         example(objectives.InfoNCE, infonce_reference, frozen=False),
         example(objectives.InfoNCE, infonce_reference, dimension=4, temperature=0.5, detach_right=True),

@@ -4,6 +4,7 @@ from understudy.objectives.alignment import AlignedKD
 from understudy.objectives.attention import AttentionTransfer
 from understudy.objectives.classes import ClassCrossEntropy
 from understudy.objectives.conditional_entropy import AdversarialEntropy, GaussianEntropy
+from understudy.objectives.crd import CRD
 from understudy.objectives.distribution import SimilarityDistribution
 from understudy.objectives.dkd import DKD, NonTargetKD
 from understudy.objectives.expected import ExpectedValue
@@ -17,6 +18,7 @@ from understudy.objectives.supervised import Supervised
 from understudy.objectives.vid import VID
 
 __all__ = [
+    "CRD",
     "DKD",
     "PKT",
     "VID",

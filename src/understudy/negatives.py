@@ -1,0 +1,64 @@
+"""Negatives: which rows of a bank a row is told apart from, and what that costs; thousands of them for each row of a batch."""
+
+from typing import Any
+
+import torch
+from jaxtyping import Int
+from torch import Tensor
+from torch.nn.functional import softplus
+
+WORD = 0xFFFFFFFF
+CHUNK = 2**18
+"""Scores that are worked on at a time: they stay in the cache."""
+
+
+def scrambled(words: Int[Tensor, "*n"]) -> Int[Tensor, "*n"]:
+    """Each of some numbers in [0, 2^32) as another one that looks random: the same on every machine, device and process.
+
+    Wellons' lowbias32 (hash-prospector), a bijection.
+    """
+    words = ((words ^ (words >> 16)) * 0x7FEB352D) & WORD
+    words = ((words ^ (words >> 15)) * 0x846CA68B) & WORD
+    return words ^ (words >> 16)
+
+
+def drawn(
+    table: Int[Tensor, " K"], offset: Int[Tensor, " B"], first: Int[Tensor, " B"], length: Int[Tensor, " B"], size: int
+) -> Int[Tensor, "B K"]:
+    """K bank rows for each row, evenly with replacement from `size` ones less the `length` from `first` on.
+
+    table, offset: random numbers in [0, 2^32). A row's draws are `table` turned by its offset: independent of each other, and any
+    one of them of any other row's.
+    """
+    places = (table + offset[:, None]).bitwise_and_(WORD)
+    places.mul_((size - length)[:, None]).bitwise_right_shift_(32)
+    # The sign of first - 1 - place, all ones or all zeros, keeps or drops the length: half the passes of a comparison.
+    return places.add_((first[:, None] - 1 - places).bitwise_right_shift_(63).bitwise_and_(length[:, None]))
+
+
+class NegativeCost(torch.autograd.Function):
+    """Sum over a row's negatives of softplus(score / temperature - shift), the cost of taking them for positives.
+
+    All B x M scores come from one matrix product and are picked from it, instead of B x K rows of the bank; the gradient likewise
+    is one product with the picked weights scattered into place, taken at once: it is linear in what comes from above.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, anchors: Tensor, bank: Tensor, negatives: Tensor, shift: Tensor, temperature: float) -> Tensor:
+        """The costs `[B]`."""
+        scores = anchors @ bank.T
+        costs = []
+        for row, places in zip(*(x.split(max(1, CHUNK // negatives.shape[1])) for x in (scores, negatives)), strict=True):
+            picked = row.gather(1, places).div_(temperature).sub_(shift)
+            costs.append(softplus(picked).sum(dim=1))
+            if ctx.needs_input_grad[0]:
+                row.zero_().scatter_add_(1, places, picked.sigmoid_())
+        if ctx.needs_input_grad[0]:
+            ctx.save_for_backward(torch.mm(scores, bank).div_(temperature))
+        return torch.cat(costs)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        """For the anchors alone: a bank takes none."""
+        (slope,) = ctx.saved_tensors
+        return slope * gradients[0][:, None], None, None, None, None
