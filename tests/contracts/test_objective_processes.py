@@ -9,7 +9,7 @@ import torch.multiprocessing as mp
 from test_objectives import ALL, Case, Example, ask, build, case, pick, said
 from torch import Tensor
 
-from understudy.objectives import AdversarialEntropy, GaussianEntropy
+from understudy.objectives import CRD, AdversarialEntropy, GaussianEntropy
 
 ROWS, FIRST = 16, 5
 """The first process has five rows, the second one the other eleven."""
@@ -18,7 +18,7 @@ Found = dict[str, Tensor]
 
 
 def gradients(example: Example, given: Case) -> Found:
-    """Sums, counts and the gradients that a process finds for its rows, of forward and, where there is one, of the critic."""
+    """Sums, counts and gradients that a process finds for its rows, of forward and of a critic; and the banks after an update."""
     objective, found = build(example), {}
     terms = {"main": ask(objective, example, given)}
     if isinstance(objective, AdversarialEntropy | GaussianEntropy):
@@ -28,6 +28,9 @@ def gradients(example: Example, given: Case) -> Found:
         term.total.backward()
         found |= {f"{name}.total": term.total.detach(), f"{name}.count": term.count}
         found |= {f"{name}.{key}": p.grad.clone() for key, p in objective.named_parameters() if p.grad is not None}
+    if isinstance(objective, CRD):
+        objective.update()
+        found |= {f"bank.{name}": value for name, value in objective.named_buffers()}
     return found | {
         f"{player}.{n}": x.grad
         for player in ("student", "teacher")
@@ -62,6 +65,10 @@ def test_two_processes_give_the_gradient_of_one(shares, index):
     assert one.keys() == two.keys() == alone.keys()
     assert float(one["main.count"]) != float(two["main.count"])
     for name, expected in alone.items():
+        if name.startswith("bank"):
+            assert torch.equal(one[name], two[name])
+            torch.testing.assert_close(one[name], expected, rtol=1e-6, atol=1e-6)
+            continue
         per_row = name.startswith(("student", "teacher"))
         found = torch.cat([one[name], two[name]]) if per_row else one[name] + two[name]
         scale = 1 if name.endswith("count") else float(alone["main.count"])
