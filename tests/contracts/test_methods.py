@@ -21,6 +21,7 @@ TESTS = Path(__file__).resolve().parent.parent
 
 # Per method: its options that switch all distillation off, and some that switch everything on.
 OFF: dict[str, dict[str, Any]] = {
+    "AMID": {"alpha": 0.0, "beta": 0.0, "gamma": 0.0},
     "C2KD": {"inner": 0.0, "cross": 0.0},
     "DKD": {"weight": 0.0},
     "KD": {"weight": 0.0},
@@ -33,6 +34,7 @@ OFF: dict[str, dict[str, Any]] = {
 }
 # A task of classes has no step 1; the suite of VideoAdviser itself turns it on, for a number.
 ON: dict[str, dict[str, Any]] = {
+    "AMID": {},
     "C2KD": {},
     "DKD": {},
     "KD": {"feature": 0.5},
@@ -44,7 +46,7 @@ ON: dict[str, dict[str, Any]] = {
     "VideoAdviser": {"w2": 0.0, "w3": 0.0},
 }
 # What freezes a teacher that trains otherwise; that of C2KD always trains.
-FROZEN: dict[str, dict[str, Any]] = {"VideoAdviser": {"mode": "two_phase"}}
+FROZEN: dict[str, dict[str, Any]] = {"AMID": {"teacher_start": "frozen"}, "VideoAdviser": {"mode": "two_phase"}}
 ALWAYS_TRAINS = ("C2KD",)
 CLASSES_ONLY = ("C2KD", "DKD")
 EVERY = pytest.mark.parametrize("name", methods.__all__)
@@ -66,7 +68,10 @@ def build(
     student = student or toy_model(task, "x", seed=1)
     if "teacher" in inspect.signature(kind).parameters:
         teacher = teacher or toy_model(task, "x", "y", width=7, seed=2)
-        return kind(student, teacher if kind.beside(**options) else Frozen(teacher), **options)
+        others: list[Any] = [teacher if kind.beside(**options) else Frozen(teacher)]
+        if "auxiliary" in inspect.signature(kind).parameters:
+            others.append(toy_model(task, "y", width=4, seed=3))
+        return kind(student, *others, **options)
     return kind(student, **options)
 
 
@@ -109,7 +114,7 @@ def test_options_are_keyword_only_with_plain_types_and_defaults(name):
     kind = getattr(methods, name)
     hints = typing.get_type_hints(kind.__init__)
     for option in inspect.signature(kind).parameters.values():
-        if option.name in ("student", "teacher"):
+        if option.name in ("student", "teacher", "auxiliary"):
             assert option.kind is option.POSITIONAL_OR_KEYWORD
             continue
         assert option.kind is option.KEYWORD_ONLY

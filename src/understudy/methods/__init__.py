@@ -1,5 +1,6 @@
 """Methods: one paper, one file. A method's name on the command line is its file's name: `kd`, `self_distillation`."""
 
+from understudy.methods.amid import AMID
 from understudy.methods.c2kd import C2KD
 from understudy.methods.dkd import DKD
 from understudy.methods.kd import KD
@@ -11,9 +12,9 @@ from understudy.methods.supervised import Supervised
 from understudy.methods.vid import VID
 from understudy.methods.videoadviser import VideoAdviser
 
-__all__ = ["C2KD", "DKD", "KD", "PKT", "RKD", "VID", "SelfDistillation", "Supervised", "VideoAdviser"]
+__all__ = ["AMID", "C2KD", "DKD", "KD", "PKT", "RKD", "VID", "SelfDistillation", "Supervised", "VideoAdviser"]
 
 CATALOGUE: dict[str, type[Method]] = {
-    m.__module__.rpartition(".")[2]: m for m in (C2KD, DKD, KD, PKT, RKD, SelfDistillation, Supervised, VID, VideoAdviser)
+    m.__module__.rpartition(".")[2]: m for m in (AMID, C2KD, DKD, KD, PKT, RKD, SelfDistillation, Supervised, VID, VideoAdviser)
 }
 """Command-line name -> class; its keyword-only arguments are its options, and one that takes a `teacher` needs one."""

@@ -1,11 +1,13 @@
 """The abstract Objective, and the Term that every objective returns."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
+
+from understudy.batch import Batch, Output
 
 
 class Term(NamedTuple):
@@ -25,6 +27,11 @@ def together(terms: Sequence[Term]) -> Term:
     for term in others:
         first = Term(first.total + term.total, first.count + term.count)
     return first
+
+
+def summed(objective: Callable[..., Term], answers: Sequence[tuple[Batch, Output]], *others: Output) -> Term:
+    """One term over all branches of a player: what it is shown of a batch, and what it says of that."""
+    return together([objective(seen, answer, *others) for seen, answer in answers])
 
 
 def over(rows: Bool[Tensor, " B"], loss: Float[Tensor, " B"]) -> Term:

@@ -61,7 +61,7 @@ class Job:
             beside = {"joint_teacher": copied(teacher, seed, leads[seed] if start == "trained" else None)} if start else {}
             beside |= self.auxiliary(seed)
             others = {"teacher": beside["joint_teacher"] if start else answers[seed], "auxiliary": beside.get("auxiliary")}
-            taught = method_of(self.arguments, student.build(seed), others)
+            taught = method_of(self.arguments, seed, student.build(seed), others)
             systems["distilled"][seed] = self.train("distilled", seed, taught, beside=beside)
             for name, model in beside.items():
                 systems.setdefault(name, {})[seed] = model

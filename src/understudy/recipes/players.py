@@ -3,6 +3,9 @@
 import inspect
 from collections.abc import Mapping, Sequence
 from typing import Any
+from zlib import crc32
+
+import torch
 
 from understudy.methods import CATALOGUE, Method
 from understudy.model import Model
@@ -11,14 +14,17 @@ from understudy.task import Retrieval, Task
 from understudy.teachers import Teacher
 
 
-def method_of(arguments: Mapping[str, Any], student: Model, others: Mapping[str, Teacher | Model | None]) -> Method:
+def method_of(arguments: Mapping[str, Any], seed: int, student: Model, others: Mapping[str, Teacher | Model | None]) -> Method:
     """The distilling method by its name with those of the other players that its constructor asks for.
 
-    others: `teacher`, a Model where it trains, else a frozen Teacher; `auxiliary`, a Model.
+    others: `teacher`, a Model where it trains, else a frozen Teacher; `auxiliary`, a Model. The initialisation of the method's
+    own layers depends on (seed, name) alone.
     """
     method = CATALOGUE[arguments["method"]]
     asked = inspect.signature(method).parameters
-    return method(student, **{name: player for name, player in others.items() if name in asked}, **arguments["options"])
+    with torch.random.fork_rng():
+        torch.manual_seed(crc32(f"{seed}/{arguments['method']}".encode()))
+        return method(student, **{name: player for name, player in others.items() if name in asked}, **arguments["options"])
 
 
 def copied(blueprint: Blueprint, seed: int, trained: Model | None) -> Model:

@@ -1,0 +1,141 @@
+"""Does the teacher become weak? AMID trained in a linear-Gaussian world, where I(teacher; label) has a closed form.
+
+python -m benchmarks.weak_teacher [--quick]
+"""
+
+import argparse
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from benchmarks.record import table, write_result
+from understudy.batch import Batch, Fields
+from understudy.encoders.encoder import Encoded, Encoder
+from understudy.fit import Plan, fit
+from understudy.methods import AMID
+from understudy.model import Model
+from understudy.objectives.conditional_entropy import AdversarialEntropy, GaussianEntropy
+from understudy.prepare.vector import Vector
+from understudy.task import Regression
+
+LATENTS = ("c", "u", "v", "n1", "n2", "n3", "n4")
+"""Independent and Gaussian: c is seen by both sides, u by the student's, v by the auxiliary one, n1 to n4 are noise."""
+SEEN = np.zeros((4, 7))
+"""What is observed, as coefficients over the latents: two numbers on the student's side, two on the auxiliary one."""
+for row, (latent, noise) in enumerate(((0, 3), (1, 4), (0, 5), (2, 6))):
+    SEEN[row, latent], SEEN[row, noise] = 1.0, 0.3
+LABEL = np.array([[1.0, 0, 1, 0, 0, 0, 0]])
+"""y = c + v: more than half of it is on the auxiliary side."""
+CHANNEL = 0.3
+"""Standard deviation of the noise on each of the teacher's three unit-norm features."""
+TASK = Regression(mean=0.0, scale=2**0.5)
+WEIGHTS = {"1_0_0": (1.0, 0.0, 0.0), "1_1_0": (1.0, 1.0, 0.0), "1_1_1": (1.0, 1.0, 1.0), "1_15_05": (1.0, 1.5, 0.5)}
+PLAN = Plan(epochs=1, batch_size=256, rate=1e-2, weight_decay=0.0, clip=None)
+STEPS = 1500
+
+
+def information(one: np.ndarray, other: np.ndarray) -> float:
+    """I(one; other) in nats of two Gaussian vectors, given as coefficients [K L] over independent unit latents."""
+    both = np.concatenate([one, other])
+    return volume(one) + volume(other) - volume(both)
+
+
+def volume(coefficients: np.ndarray) -> float:
+    """Half the log determinant of the covariance: the entropy less the constants of its dimensions."""
+    return 0.5 * float(np.linalg.slogdet(coefficients @ coefficients.T)[1])
+
+
+def teacher_of(weights: np.ndarray) -> np.ndarray:
+    """A teacher's features as coefficients over the latents and its three channel noises [3 10]."""
+    rows = weights @ SEEN
+    return np.concatenate([rows / np.linalg.norm(rows, axis=1, keepdims=True), CHANNEL * np.eye(3)], axis=1)
+
+
+def figures_of(weights: np.ndarray) -> dict[str, float]:
+    """The exact quantities of a linear teacher."""
+    t = teacher_of(weights)
+    s, a, y = (np.pad(each, ((0, 0), (0, 3))) for each in (SEEN[:2], SEEN[2:], LABEL))
+    entropy = volume(np.concatenate([t, s])) - volume(s)
+    return {"ts": information(t, s), "ta": information(t, a), "entropy": entropy, "ty": information(t, y)}
+
+
+class Channel(Encoder):
+    """Three linear features of unit variance with Gaussian noise on each, also in use: a teacher that cannot know everything."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.view, self.width = Vector(), 3
+        self.weight = nn.Parameter(torch.randn(3, 4))
+        self.register_buffer("seen", torch.tensor(SEEN, dtype=torch.float32))
+
+    def forward(self, fields: Fields) -> Encoded:
+        length = (self.weight @ self.get_buffer("seen")).norm(dim=1, keepdim=True)
+        clean = fields["values"] @ (self.weight / length).T
+        return Encoded(clean + CHANNEL * torch.randn_like(clean))
+
+
+class Asis(Encoder):
+    """What is observed, as it is."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.view, self.width = Vector(), 2
+
+    def forward(self, fields: Fields) -> Encoded:
+        return Encoded(fields["values"])
+
+
+@dataclass
+class Fresh:
+    """New rows in every batch; without labels no task loss takes part."""
+
+    steps: int
+    seed: int
+    labelled: bool
+
+    def __len__(self) -> int:
+        return self.steps
+
+    def batches(self, epoch: int, start: int = 0) -> Iterator[Batch]:
+        draw = torch.Generator().manual_seed(self.seed)
+        for _ in range(self.steps):
+            yield batch_of(torch.randn(PLAN.batch_size, len(LATENTS), generator=draw), labelled=self.labelled)
+
+
+def batch_of(latents: Tensor, *, labelled: bool) -> Batch:
+    """The student's side, the auxiliary side, and both for the teacher."""
+    seen, rows = latents @ torch.tensor(SEEN.T, dtype=torch.float32), len(latents)
+    sides = {"own": seen[:, :2], "other": seen[:, 2:], "both": seen}
+    return Batch(
+        inputs={name: {Vector().key: {"values": values}} for name, values in sides.items()},
+        present=dict.fromkeys(sides, torch.ones(rows, dtype=torch.bool)),
+        target=(latents @ torch.tensor(LABEL[0], dtype=torch.float32)),
+        labelled=torch.full((rows,), labelled),
+        id=tuple(map(str, range(rows))),
+    )
+
+
+def trained(weights: tuple[float, float, float], *, seed: int, game: str = "alice", defaults: bool = False, steps: int = STEPS) -> np.ndarray:
+    """The weights [3 4] of the teacher that AMID trains. defaults: with labels, and the entropy's gradient kept from the teacher."""
+    torch.manual_seed(seed)
+    student, teacher, auxiliary = (
+        Model(TASK, {name: encoder}, name=name, dropout=0.0) for name, encoder in (("own", Asis()), ("both", Channel()), ("other", Asis()))
+    )
+    alpha, beta, gamma = weights
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="beta .* is less than alpha")
+        method = AMID(
+            student, teacher, auxiliary, alpha=alpha, beta=beta, gamma=gamma, cond_entropy=game, detach_teacher_in_h=defaults
+        )
+    for bound in (method.entropy, method.entropy_bound):
+        if isinstance(bound, AdversarialEntropy | GaussianEntropy):
+            bound.scaled = False  # The channel has unit variance as it is; on a sphere of three features it would have two.
+    fit(method, Fresh(steps, seed, defaults), plan=PLAN, seed=seed, quiet=True)
+    channel = teacher.encoders["both"]
+    assert isinstance(channel, Channel)
+    return channel.weight.detach().double().numpy()

@@ -1,0 +1,149 @@
+"""AMID: teacher, student and auxiliary model train together; what the teacher shares with the latter keeps it from becoming weak.
+
+Idea: the mutual information of teacher and student goes up, which alone invites a teacher as weak as the student; that of teacher
+and auxiliary model goes up against this; the conditional entropy of the teacher given the student goes down, by an adversary.
+Paper: Chen, Xing, Wang, Zhang, "Enhanced Multimodal Representation Learning with Cross-modal KD", CVPR 2023, arXiv 2306.07646.
+Differs: the three terms, the three players, contrastive learning of the first two terms and adversarial learning of the third are
+the paper's; estimators, discriminator, normalisation, weights and where gradients stop are ours. So is retrieval: branches that
+leave the teacher no other modality have each other as auxiliary. None of the three terms needs a label.
+Use when: a modality exists in training only, and teacher and student can train together.
+Related: `kd` freezes the teacher, which removes the shortcut; `crd` is the first term alone, `vid` a Gaussian form of the third.
+"""
+
+import warnings
+from typing import Any, Literal
+
+import torch
+
+from understudy import objectives
+from understudy.batch import Batch, Output
+from understudy.methods.method import Beside, Group, Method, Terms
+from understudy.methods.taught import check_weights, width_of
+from understudy.model import Model, branches_of, views_of
+from understudy.objectives.conditional_entropy import AdversarialEntropy, GaussianEntropy, Variant, conditional_entropy
+from understudy.objectives.objective import Term, summed
+from understudy.prepare.view import Views, merge_views
+from understudy.teachers import Frozen, Teacher
+
+Start = Literal["fresh", "trained", "frozen"]
+Answers = list[tuple[Batch, Output]]
+OWN = {"student": "supervised", "teacher": "teacher", "auxiliary": "auxiliary"}
+"""Player -> the term of its own loss."""
+CRITICS = ("entropy", "entropy_bound")
+
+
+class AMID(Method):
+    """The players' supervised losses - alpha * I(t;s) - beta * I(t;a) + gamma * H(t|s), each a mean over its own rows.
+
+    mi: how information is estimated. cond_entropy: the game that makes H small, a Gaussian bound, or "none". alpha, beta, gamma:
+    at least 0; a term of weight 0 is left out. detach_teacher_in_h: whether the teacher takes no gradient of H; if it does, beta
+    should be at least alpha + gamma. teacher_start: untrained, trained on labels first, or frozen after that. auxiliary_frozen:
+    trained on labels first, then frozen. mi_moves_auxiliary: whether I(t;a) also trains the auxiliary. generator_steps: batches
+    for each step of the discriminator. tau, dimension: temperature and width of the contrastive projections.
+    """
+
+    def __init__(
+        self,
+        student: Model,
+        teacher: Teacher | Model,
+        auxiliary: Model,
+        *,
+        mi: Literal["infonce"] = "infonce",
+        cond_entropy: Literal[Variant, "none"] = "alice",
+        alpha: float = 1.0,
+        beta: float = 1.5,
+        gamma: float = 0.5,
+        detach_teacher_in_h: bool = True,
+        teacher_start: Start = "fresh",
+        auxiliary_frozen: bool = False,
+        mi_moves_auxiliary: bool = False,
+        generator_steps: int = 1,
+        tau: float = 0.07,
+        dimension: int = 128,
+    ) -> None:
+        super().__init__()
+        check_weights(alpha=alpha, beta=beta, gamma=gamma)
+        if isinstance(teacher, Model) != (teacher_start != "frozen"):
+            raise ValueError(
+                f"teacher_start {teacher_start!r} with {type(teacher).__name__}: a Model trains, a Teacher is frozen"
+            )
+        if generator_steps < 1:
+            raise ValueError(f"generator_steps {generator_steps} given; it must be at least 1")
+        if not student.task == teacher.task == auxiliary.task:
+            raise ValueError(f"{student.task}, {teacher.task} and {auxiliary.task} given; build all players with one fitted task")
+        self.student, self.teacher, self.auxiliary = student, teacher, Frozen(auxiliary) if auxiliary_frozen else auxiliary
+        self.mi, self.cond_entropy, self.alpha, self.beta, self.gamma = mi, cond_entropy, alpha, beta, gamma
+        self.detach_teacher_in_h, self.teacher_start, self.auxiliary_frozen = detach_teacher_in_h, teacher_start, auxiliary_frozen
+        self.mi_moves_auxiliary, self.generator_steps = mi_moves_auxiliary, generator_steps
+        self.tau, self.dimension = tau, dimension
+        s, a = student.fusion.width, auxiliary.fusion.width
+        t = teacher.fusion.width if isinstance(teacher, Model) else width_of(teacher)
+        sphere: dict[str, Any] = {"dimension": dimension, "temperature": tau}
+        self.supervised = objectives.Supervised(student.task)
+        self.entropy_bound = GaussianEntropy(s, t)
+        # Both are drawn in any case, so that no start depends on which other terms there are.
+        ts, ta = (objectives.InfoNCE(s, t, **sphere), objectives.InfoNCE(a, t, detach_left=not mi_moves_auxiliary, **sphere))
+        self.ts, self.ta = ts if alpha else None, ta if beta else None
+        game = None if cond_entropy == "none" or not gamma else cond_entropy
+        self.entropy = conditional_entropy(game, s, t, detach_teacher=detach_teacher_in_h) if game else None
+        if game and isinstance(teacher, Model) and not detach_teacher_in_h and beta < alpha + gamma:
+            warnings.warn(
+                f"beta {beta} is less than alpha {alpha} + gamma {gamma} and the gradient of H reaches the teacher, "
+                "which may make it weak; raise beta or keep detach_teacher_in_h"
+            )
+
+    @classmethod
+    def beside(cls, *, teacher_start: Start = "fresh", **others: Any) -> Beside:
+        return "" if teacher_start == "frozen" else teacher_start
+
+    @classmethod
+    def fixed_auxiliary(cls, *, auxiliary_frozen: bool = False, **others: Any) -> bool:
+        return auxiliary_frozen
+
+    def views(self) -> Views:
+        players = (self.student, self.teacher, self.auxiliary)
+        return merge_views(*(views_of(each) if isinstance(each, Model) else each.views for each in players))
+
+    def parts(self) -> tuple[str, ...]:
+        return ("critic", "main")
+
+    def groups(self) -> list[Group]:
+        groups = [group for group in super().groups() if group.player not in CRITICS]
+        groups.append(Group("entropy_bound", list(self.entropy_bound.parameters()), part="critic"))
+        if self.entropy is not None:
+            told = {name: p for name, p in self.entropy.named_parameters() if name.startswith("discriminator.")}
+            groups.append(Group("generator", [p for name, p in self.entropy.named_parameters() if name not in told]))
+            groups += [Group("discriminator", list(told.values()), part="critic")] if told else []
+        return groups
+
+    def forward(self, batch: Batch, part: str = "main") -> Terms:
+        if part == "critic":
+            with torch.no_grad():
+                student, ((_, teacher),) = self.say("student", batch), self.say("teacher", batch)
+            return self.watch(student, teacher)
+        said = {name: self.say(name, batch) for name in OWN}
+        ((_, teacher),) = said["teacher"]
+        terms = {OWN[name]: summed(self.supervised, said[name]) for name in OWN if isinstance(getattr(self, name), Model)}
+        if self.ts is not None:
+            terms["ts"] = summed(self.ts, said["student"], teacher).times(self.alpha)
+        if self.ta is not None:
+            terms["ta"] = summed(self.ta, said["auxiliary"], teacher).times(self.beta)
+        if self.entropy is not None:
+            terms["entropy"] = summed(self.entropy, said["student"], teacher).times(self.gamma)
+        return terms
+
+    def watch(self, student: Answers, teacher: Output) -> Terms:
+        """What the critics learn of answers that take no gradient."""
+        terms = {"entropy_bound": summed(self.entropy_bound.critic, student, teacher)}
+        if isinstance(self.entropy, AdversarialEntropy):
+            rests, nothing = self.step % self.generator_steps > 0, Term(*teacher.need("embedding").new_zeros(2))
+            terms["discriminator"] = nothing if rests else summed(self.entropy.critic, student, teacher)
+        return terms
+
+    def say(self, name: str, batch: Batch) -> Answers:
+        """What a player says of a batch, branch by branch."""
+        player = getattr(self, name)
+        if isinstance(player, Model):
+            return [(seen, self.play(name, seen)) for _, seen in branches_of(player, batch)]
+        branches = branches_of(player.model, batch) if isinstance(player, Frozen) else [("", batch)]
+        return [(seen, player(seen)) for _, seen in branches]

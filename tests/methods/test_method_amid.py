@@ -1,0 +1,235 @@
+"""AMID: which loss moves which parameter, when it warns, what it never runs, exact resume, the weak teacher in closed form."""
+
+import warnings
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from benchmarks.weak_teacher import figures_of
+from torch import nn
+
+from toy import CLASSES, ToyLoader, toy_batch, toy_loader, toy_model
+from understudy.fit import Plan, fit
+from understudy.methods import AMID
+from understudy.objectives.conditional_entropy import AdversarialEntropy
+from understudy.teachers import Frozen
+
+GAMES = ("alice", "cgan", "gaussian", "repr_gan")
+PLAYERS = ("student", "teacher", "auxiliary")
+
+
+def amid(**options: Any) -> AMID:
+    """Players over x, x and y, and y."""
+    student, auxiliary = toy_model(CLASSES, "x", seed=1), toy_model(CLASSES, "y", width=4, seed=3)
+    teacher = toy_model(CLASSES, "x", "y", width=7, seed=2)
+    given = Frozen(teacher) if options.get("teacher_start") == "frozen" else teacher
+    with torch.random.fork_rng(), warnings.catch_warnings():
+        torch.manual_seed(4)
+        warnings.filterwarnings("ignore", message="beta .* is less than alpha")
+        return AMID(student, given, auxiliary, **options)
+
+
+def moved(method: AMID, term: str, part: str = "main") -> set[str]:
+    """The parameters that this term alone gives a gradient."""
+    method.zero_grad(set_to_none=True)
+    method(toy_batch(CLASSES, 32), part)[term].total.backward()
+    return {name for name, p in method.named_parameters() if p.grad is not None and p.grad.any()}
+
+
+def of(method: AMID, *children: str, head: bool = True) -> set[str]:
+    """All parameters of these children; without those of a player's head where the embedding before it is meant."""
+    found = {name for name, _ in method.named_parameters() if name.startswith(tuple(f"{child}." for child in children))}
+    return found if head else {name for name in found if ".head." not in name}
+
+
+@pytest.mark.parametrize("game", GAMES)
+@pytest.mark.parametrize("detached", [True, False])
+@pytest.mark.parametrize("moves_auxiliary", [False, True])
+def test_the_routing_table_parameter_by_parameter(game, detached, moves_auxiliary):
+    method = amid(cond_entropy=game, detach_teacher_in_h=detached, mi_moves_auxiliary=moves_auxiliary)
+    adversary, maker = of(method, "entropy.discriminator"), of(method, "entropy") - of(method, "entropy.discriminator")
+    table = {
+        "supervised": of(method, "student"),
+        "teacher": of(method, "teacher"),
+        "auxiliary": of(method, "auxiliary"),
+        "ts": of(method, "student", "teacher", head=False) | of(method, "ts"),
+        "ta": of(method, "teacher", *(["auxiliary"] if moves_auxiliary else []), head=False) | of(method, "ta"),
+        "entropy": of(method, "student", *([] if detached else ["teacher"]), head=False) | maker,
+    }
+    assert set(method(toy_batch(CLASSES, 8))) == set(table)
+    for term, expected in table.items():
+        assert moved(method, term) == expected, term
+    critics = {"entropy_bound": of(method, "entropy_bound")} | ({"discriminator": adversary} if adversary else {})
+    assert bool(adversary) == (game != "gaussian")
+    assert set(method(toy_batch(CLASSES, 8), "critic")) == set(critics)
+    for term, expected in critics.items():
+        assert moved(method, term, "critic") == expected, term
+
+
+@pytest.mark.parametrize("game", GAMES)
+def test_each_part_owns_the_parameters_that_it_moves(game):
+    method = amid(cond_entropy=game)
+    names = {id(p): name for name, p in method.named_parameters()}
+    parts = {part: {names[id(p)] for g in method.groups() if g.part == part for p in g.parameters} for part in method.parts()}
+    assert method.parts() == ("critic", "main"), "the critics' step comes first"
+    assert parts["critic"] == of(method, "entropy_bound", "entropy.discriminator")
+    assert parts["main"] == set(names.values()) - parts["critic"]
+
+
+@pytest.mark.parametrize(
+    ("options", "warned"),
+    [
+        ({"detach_teacher_in_h": False, "beta": 1.4}, True),
+        ({"detach_teacher_in_h": False, "beta": 1.5}, False),
+        ({"detach_teacher_in_h": False, "beta": 0.0, "cond_entropy": "gaussian"}, True),
+        ({"detach_teacher_in_h": False, "beta": 0.0, "cond_entropy": "none"}, False),
+        ({"detach_teacher_in_h": False, "beta": 0.0, "gamma": 0.0}, False),
+        ({"detach_teacher_in_h": False, "beta": 0.0, "teacher_start": "frozen"}, False),
+        ({"beta": 0.0}, False),
+        ({}, False),
+    ],
+)
+def test_it_warns_exactly_when_the_entropy_can_make_the_teacher_weak(options, warned):
+    teacher = toy_model(CLASSES, "x", "y", seed=2)
+    given = Frozen(teacher) if "teacher_start" in options else teacher
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        AMID(toy_model(CLASSES, "x"), given, toy_model(CLASSES, "y"), **options)
+    assert [str(w.message).startswith("beta") for w in caught] == [True] * warned
+
+
+@pytest.mark.parametrize("options", [{"gamma": 0.0}, {"cond_entropy": "none"}])
+def test_without_the_entropy_neither_generator_nor_discriminator_exists(options, monkeypatch):
+    def never(*given: Any) -> None:
+        raise AssertionError("was run")
+
+    for name in ("critic", "forward", "made", "seen"):
+        monkeypatch.setattr(AdversarialEntropy, name, never)
+    method, batch = amid(**options), toy_batch(CLASSES, 8)
+    assert "entropy" not in method(batch)
+    assert set(method(batch, "critic")) == {"entropy_bound"}
+    assert not of(method, "entropy")
+
+
+def test_the_three_terms_need_no_label_and_count_the_rows_that_both_see():
+    batch = toy_batch(CLASSES, 32)
+    batch = replace(batch, labelled=torch.zeros_like(batch.labelled))
+    method = amid().eval()
+    counts = {name: int(term.count) for part in method.parts() for name, term in method(batch, part).items()}
+    x, y = int(batch.present["x"].sum()), int(batch.present["y"].sum())
+    own = dict.fromkeys(("supervised", "teacher", "auxiliary"), 0)
+    assert counts == own | {"ts": x, "entropy": x, "entropy_bound": x, "discriminator": x, "ta": y}
+
+
+def test_terms_carry_their_weights_and_a_weight_of_zero_leaves_a_term_out():
+    batch = toy_batch(CLASSES, 16)
+    one, two = (amid(alpha=a, beta=b, gamma=c).eval()(batch) for a, b, c in ((1.0, 1.0, 1.0), (2.0, 0.0, 0.25)))
+    for name, factor in (("ts", 2.0), ("entropy", 0.25), ("supervised", 1.0)):
+        assert two[name].total.item() == pytest.approx(factor * one[name].total.item(), rel=1e-5)
+    assert set(one) - set(two) == {"ta"}
+    assert "ts" not in amid(alpha=0.0)(batch)
+
+
+def test_frozen_players_take_no_term_and_no_part_in_training():
+    method = amid(teacher_start="frozen", auxiliary_frozen=True).train()
+    assert set(method(toy_batch(CLASSES, 8))) == {"supervised", "ts", "ta", "entropy"}
+    assert not of(method, "teacher", "auxiliary")
+    assert not any(name.startswith(("teacher", "auxiliary")) for name in method.state_dict())
+    assert set(method.views()) == {"x", "y"}
+
+
+def test_the_discriminator_rests_between_its_steps():
+    method, batch = amid(generator_steps=3), toy_batch(CLASSES, 16)
+    told = []
+    for method.step in range(6):
+        told.append(method(batch, "critic")["discriminator"].count.item() > 0)
+    assert told == [True, False, False, True, False, False]
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"alpha": -1.0}, "alpha -1"),
+        ({"gamma": float("nan")}, "gamma nan"),
+        ({"generator_steps": 0}, "generator_steps 0"),
+        ({"tau": 0.0}, "temperature 0"),
+    ],
+)
+def test_impossible_options_are_refused(options, words):
+    with pytest.raises(ValueError, match=words):
+        amid(**options)
+
+
+def test_players_that_do_not_fit_are_refused():
+    student, teacher = toy_model(CLASSES, "x"), toy_model(CLASSES, "x", "y")
+    with pytest.raises(ValueError, match="a Model trains"):
+        AMID(student, teacher, toy_model(CLASSES, "y"), teacher_start="frozen")
+    with pytest.raises(ValueError, match="one fitted task"):
+        AMID(student, teacher, toy_model(replace(CLASSES, classes=("a", "b")), "y"))
+
+
+@pytest.mark.parametrize("game", ["alice", "cgan"])
+def test_a_resumed_run_ends_as_the_uninterrupted_one(game, tmp_path):
+    plan = Plan(epochs=4, rate=0.01)
+    whole, first, second = (amid(cond_entropy=game) for _ in range(3))
+    fit(whole, toy_loader(CLASSES), plan=plan, seed=0, quiet=True)
+
+    class Stopped(ToyLoader):
+        """Ends in the third epoch."""
+
+        def batches(self, epoch: int, start: int = 0):
+            for place, batch in enumerate(super().batches(epoch, start)):
+                if epoch == 2 and place == 2:
+                    raise KeyboardInterrupt
+                yield batch
+
+    with pytest.raises(KeyboardInterrupt):
+        fit(first, Stopped(toy_loader(CLASSES).of), plan=plan, seed=0, quiet=True, out=tmp_path / "run", save_every=0.0)
+    fit(second, toy_loader(CLASSES), plan=plan, seed=0, quiet=True, out=tmp_path / "run")
+    assert second.state_dict().keys() == whole.state_dict().keys()
+    for name, value in whole.state_dict().items():
+        assert torch.equal(value, second.state_dict()[name]), name
+
+
+def test_what_ships_is_a_plain_student():
+    method = amid()
+    assert list(method.student.state_dict()) == list(toy_model(CLASSES, "x").state_dict())
+    assert not any(isinstance(module, nn.Module) and module is method.teacher for module in method.student.modules())
+
+
+def climbed(weights: tuple[float, float, float], *, seed: int = 0) -> dict[str, float]:
+    """The card's hill climbing over linear teachers: what the objective itself prefers."""
+    draw = np.random.default_rng(seed)
+    alpha, beta, gamma = weights
+
+    def worth(found: dict[str, float]) -> float:
+        return alpha * found["ts"] + beta * found["ta"] - gamma * found["entropy"]
+
+    best: dict[str, float] = {}
+    for _ in range(2):
+        w, step = draw.normal(size=(3, 4)), 0.5
+        here = figures_of(w)
+        for _ in range(1500):
+            proposed = w + step * draw.normal(size=w.shape)
+            there = figures_of(proposed)
+            if worth(there) > worth(here):
+                w, here = proposed, there
+            else:
+                step = max(0.998 * step, 1e-3)
+        best = here if not best or worth(here) > worth(best) else best
+    return best
+
+
+@pytest.mark.parametrize(
+    ("weights", "ts", "ta", "entropy", "ty"),
+    [
+        ((1, 0, 0), 2.872, 0.790, -3.612, 0.283),
+        ((1, 1, 0), 2.311, 2.311, -2.190, 0.990),
+        ((1, 1, 1), 2.843, 0.895, -3.586, 0.293),
+        ((1, 1.5, 0.5), 2.31, 2.31, -2.20, 0.991),
+    ],
+)
+def test_the_objective_prefers_a_weak_teacher_unless_beta_is_large_enough(weights, ts, ta, entropy, ty):
+    assert climbed(weights) == pytest.approx({"ts": ts, "ta": ta, "entropy": entropy, "ty": ty}, abs=0.03)
