@@ -13,36 +13,13 @@ import numpy as np
 from benchmarks.record import table, write_result
 from understudy.corpus import Split
 from understudy.corpus.importers.av_digits import import_av_digits
-from understudy.evaluate.compare import System, compare
-from understudy.evaluate.predictions import Predictions
 from understudy.recipes.av_digits import av_digits
-from understudy.recipes.run import Run
+from understudy.recipes.folds import together
 
 SPEAKERS, SEEDS = ("george", "jackson", "lucas", "nicolas", "theo", "yweweler"), (0, 1)
 SYSTEMS = ("teacher", "plain", "distilled")
 # RBF-SVM on log-spectrograms of the same recordings, speaker left out.
 SVM = dict(zip(SPEAKERS, (0.548, 0.712, 0.530, 0.262, 0.736, 0.636), strict=True))
-
-
-def joined(folds: list[Predictions]) -> Predictions:
-    """The test rows of all folds; each speaker is tested once and is a group."""
-    parts = {
-        name: np.concatenate([getattr(fold, name) for fold in folds]) for name in ("id", "values", "target", "has_target", "seen")
-    }
-    return Predictions(**parts, group=np.concatenate([np.asarray(fold.group) for fold in folds]))
-
-
-def together(runs: list[Run]) -> dict[str, Any]:
-    """All folds as one comparison: crossed over seeds and speakers."""
-    systems = {}
-    for name in SYSTEMS:
-        seeds = zip(*(run.predictions(name) for run in runs), strict=True)
-        found = runs[0].results["systems"][name]
-        systems[name] = System(found["modalities"], found["parameters"], [joined(list(folds)) for folds in seeds])
-    task = runs[0].model("plain").task
-    return compare(
-        task, systems, split=runs[0].results["split"] | {"name": "leave one speaker out"}, selection="validation speaker"
-    )
 
 
 def shorten(data: Path, corpus: Path) -> None:
@@ -72,6 +49,7 @@ def main() -> None:
         for each in SPEAKERS
     ]
     found = together(runs)
+    assert found is not None
     means = {name: found["systems"][name]["metrics"]["accuracy"]["mean"] for name in SYSTEMS}
     rows, lines = [], []
     for speaker, run in zip(SPEAKERS, runs, strict=True):

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import tyro
 
-from understudy.commands import data, ship, study
+from understudy.commands import data, protocol, ship, study
 from understudy.commands.answer import Answer
 
 COMMANDS = {
@@ -22,12 +22,18 @@ COMMANDS = {
         "wikipedia": data.import_wikipedia,
         "stamps": data.import_stamps,
         "av-hdf5": data.import_av_hdf5,
+        "iemocap": protocol.import_iemocap,
+        "mult": protocol.import_mult,
+        "ucf": protocol.import_ucf,
+        "activitynet": protocol.import_activitynet,
     },
     "check": data.check,
     "split": data.split,
     "advise": study.advise,
     "distill": study.distill,
     "evaluate": study.evaluate,
+    "search": protocol.search,
+    "information": protocol.information,
     "compare": study.compare,
     "store": study.store,
     "export": ship.export,

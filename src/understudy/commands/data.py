@@ -7,11 +7,8 @@ from understudy.commands.answer import Answer, pairs
 
 
 def import_() -> Answer:
-    """Bring data in: `understudy import table|mfeat|mosi|mmsa|csd|raw|av-digits|wikipedia|stamps|av-hdf5 --help`."""
-    raise ValueError(
-        "import what? `understudy import table FILE ...`, or "
-        "one of mfeat, mosi, mmsa, csd, raw, av-digits, wikipedia, stamps, av-hdf5"
-    )
+    """Bring data in: a table, or one of the published sets; `understudy import --help` names them."""
+    raise ValueError("import what? `understudy import table FILE ...`, or one of those that `understudy import --help` names")
 
 
 def import_table(

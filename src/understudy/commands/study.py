@@ -105,7 +105,7 @@ def distill(
         corpus: folder of the corpus.
         student: modalities that will be there in use.
         teacher: modalities of the teacher; all when none is named.
-        split: needed when the corpus has several.
+        split: needed when the corpus has several; a pattern such as `fold-*` runs each of them and makes one table.
         method: kd, self_distillation or videoadviser; `understudy list` describes them.
         options: NAME=VALUE of the method, e.g. `temperature=4`.
         encoder: MODALITY=ENCODER, e.g. `text=small` or `text=FOLDER` of a transformers model (or its hub id).
@@ -121,27 +121,29 @@ def distill(
         out: folder of the run; the same command on the same folder goes on where it stopped.
     """
     from understudy.recipes.distill import distill as run_it
+    from understudy.recipes.folds import folds, folds_table
     from understudy.recipes.summary import summary
 
-    run = run_it(
-        corpus,
-        student=student,
-        teacher=teacher,
-        split=split,
-        method=method,
-        options=values("--options", options),
-        encoders=pairs("--encoder", encoder),
-        teacher_encoders=pairs("--teacher-encoder", teacher_encoder),
-        teacher_head=values("--teacher-head", teacher_head),
-        sizes=values("--sizes", sizes),
-        plan=values("--plan", plan),
-        ensemble=ensemble,
-        teachers_of=teachers_of,
-        plain_of=plain_of,
-        space=space,
-        seeds=seeds,
-        out=out,
-    )
+    given = {
+        "student": student,
+        "teacher": teacher,
+        "method": method,
+        "options": values("--options", options),
+        "encoders": pairs("--encoder", encoder),
+        "teacher_encoders": pairs("--teacher-encoder", teacher_encoder),
+        "teacher_head": values("--teacher-head", teacher_head),
+        "sizes": values("--sizes", sizes),
+        "plan": values("--plan", plan),
+        "ensemble": ensemble,
+        "teachers_of": teachers_of,
+        "plain_of": plain_of,
+        "space": space,
+        "seeds": seeds,
+    }
+    if "*" in split:
+        found = folds(corpus, splits=split, out=out, **given)
+        return Answer(found | {"out": str(out)}, folds_table(found), f"understudy report {found['splits'][0]['run']}")
+    run = run_it(corpus, split=split, out=out, **given)
     return Answer(
         run.results | {"run": str(out), "report": str(run.report)}, summary(run), f"understudy export {out} --out ARTIFACT"
     )

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from understudy.evaluate.critic import pair_nats, trained_critic
 from understudy.evaluate.metrics import SMALLEST
-from understudy.evaluate.significance import LEVEL, crossed_bootstrap
+from understudy.evaluate.significance import LEVEL, codes_of, crossed_bootstrap
 
 Array = NDArray[Any]
 Estimator = Callable[[Array, Array], float]
@@ -138,11 +138,11 @@ def infonce(x: Array, y: Array, *, width: int = 32, steps: int = 400, seed: int 
 def of_label(x: Array, label: Array, *, groups: Array | None = None, folds: int = 5, seed: int = 0) -> Information:
     """A lower bound of I(x; label): H(label) less the cross-entropy of a classifier, logistic regression, on rows it did not see.
 
-    groups: what must be held out together (a speaker); the interval then resamples groups. The ceiling is H(label). What only
-    another classifier could read is missed.
+    groups: what must be held out together (a speaker); the interval then resamples groups. A single group counts as none. The
+    ceiling is H(label). What only another classifier could read is missed.
     """
     from sklearn.linear_model import LogisticRegression
-    from sklearn.model_selection import GridSearchCV, StratifiedGroupKFold
+    from sklearn.model_selection import GridSearchCV, StratifiedGroupKFold, StratifiedKFold
 
     (x,) = checked(x)
     label = np.unique(np.asarray(label), return_inverse=True)[1]
@@ -151,13 +151,12 @@ def of_label(x: Array, label: Array, *, groups: Array | None = None, folds: int 
     count = np.bincount(label)
     if len(count) < 2 or count.min() < 2 * folds:
         raise ValueError(f"{len(count)} classes, the smallest of {count.min()} rows: expected two, of {2 * folds} rows or more")
-    own = np.arange(len(x)) if groups is None else np.unique(groups, return_inverse=True)[1]
-    if own.max() + 1 < 2 * folds:
-        raise ValueError(f"{own.max() + 1} groups are too few to hold out {folds} times; expected {2 * folds} or more")
+    own = codes_of(groups, len(x))
     share, said = np.log(count / len(label)), np.zeros(len(x))
-    for train, test in StratifiedGroupKFold(folds, shuffle=True, random_state=seed).split(x, label, own):
-        inner = StratifiedGroupKFold(3, shuffle=True, random_state=seed).split(x[train], label[train], own[train])
-        search = GridSearchCV(LogisticRegression(max_iter=1000), {"C": PENALTIES}, scoring=mean_log_share, cv=list(inner))
+    outer = StratifiedGroupKFold(min(folds, int(own.max()) + 1), shuffle=True, random_state=seed)
+    for train, test in outer.split(x, label, own):
+        penalty = {"C": PENALTIES}
+        search = GridSearchCV(LogisticRegression(max_iter=1000), penalty, scoring=mean_log_share, cv=StratifiedKFold(3))
         search.fit(standard(x[train]), label[train])
         said[test] = log_share(search.best_estimator_, standard(x[test], of=x[train]), label[test])
     return of_rows(said - share[label], groups, "classifier bound", float(-(np.exp(share) * share).sum()), seed)

@@ -1,5 +1,6 @@
 """UCF101, and UCF51, its classes with sound: the official lists of clips, beside features or videos of them in folders."""
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -57,8 +58,9 @@ def import_ucf(
         return [official(corpus, name, rows, *listed, valid=valid, seed=seed) for name, listed in parts.items()]
 
     about = {"classes": f"{len(kept)} of {len(classes)}" + (f", those with a folder of {classes_of}" if classes_of else "")}
-    hashes = {path.name: sha256(path) for path in sorted(lists.glob("*.txt")) if path.name[:4] in ("clas", "trai", "test")}
-    about |= {"clips": f"steps: {steps}", "id_hash": " ".join(hashes.values())} | said
+    files = sorted([lists / "classInd.txt", *lists.glob("t*list0[123].txt")])
+    whole = hashlib.sha256("".join(sha256(path) for path in files).encode()).hexdigest()
+    about |= {"clips": f"steps: {steps}", "id_hash": whole} | said
     return write_corpus(
         out,
         Schema(Classification(classes=tuple(kept)), described, grouped=True, about=ABOUT | about),
