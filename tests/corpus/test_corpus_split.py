@@ -34,7 +34,7 @@ def mixed(folder, *, rows=60, seed=0, groups=False, classes=2, repeat=0.3) -> Co
 @settings(max_examples=20, deadline=None)
 @given(seed=st.integers(0, 10**6), groups=st.booleans(), stratify=st.booleans(), valid=st.sampled_from([0.0, 0.1, 0.3]))
 def test_groups_and_duplicates_never_cross(tmp_path_factory, seed, groups, stratify, valid):
-    corpus = mixed(tmp_path_factory.mktemp("s") / "c", seed=seed, groups=groups)
+    corpus = mixed(tmp_path_factory.mktemp("s") / "c", seed=seed, groups=groups, repeat=0.15)
     split = make_split(corpus, name="s", valid=valid, test=0.2, stratify=stratify, seed=seed)
     part = np.full(len(corpus), -1)
     for number, name in enumerate(("train", "valid", "test")):
@@ -53,6 +53,23 @@ def test_groups_and_duplicates_never_cross(tmp_path_factory, seed, groups, strat
     assert len(split.valid) > 0 or valid == 0 or len(split.train) > 0.75 * len(corpus)
     again = make_split(corpus, name="s", valid=valid, test=0.2, stratify=stratify, seed=seed)
     assert parts_of(again) == parts_of(split)
+
+
+@pytest.mark.parametrize("groups", [6, 3])
+def test_no_part_stays_empty_beside_a_giant_group(tmp_path, groups):
+    named = ["giant"] * 50 + [f"g{row % (groups - 1)}" for row in range(10)]
+    values = np.random.default_rng(0).normal(size=(60, 2))
+    corpus = vector_corpus(tmp_path / "c", values, targets=[0, 1] * 30, groups=named, task=Classification(classes=("a", "b")))
+    split = make_split(corpus, name="s", valid=0.1, test=0.2)
+    assert min(map(len, (split.train, split.valid, split.test))) > 0
+
+
+def test_too_few_groups_for_the_parts_are_refused(tmp_path):
+    values = np.random.default_rng(0).normal(size=(60, 2))
+    named = ["giant"] * 50 + ["other"] * 10
+    corpus = vector_corpus(tmp_path / "c", values, targets=[0, 1] * 30, groups=named, task=Classification(classes=("a", "b")))
+    with pytest.raises(ValueError, match="leave 2 sets of rows that stay together, too few for 3 parts"):
+        make_split(corpus, name="s", valid=0.1, test=0.2)
 
 
 def test_strata_keep_their_shares(tmp_path):

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from understudy.corpus.corpus import Corpus
-from understudy.corpus.split import Positions, Split
+from understudy.corpus.split import Positions, Split, validate
 
 STRATA = 5
 """Quantile bins that stand in for classes where the target is a number."""
@@ -73,6 +73,8 @@ def hold_out(corpus: Corpus, split: Split, share: float, *, seed: int = 0) -> Sp
             f"share={share} of {len(split.train)} train rows beside {len(split.valid)} validation rows: "
             "expected from 0 to below 1, beside none"
         )
+    # What was published is checked as it is: afterwards a train row that crosses could be called a validation row.
+    validate(split, ids=corpus.ids, groups=corpus.groups, has_target=corpus.has_target)
     if not share:
         return split
     rows, strata = split.train, _strata(corpus, True)[split.train]
@@ -178,7 +180,10 @@ def _codes(values: Sequence[Any]) -> NDArray[np.intp]:
 
 
 def _assign(unit: NDArray[np.intp], strata: NDArray[np.intp], shares: Sequence[float], seed: int) -> NDArray[np.intp]:
-    """A part a row: units in random order, large ones first, each to the part that lacks its strata most."""
+    """A part a row: units in random order, large ones first, each to the part that lacks its strata most.
+
+    No part with a share stays empty: the last units go to those that are. ValueError for fewer units than such parts.
+    """
     kinds = _codes(strata.tolist())
     counts = np.zeros((unit.max() + 1, kinds.max() + 1))
     np.add.at(counts, (unit, kinds), 1)
@@ -188,10 +193,18 @@ def _assign(unit: NDArray[np.intp], strata: NDArray[np.intp], shares: Sequence[f
     random = np.random.default_rng([seed, 1])
     order = random.permutation(len(counts))
     order = order[np.argsort(-counts[order].sum(axis=1), kind="stable")]
+    order = order[counts[order].any(axis=1)]
     part = np.zeros(len(counts), np.intp)
     open_parts = np.flatnonzero(np.asarray(shares) > 0)
-    for each in order:
-        if counts[each].any():
-            part[each] = open_parts[np.argmax(lacking[open_parts] @ counts[each])]
-            lacking[part[each]] -= counts[each]
+    if len(order) < len(open_parts):
+        raise ValueError(
+            f"groups and equal rows leave {len(order)} sets of rows that stay together, too few for {len(open_parts)} parts; "
+            "ask for fewer parts, or look for a group or row that joins almost everything"
+        )
+    empty = open_parts
+    for done, each in enumerate(order):
+        parts = empty if len(order) - done <= len(empty) else open_parts
+        part[each] = parts[np.argmax(lacking[parts] @ counts[each])]
+        lacking[part[each]] -= counts[each]
+        empty = empty[empty != part[each]]
     return part[unit]
