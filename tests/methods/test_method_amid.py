@@ -233,3 +233,21 @@ def climbed(weights: tuple[float, float, float], *, seed: int = 0) -> dict[str, 
 )
 def test_the_objective_prefers_a_weak_teacher_unless_beta_is_large_enough(weights, ts, ta, entropy, ty):
     assert climbed(weights) == pytest.approx({"ts": ts, "ta": ta, "entropy": entropy, "ty": ty}, abs=0.03)
+
+
+def test_banks_take_no_gradient_stay_on_the_sphere_and_move_only_between_steps():
+    loader = toy_loader(CLASSES)
+    method = amid(mi="crd_bank").train()
+    ids = [row for batch in loader.of for row in batch.id]
+    method.meet(ids, np.zeros(len(ids), dtype=np.int64), np.zeros(len(ids), dtype=bool))
+    before = {name: value.clone() for name, value in method.named_buffers() if name.endswith("_bank")}
+    assert len(before) == 4
+    sum(term.total for term in method(loader.of[0]).values()).backward()
+    assert not any(value.requires_grad for value in method.buffers())
+    assert all(torch.equal(value, before[name]) for name, value in method.named_buffers() if name in before)
+    method.after_step()
+    for name, bank in method.named_buffers():
+        if name in before:
+            moved_rows = (bank != before[name]).any(dim=1)
+            assert 0 < moved_rows.sum() <= len(loader.of[0])
+            torch.testing.assert_close(bank.norm(dim=1), torch.ones(len(ids)))

@@ -11,6 +11,7 @@ Related: `kd` freezes the teacher, which removes the shortcut; `crd` is the firs
 """
 
 import warnings
+from functools import partial
 from typing import Any, Literal
 
 import torch
@@ -39,7 +40,7 @@ class AMID(Method):
     at least 0; a term of weight 0 is left out. detach_teacher_in_h: whether the teacher takes no gradient of H; if it does, beta
     should be at least alpha + gamma. teacher_start: untrained, trained on labels first, or frozen after that. auxiliary_frozen:
     trained on labels first, then frozen. mi_moves_auxiliary: whether I(t;a) also trains the auxiliary. generator_steps: batches
-    for each step of the discriminator. tau, dimension: temperature and width of the contrastive projections.
+    for each step of the discriminator. tau, dimension: temperature and width of the contrastive projections; momentum: of banks.
     """
 
     def __init__(
@@ -48,7 +49,7 @@ class AMID(Method):
         teacher: Teacher | Model,
         auxiliary: Model,
         *,
-        mi: Literal["infonce"] = "infonce",
+        mi: Literal["infonce", "crd_bank"] = "infonce",
         cond_entropy: Literal[Variant, "none"] = "alice",
         alpha: float = 1.0,
         beta: float = 1.5,
@@ -59,30 +60,29 @@ class AMID(Method):
         mi_moves_auxiliary: bool = False,
         generator_steps: int = 1,
         tau: float = 0.07,
+        momentum: float = 0.5,
         dimension: int = 128,
     ) -> None:
         super().__init__()
         check_weights(alpha=alpha, beta=beta, gamma=gamma)
-        if isinstance(teacher, Model) != (teacher_start != "frozen"):
-            raise ValueError(
-                f"teacher_start {teacher_start!r} with {type(teacher).__name__}: a Model trains, a Teacher is frozen"
-            )
-        if generator_steps < 1:
-            raise ValueError(f"generator_steps {generator_steps} given; it must be at least 1")
+        if isinstance(teacher, Model) != (teacher_start != "frozen") or generator_steps < 1:
+            given = f"teacher_start {teacher_start!r} with {type(teacher).__name__}, generator_steps {generator_steps}"
+            raise ValueError(f"{given} given; a Model trains, a Teacher is frozen, and steps are at least 1")
         if not student.task == teacher.task == auxiliary.task:
             raise ValueError(f"{student.task}, {teacher.task} and {auxiliary.task} given; build all players with one fitted task")
         self.student, self.teacher, self.auxiliary = student, teacher, Frozen(auxiliary) if auxiliary_frozen else auxiliary
         self.mi, self.cond_entropy, self.alpha, self.beta, self.gamma = mi, cond_entropy, alpha, beta, gamma
         self.detach_teacher_in_h, self.teacher_start, self.auxiliary_frozen = detach_teacher_in_h, teacher_start, auxiliary_frozen
         self.mi_moves_auxiliary, self.generator_steps = mi_moves_auxiliary, generator_steps
-        self.tau, self.dimension = tau, dimension
+        self.tau, self.momentum, self.dimension = tau, momentum, dimension
         s, a = student.fusion.width, auxiliary.fusion.width
         t = teacher.fusion.width if isinstance(teacher, Model) else width_of(teacher)
-        sphere: dict[str, Any] = {"dimension": dimension, "temperature": tau}
+        banked = partial(objectives.CRD, momentum=momentum, contrast="instances")
+        estimate = partial(objectives.InfoNCE if mi == "infonce" else banked, dimension=dimension, temperature=tau)
         self.supervised = objectives.Supervised(student.task)
         self.entropy_bound = GaussianEntropy(s, t)
         # Both are drawn in any case, so that no start depends on which other terms there are.
-        ts, ta = (objectives.InfoNCE(s, t, **sphere), objectives.InfoNCE(a, t, detach_left=not mi_moves_auxiliary, **sphere))
+        ts, ta = estimate(s, t), estimate(a, t, detach_left=not mi_moves_auxiliary)
         self.ts, self.ta = ts if alpha else None, ta if beta else None
         game = None if cond_entropy == "none" or not gamma else cond_entropy
         self.entropy = conditional_entropy(game, s, t, detach_teacher=detach_teacher_in_h) if game else None

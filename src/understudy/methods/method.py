@@ -13,7 +13,7 @@ from torch import nn
 
 from understudy.batch import Batch, Output
 from understudy.model import Model, views_of
-from understudy.objectives.objective import Term
+from understudy.objectives.objective import Objective, Term
 from understudy.prepare.view import Views
 from understudy.task import Task
 
@@ -88,10 +88,18 @@ class Method(nn.Module, ABC):
         return [group for name, child in self.named_children() for group in groups_of(name, child)]
 
     def meet(self, ids: Sequence[str], target: NDArray[Any], labelled: NDArray[np.bool_]) -> None:
-        """The training rows, once before `fit`, for a method that remembers rows; where not `labelled`, `target` is filler."""
+        """The training rows, once before `fit`, for objectives that remember rows; where not `labelled`, `target` is filler."""
+        for objective in self.objectives():
+            objective.meet(ids, target, labelled)
 
     def after_step(self) -> None:
-        """After the optimisers stepped: EMA, momentum banks."""
+        """After the optimisers stepped: EMA, and momentum banks."""
+        for objective in self.objectives():
+            objective.update()
+
+    def objectives(self) -> list[Objective]:
+        """Those of this method, in order."""
+        return [child for child in self.children() if isinstance(child, Objective)]
 
     def after_epoch(self, scores: dict[str, float]) -> None:
         """After validation: gated weights, monitors."""

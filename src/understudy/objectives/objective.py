@@ -2,9 +2,12 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+import numpy as np
+import torch
 from jaxtyping import Bool, Float
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from understudy.batch import Batch, Output
@@ -56,6 +59,25 @@ def shared(rows: Bool[Tensor, " B"], everyone: Bool[Tensor, " N"], total: Float[
     return Term(total * (own / everyone.sum().clamp(min=1)), own)
 
 
+class Known(torch.autograd.Function):
+    """A loss, one or one a row, whose gradient with respect to `values` was found with it: `Known.apply(values, loss, gradient)`.
+
+    By hand takes fewer passes over memory than to record each step and go back over it. The loss of a row depends on that row alone.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, values: Tensor, loss: Tensor, gradient: Tensor) -> Tensor:
+        """The loss as it is."""
+        ctx.save_for_backward(gradient)
+        return loss.clone()
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:
+        """With respect to `values` alone."""
+        (gradient,) = ctx.saved_tensors
+        return gradient * gradients[0].view(-1, *[1] * (gradient.ndim - 1)), None, None
+
+
 class Objective(nn.Module, ABC):
     """`forward(batch, *outputs) -> Term`. Holds no model; its own layers are left behind at export.
 
@@ -67,3 +89,9 @@ class Objective(nn.Module, ABC):
 
     @abstractmethod
     def forward(self, *args, **kwargs) -> Term: ...
+
+    def meet(self, ids: Sequence[str], target: NDArray[Any], labelled: NDArray[np.bool_]) -> None:
+        """The training rows, once before training, for an objective that remembers rows."""
+
+    def update(self) -> None:
+        """Once after each step of training, for an objective that remembers rows: `forward` changes nothing that lasts."""
