@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.nn.functional import softplus
 
 WORD = 0xFFFFFFFF
-CHUNK = 2**18
+CHUNK = 2**17
 """Scores that are worked on at a time: they stay in the cache."""
 
 
@@ -46,15 +46,16 @@ class NegativeCost(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, anchors: Tensor, bank: Tensor, negatives: Tensor, shift: Tensor, temperature: float) -> Tensor:
         """The costs `[B]`."""
-        scores = anchors @ bank.T
-        costs = []
-        for row, places in zip(*(x.split(max(1, CHUNK // negatives.shape[1])) for x in (scores, negatives)), strict=True):
-            picked = row.gather(1, places).div_(temperature).sub_(shift)
-            costs.append(softplus(picked).sum(dim=1))
+        with torch.autocast(anchors.device.type, enabled=False):
+            scores = (anchors / temperature) @ bank.T
+            costs = []
+            for row, places in zip(*(x.split(max(1, CHUNK // negatives.shape[1])) for x in (scores, negatives)), strict=True):
+                picked = row.gather(1, places).sub_(shift)
+                costs.append(softplus(picked).sum(dim=1))
+                if ctx.needs_input_grad[0]:
+                    row.zero_().scatter_add_(1, places, picked.sigmoid_())
             if ctx.needs_input_grad[0]:
-                row.zero_().scatter_add_(1, places, picked.sigmoid_())
-        if ctx.needs_input_grad[0]:
-            ctx.save_for_backward(torch.mm(scores, bank).div_(temperature))
+                ctx.save_for_backward((scores @ bank).div_(temperature))
         return torch.cat(costs)
 
     @staticmethod

@@ -110,7 +110,7 @@ class CRD(Objective):
             first, length = order, np.ones_like(order)
         if len(order) < 2:
             raise ValueError(f"{len(order)} row for a bank given; it needs two at least, one to tell the other from")
-        self.place = dict.fromkeys(ids, -1) | {ids[row]: place for place, row in enumerate(order)}
+        self.place = dict.fromkeys(ids, -1) | {ids[row]: place for place, row in enumerate(order.tolist())}
         device, dimension = self.salt.device, self.left.projection.out_features
         draw = torch.Generator().manual_seed(int(self.salt))
         for name in ("left_bank", "right_bank"):

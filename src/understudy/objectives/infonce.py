@@ -26,7 +26,9 @@ def infonce(
     """
     lefts, rights, candidates = gathered(left), gathered(right), gathered(rows)
     own = (left * right).sum(dim=1)
-    total = log_sum(left @ rights.T, candidates, temperature) + log_sum(right @ lefts.T, candidates, temperature)
+    # In mixed precision the products would be rounded to two or three digits, and a temperature makes more of that.
+    with torch.autocast(left.device.type, enabled=False):
+        total = log_sum(left @ rights.T, candidates, temperature) + log_sum(right @ lefts.T, candidates, temperature)
     return total / 2 - own / temperature - candidates.sum().clamp(min=1).log()
 
 

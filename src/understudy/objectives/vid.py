@@ -14,7 +14,8 @@ from torch import Tensor, nn
 from torch.nn.functional import softplus
 
 from understudy.batch import Batch, Output
-from understudy.objectives.objective import Objective, Term, only, over
+from understudy.objectives.feature import embeddings
+from understudy.objectives.objective import Objective, Term, over
 
 FLOOR = 1e-5
 """The least variance, in squared feature units."""
@@ -34,7 +35,8 @@ class Variance(nn.Module):
         super().__init__()
         if not FLOOR < start < math.inf:
             raise ValueError(f"variance {start} given; it must be a finite number above {FLOOR}")
-        self.raw = nn.Parameter(torch.full((width,), math.log(math.expm1(start - FLOOR))))
+        above = start - FLOOR
+        self.raw = nn.Parameter(torch.full((width,), above + math.log(-math.expm1(-above))))
 
     def forward(self) -> Float[Tensor, " D"]:
         return softplus(self.raw.float()) + FLOOR
@@ -61,7 +63,6 @@ class VID(Objective):
         self.variance = Variance(teacher_width, start=variance)
 
     def forward(self, batch: Batch, student: Output, teacher: Output) -> Term:
-        rows = student.valid & teacher.valid
-        target = only(rows, teacher.need("embedding").detach().float())
-        mean = self.mean(only(rows, student.need("embedding").float())).float()
+        rows, ours, target = embeddings(student, teacher)
+        mean = self.mean(ours).float()
         return over(rows, gaussian_cost(target, mean, self.variance()).mean(dim=1))
