@@ -1,9 +1,7 @@
 """Negatives: which rows of a bank a row is told apart from, and what that costs; thousands of them for each row of a batch."""
 
-from typing import Any
-
 import torch
-from jaxtyping import Int
+from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn.functional import softplus
 
@@ -36,30 +34,27 @@ def drawn(
     return places.add_((first[:, None] - 1 - places).bitwise_right_shift_(63).bitwise_and_(length[:, None]))
 
 
-class NegativeCost(torch.autograd.Function):
-    """Sum over a row's negatives of softplus(score / temperature - shift), the cost of taking them for positives.
+@torch.no_grad()
+def negative_cost(
+    anchors: Float[Tensor, "B D"],
+    bank: Float[Tensor, "M D"],
+    negatives: Int[Tensor, "B K"],
+    shift: Float[Tensor, ""],
+    *,
+    temperature: float,
+    sloped: bool,
+) -> tuple[Float[Tensor, " B"], Float[Tensor, "B D"]]:
+    """Sum over a row's negatives of softplus(score / temperature - shift), the cost of taking them for positives; its gradient.
 
     All B x M scores come from one matrix product and are picked from it, instead of B x K rows of the bank; the gradient likewise
-    is one product with the picked weights scattered into place, taken at once: it is linear in what comes from above.
+    is one product with the picked weights scattered into place. sloped: False leaves it out, as 0, and so half of the work.
     """
-
-    @staticmethod
-    def forward(ctx: Any, anchors: Tensor, bank: Tensor, negatives: Tensor, shift: Tensor, temperature: float) -> Tensor:
-        """The costs `[B]`."""
-        with torch.autocast(anchors.device.type, enabled=False):
-            scores = (anchors / temperature) @ bank.T
-            costs = []
-            for row, places in zip(*(x.split(max(1, CHUNK // negatives.shape[1])) for x in (scores, negatives)), strict=True):
-                picked = row.gather(1, places).sub_(shift)
-                costs.append(softplus(picked).sum(dim=1))
-                if ctx.needs_input_grad[0]:
-                    row.zero_().scatter_add_(1, places, picked.sigmoid_())
-            if ctx.needs_input_grad[0]:
-                ctx.save_for_backward((scores @ bank).div_(temperature))
-        return torch.cat(costs)
-
-    @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
-        """For the anchors alone: a bank takes none."""
-        (slope,) = ctx.saved_tensors
-        return slope * gradients[0][:, None], None, None, None, None
+    with torch.autocast(anchors.device.type, enabled=False):
+        scores = (anchors / temperature) @ bank.T
+        costs = []
+        for row, places in zip(*(x.split(max(1, CHUNK // negatives.shape[1])) for x in (scores, negatives)), strict=True):
+            picked = row.gather(1, places).sub_(shift)
+            costs.append(softplus(picked).sum(dim=1))
+            if sloped:
+                row.zero_().scatter_add_(1, places, picked.sigmoid_())
+        return torch.cat(costs), (scores @ bank).div_(temperature) if sloped else torch.zeros_like(anchors)

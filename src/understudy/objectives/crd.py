@@ -20,9 +20,9 @@ from torch.nn.functional import normalize, softplus
 
 from understudy.batch import Batch, Output
 from understudy.gather import gathered
-from understudy.negatives import WORD, NegativeCost, drawn, scrambled
+from understudy.negatives import WORD, drawn, negative_cost, scrambled
 from understudy.objectives.infonce import Sphere, check_temperature
-from understudy.objectives.objective import Objective, Term, over
+from understudy.objectives.objective import Known, Objective, Term, over
 
 Contrast = Literal["classes", "instances"]
 Positive = Literal["exact", "relax"]
@@ -157,7 +157,9 @@ class CRD(Objective):
         """-log h of the positive less log(1 - h) of each negative, h = e / (e + K), e = exp(score / temperature) / exp(level)."""
         shift = level + math.log(negatives.shape[1])
         own = (anchors * bank[positives]).sum(dim=1) / self.temperature - shift
-        return softplus(-own) + NegativeCost.apply(anchors, bank, negatives, shift, self.temperature)
+        sloped = torch.is_grad_enabled() and anchors.requires_grad
+        rest = negative_cost(anchors, bank, negatives, shift, temperature=self.temperature, sloped=sloped)
+        return softplus(-own) + Known.apply(anchors, *rest)
 
     @torch.no_grad()
     def measured(self, anchors: Tensor, bank: Tensor, rows: Tensor, positives: Tensor, negatives: Tensor) -> Float[Tensor, ""]:
