@@ -141,7 +141,7 @@ def distill(
         "seeds": seeds,
     }
     if "*" in split:
-        found = folds(corpus, splits=split, out=out, **given)
+        found = folds(corpus, splits=split, out=out, report=False, **given)
         return Answer(found | {"out": str(out)}, folds_table(found), f"understudy report {found['splits'][0]['run']}")
     run = run_it(corpus, split=split, out=out, **given)
     return Answer(

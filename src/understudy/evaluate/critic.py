@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 
 Array = NDArray[Any]
 
-AT_ONCE, RATE, DECAY, LOOK = 256, 3e-3, 1e-2, 10
-"""Rows of a step, learning rate, weight decay, and after how many steps the validation rows are asked."""
+AT_ONCE, RATE, DECAY, LOOK, PATIENCE = 256, 3e-3, 1e-2, 10, 10
+"""Rows of a step, learning rate, weight decay, after how many steps the validation rows are asked, and how often in vain."""
 
 
 def pair_nats(scores: Array) -> Array:
@@ -43,7 +43,8 @@ def trained_critic(
             return own(left[rows]) @ other(right[rows]).T
 
         optimizer = torch.optim.AdamW(both.parameters(), lr=RATE, weight_decay=DECAY)
-        random, best, kept = np.random.default_rng(seed), 0.0, {k: v.clone() for k, v in both.state_dict().items()}
+        random, best, vain = np.random.default_rng(seed), 0.0, 0
+        kept = {name: value.clone() for name, value in both.state_dict().items()}
         for step in range(1, steps + 1):
             rows = random.choice(train, min(len(train), AT_ONCE), replace=False)
             found, pair = scores(rows), torch.arange(len(rows))
@@ -53,8 +54,11 @@ def trained_critic(
             if step % LOOK == 0:
                 with torch.inference_mode():
                     bound = float(pair_nats(scores(valid).double().numpy()).mean())
+                vain += 1
                 if bound > best:
-                    best, kept = bound, {k: v.clone() for k, v in both.state_dict().items()}
+                    best, vain, kept = bound, 0, {name: value.clone() for name, value in both.state_dict().items()}
+                if vain == PATIENCE:
+                    break
         both.load_state_dict(kept)
 
     def answered(rows: Array) -> Array:

@@ -26,7 +26,7 @@ FEW = 4
 """Rows a column, below which a covariance is shrunk."""
 DIMENSIONS = 10
 """Principal components that `ksg` keeps of each side; distances say little in more."""
-PENALTIES = np.logspace(-4, 2, 7)
+PENALTIES = np.logspace(-4, 2, 5)
 """Of the classifier, as scikit-learn's C; the smallest leaves the shares of the classes."""
 
 
@@ -94,8 +94,9 @@ def shrunk_nats(x: Array, y: Array) -> float:
 def ksg(x: Array, y: Array, *, k: int = 3, dimensions: int = DIMENSIONS, seed: int = 0) -> Information:
     """I(x; y) from distances to the k-th neighbour (Kraskov, Stoegbauer and Grassberger, Physical Review E 2004, first form).
 
-    Each side is reduced to its `dimensions` first principal components, so what it then misses is in none of them. It may be
-    slightly below 0. ValueError where rows are equal, between which there is no distance.
+    Each side is reduced to its `dimensions` first principal components; what is in none of them is missed. It may be slightly
+    below 0, and says too little where much is shared in several dimensions: of 0.72 nats in 5 + 5 of them, 0.51 from 1,000 rows.
+    ValueError where rows are equal, between which there is no distance.
     """
     x, y = checked(x, y)
     if not 1 <= k < len(x) // 4:
@@ -142,7 +143,7 @@ def of_label(x: Array, label: Array, *, groups: Array | None = None, folds: int 
     ceiling is H(label). What only another classifier could read is missed.
     """
     from sklearn.linear_model import LogisticRegression
-    from sklearn.model_selection import GridSearchCV, StratifiedGroupKFold, StratifiedKFold
+    from sklearn.model_selection import GridSearchCV, StratifiedGroupKFold
 
     (x,) = checked(x)
     label = np.unique(np.asarray(label), return_inverse=True)[1]
@@ -154,9 +155,12 @@ def of_label(x: Array, label: Array, *, groups: Array | None = None, folds: int 
     own = codes_of(groups, len(x))
     share, said = np.log(count / len(label)), np.zeros(len(x))
     outer = StratifiedGroupKFold(min(folds, int(own.max()) + 1), shuffle=True, random_state=seed)
+    inner = StratifiedGroupKFold(3, shuffle=True, random_state=seed)
     for train, test in outer.split(x, label, own):
-        penalty = {"C": PENALTIES}
-        search = GridSearchCV(LogisticRegression(max_iter=1000), penalty, scoring=mean_log_share, cv=StratifiedKFold(3))
+        # The penalty is chosen as the classifier is judged: on groups, where there are enough of them.
+        units = own[train] if len(np.unique(own[train])) > 2 else np.arange(len(train))
+        chosen = list(inner.split(x[train], label[train], units))
+        search = GridSearchCV(LogisticRegression(max_iter=1000), {"C": PENALTIES}, scoring=mean_log_share, cv=chosen)
         search.fit(standard(x[train]), label[train])
         said[test] = log_share(search.best_estimator_, standard(x[test], of=x[train]), label[test])
     return of_rows(said - share[label], groups, "classifier bound", float(-(np.exp(share) * share).sum()), seed)
