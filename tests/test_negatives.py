@@ -52,7 +52,7 @@ def test_large_banks_are_reached_to_both_ends():
     assert found.max() > size - 20
 
 
-@pytest.mark.parametrize("chunk", [1, 2**17])
+@pytest.mark.parametrize("chunk", [1, 2**20])
 def test_the_cost_and_its_gradient_are_those_of_gathered_rows(chunk, monkeypatch):
     monkeypatch.setattr("understudy.negatives.CHUNK", chunk)
     torch.manual_seed(0)
