@@ -159,6 +159,15 @@ def write_run(folder, **kwargs):
     return folder
 
 
+def test_runs_that_decide_of_other_classes_are_not_held_against_each_other(tmp_path):
+    runs = [write_run(tmp_path / name) for name in ("happy", "sad")]
+    assert compare_runs(runs)[1]["against_first"] is not None
+    document = json.loads((runs[1] / "results.json").read_text())
+    document["task"]["classes"] = ["not sad", "sad"]
+    (runs[1] / "results.json").write_text(json.dumps(document))
+    assert compare_runs(runs)[1]["against_first"] is None
+
+
 def test_table_of_runs(tmp_path):
     runs = [write_run(tmp_path / "good"), write_run(tmp_path / "tie", distilled=1.0), write_run(tmp_path / "short", rows=40)]
     found = compare_runs(runs)

@@ -206,7 +206,8 @@ def against(run: Path, first: Path) -> dict[str, Any] | None:
     results, reference = read_results(run), read_results(first)
     ours, theirs = predictions_of(run, "distilled"), predictions_of(first, "distilled")
     same_rows = bool(ours) and bool(theirs) and set(ours[0].id.tolist()) == set(theirs[0].id.tolist())
-    if results["task"]["kind"] != reference["task"]["kind"] or len(ours) != len(theirs) or not same_rows:
+    asked = [[each["task"].get(name) for name in ("kind", "classes")] for each in (results, reference)]
+    if asked[0] != asked[1] or len(ours) != len(theirs) or not same_rows:
         return None
     task = task_from_json(results["task"])
     pair = {"plain": System((), 0, theirs), "distilled": System((), 0, ours)}
