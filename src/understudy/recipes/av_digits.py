@@ -6,6 +6,7 @@ the same digit by a seeded draw.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from understudy.corpus import Corpus
@@ -37,7 +38,7 @@ def av_digits(
         student=["audio"],
         teacher=["image", "audio"],
         split=f"leave-{speaker}",
-        plan=PLAN,
+        plan=replace(PLAN, epochs=epochs),
         sizes=SIZES,
         seeds=seeds,
         out=out,
