@@ -162,7 +162,7 @@ class Loop:
         place.step += 1
 
     def close_epoch(self) -> None:
-        """Validate, keep the best weights, and write the epoch's line."""
+        """Validate, keep the best weights, and write the epoch's line; its loss is the main part's."""
         place, scores = self.place, None
         if self.validate:
             began = time.monotonic()
@@ -173,7 +173,8 @@ class Loop:
             place.seconds += time.monotonic() - began
         terms = {name: total / count if count else None for name, (total, count) in place.totals.items()}
         line = {"epoch": place.epoch, "step": place.step, "seconds": round(place.seconds, 3)}
-        line |= {"loss": sum(value or 0.0 for value in terms.values()), "terms": terms, "valid": scores.all if scores else {}}
+        loss = sum(value or 0.0 for name, value in terms.items() if "." not in name)
+        line |= {"loss": loss, "terms": terms, "valid": scores.all if scores else {}}
         self.method.after_epoch(line["valid"])
         place.log.append(line)
         place.epoch, place.batch, place.seconds, place.totals = place.epoch + 1, 0, 0.0, {}

@@ -1,4 +1,4 @@
-"""Two gloo processes through `fit` give the one-process gradient: a critic, a joint teacher, windows and missing modalities."""
+"""Two gloo processes through `fit` give the one-process gradient: critics, players beside, windows and missing modalities."""
 
 import multiprocessing
 import os
@@ -12,14 +12,17 @@ from accelerate import Accelerator
 from torch import Tensor, nn
 
 from toy import NUMBER, ToyLoader, toy_batch, toy_model, toy_prompted
+from toy_method import joined
 from understudy.batch import Batch
 from understudy.fit import Plan, Scores, fit
-from understudy.methods import VideoAdviser
+from understudy.methods import AMID, VideoAdviser
 from understudy.methods.method import Group, Method, Terms
 from understudy.objectives import Supervised
+from understudy.objectives.conditional_entropy import AdversarialEntropy
 from understudy.objectives.objective import over
 
-PLAN = Plan(epochs=2, rate=0.01, warmup=0.0, clip=None, accumulate=2)
+# A small rate, since Adam turns the rounding of a gradient near 0 into a whole step.
+PLAN = Plan(epochs=2, rate=0.001, warmup=0.0, clip=None, accumulate=2)
 
 
 class Adversary(Method):
@@ -83,7 +86,26 @@ def quarters() -> list[Batch]:
     return batches + empty
 
 
-KINDS = (Adversary, Along)
+class Three(AMID):
+    """Three players, a game and a bound: what crosses the processes are gathered rows and two parts' gradients."""
+
+    def __init__(self) -> None:
+        student, teacher, auxiliary = (toy_model(NUMBER, *each, seed=1) for each in (("x",), ("x", "y"), ("y",)))
+        torch.manual_seed(2)
+        super().__init__(student, teacher, auxiliary, detach_teacher_in_h=False, beta=2.0)
+        for module in self.modules():
+            if isinstance(module, nn.Dropout):
+                module.p = 0.0
+        assert isinstance(self.entropy, AdversarialEntropy)
+        self.entropy.noise = 0.0
+        self.gradients: list[dict[str, Tensor]] = []
+
+    def after_step(self) -> None:
+        super().after_step()
+        self.gradients.append({name: p.grad.clone() for name, p in self.named_parameters() if p.grad is not None})
+
+
+KINDS = (Adversary, Along, Three)
 
 
 def validate() -> Scores:
@@ -92,7 +114,7 @@ def validate() -> Scores:
 
 
 def trained(
-    kind: type[Adversary] | type[Along], train: ToyLoader, plan: Plan, out: Path | None = None
+    kind: type[Adversary] | type[Along] | type[Three], train: ToyLoader, plan: Plan, out: Path | None = None
 ) -> tuple[list[dict[str, Tensor]], dict[str, Tensor], list]:
     method = kind()
     settings = {"plan": plan, "seed": 0, "validate": validate, "accelerator": Accelerator(cpu=True)}
@@ -128,6 +150,9 @@ def folder(tmp_path_factory) -> Path:
 def test_two_processes_give_the_gradient_of_one(folder, kind):
     (one, _), (two, again) = (torch.load(folder / f"{kind.__name__}-{rank}.pt", weights_only=True) for rank in range(2))
     alone = trained(kind, ToyLoader(quarters()), replace(PLAN, accumulate=4))
+    if kind is Three:  # The candidates of a contrastive loss are a batch of all processes, not a window.
+        pairs = [joined(quarters()[at : at + 2]) for at in range(0, 8, 2)]
+        alone = trained(kind, ToyLoader(pairs), PLAN)
     assert len(alone[0]) == len(one[0]) == 2, "the update in which nothing counts is skipped in both"
     for mine, theirs, expected in zip(one[0], two[0], alone[0], strict=True):
         torch.testing.assert_close(mine, theirs, rtol=0, atol=0)

@@ -49,6 +49,4 @@ def auxiliary_modalities(method: str, task: Task, student: Sequence[str], teache
     if isinstance(task, Retrieval):
         return tuple(student)
     read = f"teacher {', '.join(teacher)}, student {', '.join(student)}"
-    raise ValueError(
-        f"{method} needs a modality that the teacher reads and the student does not ({read}); leave the student one out"
-    )
+    raise ValueError(f"{method} needs a modality that only the teacher reads ({read}); leave the student one out")
