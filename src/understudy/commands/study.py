@@ -106,7 +106,7 @@ def distill(
         student: modalities that will be there in use.
         teacher: modalities of the teacher; all when none is named.
         split: needed when the corpus has several; a pattern such as `fold-*` runs each of them and makes one table.
-        method: kd, self_distillation or videoadviser; `understudy list` describes them.
+        method: kd, amid, videoadviser or another that `understudy list` describes.
         options: NAME=VALUE of the method, e.g. `temperature=4`.
         encoder: MODALITY=ENCODER, e.g. `text=small` or `text=FOLDER` of a transformers model (or its hub id).
         teacher_encoder: the same for the teacher, where it differs.
