@@ -40,7 +40,7 @@ def dkd_reference(a: Arrays, o: Any) -> np.ndarray:
 
 
 def aligned_reference(a: Arrays, o: Any) -> np.ndarray:
-    tau = [kendalltau(one, two).statistic for one, two in zip(a["student"], a["teacher"], strict=True)]
+    tau = [kendalltau(one, two)[0] for one, two in zip(a["student"], a["teacher"], strict=True)]
     return non_target_reference(a, o) * (np.array(tau) > o.threshold)
 
 
@@ -118,8 +118,13 @@ EXAMPLES = {
     ],
     "NonTargetKD": [example(lambda: objectives.NonTargetKD(temperature=2.0), non_target_reference, labelled=True)],
     "AlignedKD": [example(lambda t=t: objectives.AlignedKD(threshold=t), aligned_reference, labelled=True) for t in (0.0, -0.5)],
-    "RelationalDistance": relation(objectives.RelationalDistance, distance_loss),
-    "RelationalAngle": relation(objectives.RelationalAngle, angle_loss),
+    "RKD": [
+        example(
+            lambda d=d, a=a: objectives.RKD(distance=d, angle=a),
+            lambda a, o: of_rows(a, lambda s, t: o.distance * distance_loss(s, t) + o.angle * angle_loss(s, t)),
+        )
+        for d, a in ((1.0, 0.0), (0.0, 1.0), (25.0, 50.0))
+    ],
     "PKT": relation(objectives.PKT, neighbour_loss),
     "SimilarityPreserving": relation(objectives.SimilarityPreserving, product_loss),
     "SimilarityDistribution": relation(OneSided, distribution_loss),

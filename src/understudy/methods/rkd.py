@@ -28,8 +28,7 @@ class RKD(Taught):
         check_weights(distance=distance, angle=angle)
         width_of(teacher)
         self.distance, self.angle = distance, angle
-        self.distances, self.angles = objectives.RelationalDistance(), objectives.RelationalAngle()
+        self.relations = objectives.RKD(distance=distance, angle=angle)
 
     def pulls(self) -> dict[str, tuple[Objective, float]]:
-        both = {"distance": (self.distances, self.distance), "angle": (self.angles, self.angle)}
-        return {name: pull for name, pull in both.items() if pull[1]}
+        return {"rkd": (self.relations, 1.0)} if self.distance or self.angle else {}

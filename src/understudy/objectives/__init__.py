@@ -12,7 +12,7 @@ from understudy.objectives.feature import FeatureRegression
 from understudy.objectives.infonce import InfoNCE
 from understudy.objectives.kd import LogitKD, RegressionKD
 from understudy.objectives.pkt import PKT
-from understudy.objectives.rkd import RelationalAngle, RelationalDistance
+from understudy.objectives.rkd import RKD
 from understudy.objectives.similarity import SimilarityPreserving
 from understudy.objectives.supervised import Supervised
 from understudy.objectives.vid import VID
@@ -21,6 +21,7 @@ __all__ = [
     "CRD",
     "DKD",
     "PKT",
+    "RKD",
     "VID",
     "AdversarialEntropy",
     "AlignedKD",
@@ -33,8 +34,6 @@ __all__ = [
     "LogitKD",
     "NonTargetKD",
     "RegressionKD",
-    "RelationalAngle",
-    "RelationalDistance",
     "SimilarityDistribution",
     "SimilarityPreserving",
     "Supervised",

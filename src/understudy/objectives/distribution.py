@@ -33,7 +33,7 @@ class SimilarityDistribution(Objective):
     A teacher that sees both sides at once stands on both. temperature: of the cosines, above 0; 0.05 to 0.2 is usual.
     """
 
-    counts = "rows where all four are valid, if there are two; labels are ignored"
+    counts = "rows where all four are valid; labels are ignored"
 
     def __init__(self, *, temperature: float = 0.1) -> None:
         super().__init__()
@@ -43,9 +43,8 @@ class SimilarityDistribution(Objective):
     def forward(self, batch: Batch, left: Output, right: Output, teacher_left: Output, teacher_right: Output) -> Term:
         rows = left.valid & right.valid & teacher_left.valid & teacher_right.valid
         everyone = gathered(rows)
-        enough = everyone.sum() >= 2
         sides = [unit(gathered(only(rows, side.need("embedding").float()))) for side in (left, right)]
         theirs = [unit(gathered(only(rows, o.need("embedding").detach().float()))) for o in (teacher_left, teacher_right)]
         scores, wanted = sides[0] @ sides[1].T, theirs[0] @ theirs[1].T
         loss = only(everyone, spread_divergence(scores, wanted, everyone, temperature=self.temperature))
-        return shared(rows & enough, everyone & enough, loss.sum())
+        return shared(rows, everyone, loss.sum())

@@ -13,37 +13,49 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from understudy.batch import Batch, Output
-from understudy.objectives.kd import answers, kl_divergence
-from understudy.objectives.objective import Objective, Term, only, over
+from understudy.objectives.kd import answers, kl_divergence, logits_of
+from understudy.objectives.objective import Known, Objective, Term, only, over
+
+OUT = -1e30
+"""The logit of a class that is left out: its probability is exactly 0, and nothing is infinite."""
 
 
+@torch.no_grad()
 def decoupled(
-    student: Float[Tensor, "B C"], teacher: Float[Tensor, "B C"], target: Int[Tensor, " B"], *, temperature: float
-) -> tuple[Float[Tensor, " B"], Float[Tensor, " B"]]:
-    """T^2 * KL(b_t || b_s) and T^2 * KL(n_t || n_s) in nats, each >= 0, the latter 0 for C = 2; any finite logits are safe."""
-    (ours, our_rest), (theirs, their_rest) = (apart(logits / temperature, target) for logits in (student, teacher))
-    binary = kl_divergence(ours, theirs, temperature=1.0)
-    return binary * temperature**2, kl_divergence(our_rest, their_rest, temperature=1.0) * temperature**2
+    student: Float[Tensor, "B C"],
+    teacher: Float[Tensor, "B C"],
+    target: Int[Tensor, " B"],
+    *,
+    beta: float,
+    temperature: float,
+) -> tuple[Float[Tensor, " B"], Float[Tensor, "B C"]]:
+    """T^2 * (KL(b_t || b_s) + beta * KL(n_t || n_s)) of each row in nats, and its gradient in the student's logits.
+
+    At least 0; with two classes the second part is 0. Any finite logits are safe.
+    """
+    (log_q, log_b), (log_p, log_a) = (apart(logits / temperature, target[:, None]) for logits in (student, teacher))
+    p, a = log_p.exp(), log_a.exp()
+    loss = (a * (log_a - log_b)).sum(dim=1).add_(log_p.sub_(log_q).mul_(p).sum(dim=1), alpha=beta)
+    change = log_b.exp_().sub_(a)
+    gradient = log_q.exp_().mul_(change[:, 1:] + beta).sub_(p, alpha=beta).scatter_(1, target[:, None], change[:, :1])
+    return loss.mul_(temperature**2), gradient.mul_(temperature)
 
 
-def apart(logits: Float[Tensor, "B C"], target: Int[Tensor, " B"]) -> tuple[Float[Tensor, "B 2"], Float[Tensor, "B R"]]:
-    """Logits of the target against all R = C - 1 other classes as one, and those of the other classes."""
-    rest = logits.gather(1, others(target, logits.shape[1]))
-    return torch.stack([logits.gather(1, target[:, None])[:, 0], rest.logsumexp(dim=1)], dim=1), rest
-
-
-def others(target: Int[Tensor, " B"], classes: int) -> Int[Tensor, "B R"]:
-    """The indices of every class but the target, ascending."""
-    index = torch.arange(classes - 1, device=target.device)
-    return index + (index >= target[:, None])
+def apart(logits: Float[Tensor, "B C"], target: Int[Tensor, "B 1"]) -> tuple[Float[Tensor, "B C"], Float[Tensor, "B 2"]]:
+    """Logarithms of n, with about OUT at the target, and of b; `logits` is used up."""
+    own = logits.gather(1, target)
+    log_n = logits.scatter_(1, target, OUT).log_softmax(dim=1)
+    # What the log-softmax took away is the mass of the others.
+    mass = logits.amax(dim=1, keepdim=True).sub_(log_n.amax(dim=1, keepdim=True))
+    return log_n, torch.cat([own, mass], dim=1).log_softmax(dim=1)
 
 
 def non_target_divergence(
     student: Float[Tensor, "B C"], teacher: Float[Tensor, "B C"], target: Int[Tensor, " B"], *, temperature: float
 ) -> Float[Tensor, " B"]:
-    """T^2 * KL(n_t || n_s) in nats; the target's logits have no part in it."""
-    rest = others(target, student.shape[1])
-    return kl_divergence(student.gather(1, rest), teacher.gather(1, rest), temperature=temperature)
+    """T^2 * KL(n_t || n_s) of each row in nats; the target's logits have no part in it."""
+    ours, theirs = (logits.scatter(1, target[:, None], OUT) for logits in (student, teacher))
+    return kl_divergence(ours, theirs, temperature=temperature)
 
 
 class DKD(Objective):
@@ -58,9 +70,12 @@ class DKD(Objective):
         self.beta, self.temperature = beta, temperature
 
     def forward(self, batch: Batch, student: Output, teacher: Output) -> Term:
-        rows, ours, theirs = answers(student, teacher, labelled=batch.labelled)
-        target, non_target = decoupled(ours, theirs, only(rows, batch.target), temperature=self.temperature)
-        return over(rows, target + self.beta * non_target)
+        rows, ours, theirs = logits_of(student, teacher)
+        rows = rows & batch.labelled
+        loss, gradient = decoupled(ours, theirs, only(rows, batch.target), beta=self.beta, temperature=self.temperature)
+        # Each row is for itself, so that rows that do not count can be left out afterwards: one pass instead of three.
+        total, count = over(rows, loss)
+        return Term(Known.apply(ours, total, only(rows, gradient)), count)
 
 
 class NonTargetKD(Objective):

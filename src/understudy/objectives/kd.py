@@ -84,15 +84,22 @@ def answers(
 
     detach: the teacher's side takes no gradient.
     """
-    rows = student.valid & teacher.valid
+    rows, ours, theirs = logits_of(student, teacher, detach=detach)
     rows = rows if labelled is None else rows & labelled
+    return rows, only(rows, ours), only(rows, theirs)
+
+
+def logits_of(
+    student: Output, teacher: Output, *, detach: bool = True
+) -> tuple[Bool[Tensor, " B"], Float[Tensor, "B C"], Float[Tensor, "B C"]]:
+    """The rows that both see, and both float32 logits, with whatever stands in other rows."""
     ours, theirs = student.need("logits"), teacher.need("logits")
     theirs = theirs.detach() if detach else theirs
     if ours.shape != theirs.shape:
         raise ValueError(
             f"{student.source} gives logits {tuple(ours.shape)} and {teacher.source} {tuple(theirs.shape)}; they must agree"
         )
-    return rows, only(rows, ours.float()), only(rows, theirs.float())
+    return student.valid & teacher.valid, ours.float(), theirs.float()
 
 
 def answer_kd(task: Task, *, temperature: float, distance: Distance) -> Objective:

@@ -56,13 +56,14 @@ def shared(rows: Bool[Tensor, " B"], everyone: Bool[Tensor, " N"], total: Float[
     Shares go by own `rows`, so that sums over the processes are those of one process with all rows, gradients too.
     """
     own = rows.sum().to(total.dtype)
-    return Term(total * (own / everyone.sum().clamp(min=1)), own)
+    return Term(total, own) if everyone is rows else Term(total * (own / everyone.sum().clamp(min=1)), own)
 
 
 class Known(torch.autograd.Function):
-    """A loss, one or one a row, whose gradient with respect to `values` was found with it: `Known.apply(values, loss, gradient)`.
+    """A loss, one or one a row, whose gradient in `values` was found with it: `Known.apply(values, loss, gradient)`.
 
-    By hand takes fewer passes over memory than to record each step and go back over it. The loss of a row depends on that row alone.
+    By hand takes fewer passes over memory than recording each step and going back over it. One loss a row must depend on that row
+    of `values` alone.
     """
 
     @staticmethod

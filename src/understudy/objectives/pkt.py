@@ -5,12 +5,13 @@ form of it: cosine kernel, KL divergence, on the embeddings before the heads; a 
 divergence counts whole.
 """
 
+import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
 from understudy.batch import Batch, Output
-from understudy.objectives.objective import Objective, Term, shared
-from understudy.objectives.rkd import everywhere, pairs_of
+from understudy.objectives.objective import Known, Objective, Term, only, shared
+from understudy.objectives.rkd import everywhere
 
 LEAST = 1e-6
 """Added to every similarity, so that opposite rows have a finite logarithm."""
@@ -22,28 +23,40 @@ def unit(values: Float[Tensor, "*rows D"]) -> Float[Tensor, "*rows D"]:
     return values * squares.where(squares > 0, 1.0).rsqrt()
 
 
-def similarities(points: Float[Tensor, "B D"]) -> Float[Tensor, "B B"]:
-    """(cosine + 1) / 2 of each pair, and LEAST."""
-    directions = unit(points)
-    return (directions / 2) @ directions.T + (0.5 + LEAST)
+def similarities(directions: Float[Tensor, "B D"]) -> Float[Tensor, "B B"]:
+    """(cosine + 1) / 2 of each pair, and LEAST; 0 of a row with itself."""
+    least = directions.new_full((1, 1), 0.5 + LEAST)
+    return torch.addmm(least, directions, directions.T, alpha=0.5).fill_diagonal_(0)
 
 
+@torch.no_grad()
 def neighbour_divergence(
     student: Float[Tensor, "B D"], teacher: Float[Tensor, "B E"], rows: Bool[Tensor, " B"]
-) -> Float[Tensor, " B"]:
-    """Sum over j of p_t(j|i) log(p_t(j|i) / p_s(j|i)) in nats, i and j two of `rows`; 0 for a row without another."""
-    pairs = pairs_of(rows).float()
-    ours, theirs = similarities(student), similarities(teacher)
-    near = theirs * pairs
-    our_sum, their_sum = ((ours * pairs).sum(dim=1).clamp(min=LEAST / 2), near.sum(dim=1).clamp(min=LEAST / 2))
-    return (near * (theirs / ours).log()).sum(dim=1) / their_sum + (our_sum / their_sum).log()
+) -> tuple[Float[Tensor, ""], Float[Tensor, "B D"]]:
+    """Sum over i and j, two of `rows`, of p_t(j|i) log(p_t(j|i) / p_s(j|i)) in nats, and its gradient in the student's points."""
+    counted, lengths = rows.float(), lengths_of(student)
+    directions = student / lengths
+    ours, theirs = similarities(directions), similarities(teacher / lengths_of(teacher))
+    our_sum, their_sum = ((near @ counted).clamp_(min=LEAST / 2) for near in (ours, theirs))
+    ratio = (theirs / ours).fill_diagonal_(1)
+    total = (theirs.mul_(ratio.log()) @ counted).div_(their_sum).add_((our_sum / their_sum).log_()) @ counted
+    slope = ratio.mul_((-counted / their_sum)[:, None]).add_((counted / our_sum)[:, None]).fill_diagonal_(0)
+    turn = torch.addmm(directions, slope + slope.T, directions, beta=0, alpha=0.5)
+    return total, (turn - (turn * directions).sum(dim=1, keepdim=True) * directions).div_(lengths)
+
+
+def lengths_of(points: Float[Tensor, "B D"]) -> Float[Tensor, "B 1"]:
+    """Each row's length; infinite for a row of zeros, which so has direction 0 and takes no gradient."""
+    lengths = torch.linalg.vector_norm(points, dim=1, keepdim=True)
+    return lengths.masked_fill_(lengths == 0, torch.inf)
 
 
 class PKT(Objective):
     """The divergence between the teacher's neighbourhoods and the student's, in nats; rows of all processes."""
 
-    counts = "rows where both the student and the teacher are valid, if there are two; labels are ignored"
+    counts = "rows where both the student and the teacher are valid, one without another as 0; labels are ignored"
 
     def forward(self, batch: Batch, student: Output, teacher: Output) -> Term:
-        rows, everyone, ours, theirs = everywhere(student, teacher, least=2)
-        return shared(rows, everyone, neighbour_divergence(ours, theirs, everyone).sum())
+        rows, everyone, ours, theirs = everywhere(student, teacher)
+        found = neighbour_divergence(only(everyone, ours), theirs, everyone)
+        return shared(rows, everyone, Known.apply(ours, *found))

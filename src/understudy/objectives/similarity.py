@@ -8,7 +8,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from understudy.batch import Batch, Output
-from understudy.objectives.objective import Objective, Term, shared
+from understudy.objectives.objective import Objective, Term, only, shared
 from understudy.objectives.pkt import unit
 from understudy.objectives.rkd import everywhere
 
@@ -24,8 +24,8 @@ def product_difference(
 class SimilarityPreserving(Objective):
     """The squared difference of scaled products, without a unit; rows of all processes."""
 
-    counts = "rows where both the student and the teacher are valid, if there are two; labels are ignored"
+    counts = "rows where both the student and the teacher are valid; labels are ignored"
 
     def forward(self, batch: Batch, student: Output, teacher: Output) -> Term:
-        rows, everyone, ours, theirs = everywhere(student, teacher, least=2)
-        return shared(rows, everyone, product_difference(ours, theirs, everyone).sum())
+        rows, everyone, ours, theirs = everywhere(student, teacher)
+        return shared(rows, everyone, product_difference(only(everyone, ours), theirs, everyone).sum())
