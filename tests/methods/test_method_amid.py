@@ -123,6 +123,21 @@ def test_the_three_terms_need_no_label_and_count_the_rows_that_both_see():
     assert counts == own | {"ts": x, "entropy": x, "entropy_bound": x, "discriminator": x, "ta": y}
 
 
+@pytest.mark.parametrize("game", GAMES)
+def test_one_row_and_an_auxiliary_modality_that_is_nowhere_are_finite(game):
+    one = toy_batch(CLASSES, 1, seed=2)
+    blind = toy_batch(CLASSES, 8).keep("x")
+    for batch in (one, blind):
+        method = amid(cond_entropy=game)
+        for part in method.parts():
+            terms = method(batch, part)
+            torch.stack([term.total for term in terms.values()]).sum().backward()
+            assert all(term.total.isfinite() for term in terms.values())
+        assert all(p.grad is None or p.grad.isfinite().all() for p in method.parameters())
+    assert method(blind)["ta"].count == 0
+    assert method(blind)["ts"].count > 0
+
+
 def test_terms_carry_their_weights_and_a_weight_of_zero_leaves_a_term_out():
     batch = toy_batch(CLASSES, 16)
     one, two = (amid(alpha=a, beta=b, gamma=c).eval()(batch) for a, b, c in ((1.0, 1.0, 1.0), (2.0, 0.0, 0.25)))
@@ -170,10 +185,12 @@ def test_players_that_do_not_fit_are_refused():
         AMID(student, teacher, toy_model(replace(CLASSES, classes=("a", "b")), "y"))
 
 
-@pytest.mark.parametrize("game", ["alice", "cgan"])
-def test_a_resumed_run_ends_as_the_uninterrupted_one(game, tmp_path):
+@pytest.mark.parametrize("options", [{}, {"cond_entropy": "cgan", "mi": "crd_bank"}])
+def test_a_resumed_run_ends_as_the_uninterrupted_one(options, tmp_path):
     plan = Plan(epochs=4, rate=0.01)
-    whole, first, second = (amid(cond_entropy=game) for _ in range(3))
+    whole, first, second = (amid(**options) for _ in range(3))
+    for method in (whole, first, second):
+        method.meet([row for batch in toy_loader(CLASSES).of for row in batch.id], np.zeros(32, int), np.zeros(32, bool))
     fit(whole, toy_loader(CLASSES), plan=plan, seed=0, quiet=True)
 
     class Stopped(ToyLoader):
