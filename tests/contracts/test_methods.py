@@ -7,6 +7,7 @@ import typing
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
@@ -23,6 +24,7 @@ TESTS = Path(__file__).resolve().parent.parent
 OFF: dict[str, dict[str, Any]] = {
     "AMID": {"alpha": 0.0, "beta": 0.0, "gamma": 0.0},
     "C2KD": {"inner": 0.0, "cross": 0.0},
+    "CRD": {"weight": 0.0},
     "DKD": {"weight": 0.0},
     "KD": {"weight": 0.0},
     "PKT": {"weight": 0.0},
@@ -36,6 +38,7 @@ OFF: dict[str, dict[str, Any]] = {
 ON: dict[str, dict[str, Any]] = {
     "AMID": {},
     "C2KD": {},
+    "CRD": {"negatives": 7, "dimension": 8},
     "DKD": {},
     "KD": {"feature": 0.5},
     "PKT": {},
@@ -71,8 +74,12 @@ def build(
         others: list[Any] = [teacher if kind.beside(**options) else Frozen(teacher)]
         if "auxiliary" in inspect.signature(kind).parameters:
             others.append(toy_model(task, "y", width=4, seed=3))
-        return kind(student, *others, **options)
-    return kind(student, **options)
+        method = kind(student, *others, **options)
+    else:
+        method = kind(student, **options)
+    target = np.arange(64) % 3
+    method.meet([f"r{row}" for row in range(64)], target if task.discrete else target.astype(float), np.ones(64, dtype=bool))
+    return method
 
 
 def train(method: Method, task: Task, *, steps: int = 6) -> dict[str, torch.Tensor]:
