@@ -18,16 +18,15 @@ import torch
 
 from understudy import objectives
 from understudy.batch import Batch, Output
-from understudy.methods.method import Beside, Group, Method, Terms
+from understudy.methods.method import Answers, Beside, Group, Method, Terms
 from understudy.methods.taught import check_weights, width_of
-from understudy.model import Model, branches_of, views_of
+from understudy.model import Model, views_of
 from understudy.objectives.conditional_entropy import AdversarialEntropy, GaussianEntropy, Variant, conditional_entropy
 from understudy.objectives.objective import Term, summed
 from understudy.prepare.view import Views, merge_views
 from understudy.teachers import Frozen, Teacher
 
 Start = Literal["fresh", "trained", "frozen"]
-Answers = list[tuple[Batch, Output]]
 OWN = {"student": "supervised", "teacher": "teacher", "auxiliary": "auxiliary"}
 """Player -> the term of its own loss."""
 CRITICS = ("entropy", "entropy_bound")
@@ -139,11 +138,3 @@ class AMID(Method):
             rests, nothing = self.step % self.generator_steps > 0, Term(*teacher.need("embedding").new_zeros(2))
             terms["discriminator"] = nothing if rests else summed(self.entropy.critic, student, teacher)
         return terms
-
-    def say(self, name: str, batch: Batch) -> Answers:
-        """What a player says of a batch, branch by branch."""
-        player = getattr(self, name)
-        if isinstance(player, Model):
-            return [(seen, self.play(name, seen)) for _, seen in branches_of(player, batch)]
-        branches = branches_of(player.model, batch) if isinstance(player, Frozen) else [("", batch)]
-        return [(seen, player(seen)) for _, seen in branches]

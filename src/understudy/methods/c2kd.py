@@ -23,8 +23,8 @@ from understudy import objectives
 from understudy.batch import Batch, Output
 from understudy.methods.method import Beside, Method, Terms
 from understudy.methods.taught import check_weights
-from understudy.model import Model, branches_of, views_of
-from understudy.objectives.objective import Objective, Term, only, together
+from understudy.model import Model, views_of
+from understudy.objectives.objective import Objective, Term, only, summed, together
 from understudy.prepare.view import Views
 from understudy.task import Task
 
@@ -86,10 +86,10 @@ class C2KD(Method):
         return views_of(self.student, self.teacher)
 
     def forward(self, batch: Batch, part: str = "main") -> Terms:
-        played = [(seen, self.play("student", seen)) for _, seen in branches_of(self.student, batch)]
+        played = self.say("student", batch)
         teacher = self.play("teacher", batch)
         terms = {
-            "supervised": together([self.supervised(seen, student) for seen, student in played]),
+            "supervised": summed(self.supervised, played),
             "teacher": self.supervised(batch, teacher),
         }
         if not (self.inner or self.cross):

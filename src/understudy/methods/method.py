@@ -12,12 +12,15 @@ from numpy.typing import NDArray
 from torch import nn
 
 from understudy.batch import Batch, Output
-from understudy.model import Model, views_of
+from understudy.model import Model, branches_of, views_of
 from understudy.objectives.objective import Objective, Term
 from understudy.prepare.view import Views
 from understudy.task import Task
+from understudy.teachers import Frozen
 
 Terms = dict[str, Term]
+Answers = list[tuple[Batch, Output]]
+"""What a player is shown of a batch, and what it says of that."""
 Beside = Literal["", "fresh", "trained"]
 """A teacher that stays frozen, one that starts untrained, and one that goes on from where it was led."""
 
@@ -115,6 +118,14 @@ class Method(nn.Module, ABC):
             generator = torch.default_generator if batch.labelled.device.type == "cpu" else torch
             generator.manual_seed(crc32(f"{self.seed}/{name}/{self.step}/{self.process}".encode()))
         return player(batch)
+
+    def say(self, name: str, batch: Batch) -> Answers:
+        """What player `name`, a Model or a frozen Teacher, says of a batch, branch by branch."""
+        player = getattr(self, name)
+        if isinstance(player, Model):
+            return [(seen, self.play(name, seen)) for _, seen in branches_of(player, batch)]
+        branches = branches_of(player.model, batch) if isinstance(player, Frozen) else [("", batch)]
+        return [(seen, player(seen)) for _, seen in branches]
 
 
 def groups_of(player: str, module: nn.Module) -> Iterator[Group]:

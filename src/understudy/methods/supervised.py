@@ -10,8 +10,8 @@ Related: `kd` with weight 0 and feature 0 is this, bit for bit.
 from understudy import objectives
 from understudy.batch import Batch
 from understudy.methods.method import Method, Terms
-from understudy.model import Model, branches_of
-from understudy.objectives.objective import together
+from understudy.model import Model
+from understudy.objectives.objective import summed
 
 
 class Supervised(Method):
@@ -23,5 +23,4 @@ class Supervised(Method):
         self.supervised = objectives.Supervised(student.task)
 
     def forward(self, batch: Batch, part: str = "main") -> Terms:
-        played = [(seen, self.play("student", seen)) for _, seen in branches_of(self.student, batch)]
-        return {"supervised": together([self.supervised(seen, student) for seen, student in played])}
+        return {"supervised": summed(self.supervised, self.say("student", batch))}

@@ -5,8 +5,8 @@ from abc import ABC, abstractmethod
 from understudy import objectives
 from understudy.batch import Batch, Output
 from understudy.methods.method import Method, Terms
-from understudy.model import Model, branches_of, views_of
-from understudy.objectives.objective import Objective, together
+from understudy.model import Model, views_of
+from understudy.objectives.objective import Objective, summed
 from understudy.prepare.view import Views, merge_views
 from understudy.teachers import Teacher
 
@@ -43,11 +43,11 @@ class Taught(Method, ABC):
 
     def forward(self, batch: Batch, part: str = "main") -> Terms:
         pulls = self.pulls()
-        batch, teacher = self.asked(batch) if pulls else (batch, None)
-        played = [(seen, self.play("student", seen)) for _, seen in branches_of(self.student, batch)]
-        terms = {"supervised": together([self.supervised(seen, student) for seen, student in played]).times(self.labels)}
+        batch, *teacher = self.asked(batch) if pulls else (batch,)
+        student = self.say("student", batch)
+        terms = {"supervised": summed(self.supervised, student).times(self.labels)}
         for name, (objective, weight) in pulls.items():
-            terms[name] = together([objective(seen, student, teacher) for seen, student in played]).times(weight)
+            terms[name] = summed(objective, student, *teacher).times(weight)
         return terms
 
 

@@ -20,10 +20,10 @@ from torch import nn
 from understudy import objectives
 from understudy.batch import Batch, Output
 from understudy.methods.method import Beside, Method, Terms
-from understudy.model import Model, branches_of, views_of
+from understudy.model import Model, views_of
 from understudy.objectives.classes import Rule
 from understudy.objectives.kd import Distance
-from understudy.objectives.objective import together
+from understudy.objectives.objective import summed
 from understudy.prepare.view import Views, merge_views
 from understudy.prompts import PromptHead
 from understudy.task import Regression, Task
@@ -107,8 +107,8 @@ class VideoAdviser(Method):
         return merge_views(views_of(self.student), theirs)
 
     def forward(self, batch: Batch, part: str = "main") -> Terms:
-        played = [(seen, self.play("student", seen)) for _, seen in branches_of(self.student, batch)]
-        terms = {"supervised": together([self.supervised(seen, student) for seen, student in played])}
+        student = self.say("student", batch)
+        terms = {"supervised": summed(self.supervised, student)}
         if isinstance(self.teacher, Model):
             if not (self.w1 or self.w2 or self.w3 or self.w4):
                 return terms
@@ -116,8 +116,7 @@ class VideoAdviser(Method):
             terms |= self.inside(batch, teacher)
         else:
             teacher = self.teacher(batch)
-        step2 = [self.step2(seen, student, teacher) for seen, student in played] if self.w4 else []
-        return terms | ({"step2": together(step2).times(self.w4)} if self.w4 else {})
+        return terms | ({"step2": summed(self.step2, student, teacher).times(self.w4)} if self.w4 else {})
 
 
 class Lead(Method):
