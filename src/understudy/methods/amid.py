@@ -92,6 +92,10 @@ class AMID(Method):
             )
 
     @classmethod
+    def embeds(cls, **options: Any) -> bool:
+        return True
+
+    @classmethod
     def beside(cls, *, teacher_start: Start = "fresh", **others: Any) -> Beside:
         return "" if teacher_start == "frozen" else teacher_start
 
@@ -135,6 +139,8 @@ class AMID(Method):
         """What the critics learn of answers that take no gradient."""
         terms = {"entropy_bound": summed(self.entropy_bound.critic, student, teacher)}
         if isinstance(self.entropy, AdversarialEntropy):
-            rests, nothing = self.step % self.generator_steps > 0, Term(*teacher.need("embedding").new_zeros(2))
-            terms["discriminator"] = nothing if rests else summed(self.entropy.critic, student, teacher)
+            if self.step % self.generator_steps:
+                terms["discriminator"] = Term(*teacher.need("embedding").new_zeros(2))
+            else:
+                terms["discriminator"] = summed(self.entropy.critic, student, teacher)
         return terms
