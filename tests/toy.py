@@ -13,10 +13,11 @@ from understudy.model import Model
 from understudy.prepare.cells import Cells
 from understudy.prepare.view import FieldArrays, View
 from understudy.prompts import PromptHead
-from understudy.task import Classification, Regression, Task
+from understudy.task import Classification, Regression, Retrieval, Task
 
 CLASSES = Classification(classes=("a", "b", "c"))
 NUMBER = Regression(mean=0.5, scale=2.0)
+SEARCH = Retrieval(classes=("a", "b", "c"), branches=("x", "y"))
 
 
 @dataclass(frozen=True)
@@ -52,12 +53,15 @@ class ToyEncoder(Encoder):
         return Encoded(self.layers(fields["values"]))
 
 
-def toy_model(task: Task, *modalities: str, width: int = 5, seed: int = 0, version: int = 1) -> Model:
+def toy_model(
+    task: Task, *modalities: str, width: int = 5, seed: int = 0, version: int = 1, branches: Sequence[str] = ()
+) -> Model:
     """A model whose weights depend on nothing but the arguments."""
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         view = ToyView(version)
-        return Model(task, {m: ToyEncoder(width, view) for m in modalities}, width=width + 1, name="+".join(modalities))
+        built = {m: ToyEncoder(width, view) for m in modalities}
+        return Model(task, built, width=width + 1, branches=branches, name="+".join(modalities))
 
 
 class ToyTokens(ToyEncoder):
@@ -89,7 +93,7 @@ def toy_batch(
     present = {m: torch.rand(rows, generator=draw) < 0.6 for m in modalities}
     values = {m: torch.randn(rows, 4, generator=draw).where(present[m][:, None], 0.0) for m in modalities}
     labelled = torch.rand(rows, generator=draw) < 0.6
-    if isinstance(task, Classification):
+    if task.discrete:
         target = torch.randint(0, task.outputs, (rows,), generator=draw).where(labelled, 0)
     else:
         target = torch.randn(rows, generator=draw).where(labelled, 0.0)

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from toy import CLASSES, NUMBER, toy_batch, toy_loader, toy_model
+from toy import CLASSES, NUMBER, SEARCH, toy_batch, toy_loader, toy_model
 from understudy import methods
 from understudy.methods import Method
 from understudy.model import Model
@@ -211,6 +211,19 @@ def test_a_batch_with_nothing_to_count_is_finite_and_moves_nothing(name):
     loss.backward()
     assert loss.item() == 0
     assert all((p.grad == 0).all() for p in method.parameters() if p.grad is not None)
+
+
+@pytest.mark.parametrize("name", [name for name in methods.__all__ if name != "AMID"])
+def test_every_branch_of_a_retrieval_student_learns(name):
+    """AMID's branches have auxiliaries of their own, which its own suite looks at."""
+    student = toy_model(SEARCH, "x", "y", seed=1, branches=("x", "y"))
+    method = build(name, SEARCH, ON[name], student=student, teacher=toy_model(SEARCH, "x", "y", width=7, seed=2))
+    terms = method(toy_batch(SEARCH, 32))
+    pulls = [term.total for key, term in terms.items() if key != "supervised" or name == "Supervised"]
+    torch.stack(pulls).sum().backward()
+    assert all(float(term.count) > 0 for term in terms.values())
+    weights = {m: list(student.encoders[m].parameters()) for m in ("x", "y")}
+    assert all(any(p.grad is not None and p.grad.abs().sum() > 0 for p in weights[m]) for m in weights)
 
 
 @EVERY

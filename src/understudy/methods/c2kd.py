@@ -45,7 +45,7 @@ class C2KD(Method):
 
     The teaching side takes no gradient, each time. inner, cross: at least 0; without either there are no proxies. threshold: of
     Kendall's tau-b between the proxies' logits, in [-1, 1]; rows above it teach across. temperature: above 0. ValueError for a
-    target that is no class, for fewer than three classes, and for a teacher that does not train.
+    target that is no class, for fewer than three classes, and for a teacher of another task.
     """
 
     def __init__(
@@ -61,8 +61,8 @@ class C2KD(Method):
         super().__init__()
         self.check(student.task, {})
         check_weights(inner=inner, cross=cross)
-        if not isinstance(teacher, Model) or teacher.task != student.task:
-            raise ValueError(f"{type(teacher).__name__} given as teacher; c2kd trains a Model of {student.task} along")
+        if teacher.task != student.task:
+            raise ValueError(f"the teacher answers {teacher.task}, the student {student.task}; build both with one fitted task")
         self.student, self.teacher = student, teacher
         self.inner, self.cross, self.threshold, self.temperature = inner, cross, threshold, temperature
         self.supervised = objectives.Supervised(student.task)
@@ -88,17 +88,15 @@ class C2KD(Method):
     def forward(self, batch: Batch, part: str = "main") -> Terms:
         played = self.say("student", batch)
         teacher = self.play("teacher", batch)
-        terms = {
-            "supervised": summed(self.supervised, played),
-            "teacher": self.supervised(batch, teacher),
-        }
+        terms = {"supervised": summed(self.supervised, played), "teacher": self.supervised(batch, teacher)}
         if not (self.inner or self.cross):
             return terms
         adviser = self.teacher_proxy.of(teacher)
         pairs = [(seen, student, self.student_proxy.of(student)) for seen, student in played]
-        both = [both_ways(self.answers, seen, student, proxy) for seen, student, proxy in pairs]
-        terms["teacher_proxy"] = both_ways(self.answers, batch, teacher, adviser).times(self.inner)
-        terms["student_proxy"] = together(both).times(self.inner)
+        if self.inner:
+            both = [both_ways(self.answers, seen, student, proxy) for seen, student, proxy in pairs]
+            terms["teacher_proxy"] = both_ways(self.answers, batch, teacher, adviser).times(self.inner)
+            terms["student_proxy"] = together(both).times(self.inner)
         if self.cross:
             crossed = [both_ways(self.aligned, seen, proxy, adviser) for seen, _, proxy in pairs]
             terms["cross"] = together(crossed).times(self.cross)

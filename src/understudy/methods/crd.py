@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from understudy import objectives
-from understudy.methods.taught import Taught, check_weights, width_of
+from understudy.methods.taught import TaughtByFeatures, check_weights
 from understudy.model import Model
 from understudy.objectives.crd import Positive
 from understudy.objectives.objective import Objective
@@ -28,7 +28,7 @@ from understudy.teachers import Teacher
 Contrast = Literal["auto", "classes", "instances"]
 
 
-class CRD(Taught):
+class CRD(TaughtByFeatures):
     """supervised + weight * contrast of student and teacher, in nats.
 
     weight: at least 0; at 0 the teacher is not asked. tau: temperature of the contrast. negatives: K. momentum: what a remembered
@@ -58,7 +58,7 @@ class CRD(Taught):
         if weight:
             self.memory = objectives.CRD(
                 student.fusion.width,
-                width_of(teacher),
+                self.teacher_width,
                 dimension=dimension,
                 temperature=tau,
                 negatives=negatives,

@@ -12,6 +12,8 @@ Use when: there is a good teacher; above all when few rows are labelled, or when
 Related: `self_distillation` needs no teacher; `supervised` is the control.
 """
 
+from typing import Any
+
 from understudy import objectives
 from understudy.batch import Batch, Output
 from understudy.methods.taught import Taught
@@ -60,6 +62,10 @@ class KD(Taught):
                     f"feature {feature} given, but this teacher gives no embedding; use feature 0 or a single live teacher"
                 )
             self.feature_regression = objectives.FeatureRegression(student.fusion.width, teacher.width)
+
+    @classmethod
+    def embeds(cls, *, feature: float = 0.0, **others: Any) -> bool:
+        return feature > 0
 
     def pulls(self) -> dict[str, tuple[Objective, float]]:
         features = {"feature": (self.feature_regression, self.feature)} if self.feature > 0 else {}

@@ -54,6 +54,11 @@ class Method(nn.Module, ABC):
         """ValueError where the method cannot do what `options` ask on this task with this head; asked before a run begins."""
 
     @classmethod
+    def embeds(cls, **options: Any) -> bool:
+        """Whether it reads the teacher's embedding; an ensemble gives none."""
+        return False
+
+    @classmethod
     def lead(cls, teacher: Model, **options: Any) -> "Method | None":
         """How this paper trains its teacher alone: a method whose student is `teacher`; None = on its labels, as ever.
 

@@ -10,19 +10,18 @@ Related: `rkd` compares distances and angles; `kd` compares answers.
 """
 
 from understudy import objectives
-from understudy.methods.taught import Taught, check_weights, width_of
+from understudy.methods.taught import TaughtByFeatures, check_weights
 from understudy.model import Model
 from understudy.objectives.objective import Objective
 from understudy.teachers import Teacher
 
 
-class PKT(Taught):
+class PKT(TaughtByFeatures):
     """supervised + weight * divergence of the neighbourhoods. weight: at least 0; at 0 the teacher is not asked."""
 
     def __init__(self, student: Model, teacher: Teacher, *, weight: float = 100.0) -> None:
         super().__init__(student, teacher)
         check_weights(weight=weight)
-        width_of(teacher)
         self.weight = weight
         self.neighbours = objectives.PKT()
 

@@ -11,13 +11,13 @@ Related: `pkt` compares neighbourhoods as probabilities; `kd` with `feature` the
 """
 
 from understudy import objectives
-from understudy.methods.taught import Taught, check_weights, width_of
+from understudy.methods.taught import TaughtByFeatures, check_weights
 from understudy.model import Model
 from understudy.objectives.objective import Objective
 from understudy.teachers import Teacher
 
 
-class RKD(Taught):
+class RKD(TaughtByFeatures):
     """supervised + distance * relative distances + angle * cosines of angles, both by the Huber distance.
 
     distance, angle: at least 0; a term of weight 0 is left out.
@@ -26,7 +26,6 @@ class RKD(Taught):
     def __init__(self, student: Model, teacher: Teacher, *, distance: float = 25.0, angle: float = 50.0) -> None:
         super().__init__(student, teacher)
         check_weights(distance=distance, angle=angle)
-        width_of(teacher)
         self.distance, self.angle = distance, angle
         self.relations = objectives.RKD(distance=distance, angle=angle)
 

@@ -1,6 +1,7 @@
 """The abstract Taught: a student, its labels and a frozen teacher; what methods of this kind share."""
 
 from abc import ABC, abstractmethod
+from typing import Any
 
 from understudy import objectives
 from understudy.batch import Batch, Output
@@ -49,6 +50,18 @@ class Taught(Method, ABC):
         for name, (objective, weight) in pulls.items():
             terms[name] = summed(objective, student, *teacher).times(weight)
         return terms
+
+
+class TaughtByFeatures(Taught, ABC):
+    """As `Taught`, of methods that compare embeddings: ValueError for a teacher that gives none, as an ensemble does."""
+
+    def __init__(self, student: Model, teacher: Teacher) -> None:
+        super().__init__(student, teacher)
+        self.teacher_width = width_of(teacher)
+
+    @classmethod
+    def embeds(cls, **options: Any) -> bool:
+        return True
 
 
 def width_of(teacher: Teacher) -> int:

@@ -11,13 +11,13 @@ Related: `kd` with `feature` gives every feature the same weight; `crd` and `ami
 """
 
 from understudy import objectives
-from understudy.methods.taught import Taught, check_weights, width_of
+from understudy.methods.taught import TaughtByFeatures, check_weights
 from understudy.model import Model
 from understudy.objectives.objective import Objective
 from understudy.teachers import Teacher
 
 
-class VID(Taught):
+class VID(TaughtByFeatures):
     """supervised + weight * Gaussian cost of the teacher's features, in nats a feature; it may be negative.
 
     weight: at least 0; at 0 the teacher is not asked. variance: at the start, in squared feature units of the teacher; above 0.
@@ -28,7 +28,7 @@ class VID(Taught):
         check_weights(weight=weight)
         self.weight, self.variance = weight, variance
         if weight:
-            self.prediction = objectives.VID(student.fusion.width, width_of(teacher), variance=variance)
+            self.prediction = objectives.VID(student.fusion.width, self.teacher_width, variance=variance)
 
     def pulls(self) -> dict[str, tuple[Objective, float]]:
         return {"vid": (self.prediction, self.weight)} if self.weight else {}

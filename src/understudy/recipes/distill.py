@@ -80,6 +80,10 @@ def distill(
     CATALOGUE[method].check(corpus.task, head, **chosen)
     if ensemble != "no" and CATALOGUE[method].beside(**chosen):
         raise ValueError(f"ensemble {ensemble!r} given, but {method} trains the teacher beside the student; say ensemble 'no'")
+    if ensemble != "no" and CATALOGUE[method].embeds(**chosen):
+        raise ValueError(
+            f"ensemble {ensemble!r} given, but {method} reads the teacher's embedding, which an ensemble has not; say 'no'"
+        )
     auxiliary_modalities(method, corpus.task, reads["student"], reads["teacher"])
     arguments = {
         "corpus": str(corpus.folder.resolve()),
