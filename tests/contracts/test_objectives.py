@@ -253,6 +253,20 @@ def test_is_finite_for_one_row_extreme_logits_and_bfloat16(example, rows, scale,
     assert all(g.isfinite().all() for g in found)
 
 
+@pytest.mark.parametrize("example", [p for p in ALL if not build(p.values[0]).state_dict()])
+def test_mixed_precision_changes_nothing_but_own_layers(example):
+    given, objective = case(example.task, 16), build(example)
+    plain = ask(objective, example, given)
+    with torch.autocast("cpu", torch.bfloat16):
+        mixed = ask(objective, example, given)
+    mixed.total.backward()
+    assert torch.equal(mixed.total, plain.total)
+    found = [g.clone() for g in gradients(objective, given)]
+    again = pick(given, torch.arange(16))
+    ask(objective, example, again).total.backward()
+    assert all(torch.equal(one, two) for one, two in zip(found, gradients(objective, again), strict=True))
+
+
 @pytest.mark.parametrize("example", ALL)
 def test_nothing_valid_gives_zero_with_a_gradient(example):
     given, objective = case(example.task, 4), build(example)

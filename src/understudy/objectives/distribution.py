@@ -11,7 +11,7 @@ from understudy.batch import Batch, Output
 from understudy.gather import gathered
 from understudy.objectives.infonce import check_temperature
 from understudy.objectives.kd import kl_divergence
-from understudy.objectives.objective import Objective, Term, only, shared
+from understudy.objectives.objective import Objective, Term, exactly, only, shared
 from understudy.objectives.pkt import unit
 
 OUT = -1e9
@@ -45,6 +45,7 @@ class SimilarityDistribution(Objective):
         everyone = gathered(rows)
         sides = [unit(gathered(only(rows, side.need("embedding").float()))) for side in (left, right)]
         theirs = [unit(gathered(only(rows, o.need("embedding").detach().float()))) for o in (teacher_left, teacher_right)]
-        scores, wanted = sides[0] @ sides[1].T, theirs[0] @ theirs[1].T
+        with exactly(sides[0]):
+            scores, wanted = sides[0] @ sides[1].T, theirs[0] @ theirs[1].T
         loss = only(everyone, spread_divergence(scores, wanted, everyone, temperature=self.temperature))
         return shared(rows, everyone, loss.sum())

@@ -59,6 +59,11 @@ def shared(rows: Bool[Tensor, " B"], everyone: Bool[Tensor, " N"], total: Float[
     return Term(total, own) if everyone is rows else Term(total * (own / everyone.sum().clamp(min=1)), own)
 
 
+def exactly(values: Tensor) -> torch.autocast:
+    """Float32 inside, whatever the mixed precision outside: products of whole batches need their digits."""
+    return torch.autocast(values.device.type, enabled=False)
+
+
 class Known(torch.autograd.Function):
     """A loss, one or one a row, whose gradient in `values` was found with it: `Known.apply(values, loss, gradient)`.
 

@@ -10,7 +10,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from understudy.batch import Batch, Output
-from understudy.objectives.objective import Known, Objective, Term, only, shared
+from understudy.objectives.objective import Known, Objective, Term, exactly, only, shared
 from understudy.objectives.rkd import everywhere
 
 LEAST = 1e-6
@@ -58,5 +58,6 @@ class PKT(Objective):
 
     def forward(self, batch: Batch, student: Output, teacher: Output) -> Term:
         rows, everyone, ours, theirs = everywhere(student, teacher)
-        found = neighbour_divergence(only(everyone, ours), theirs, everyone)
+        with exactly(ours):
+            found = neighbour_divergence(only(everyone, ours), theirs, everyone)
         return shared(rows, everyone, Known.apply(ours, *found))

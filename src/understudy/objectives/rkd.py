@@ -11,7 +11,7 @@ from torch import Tensor
 
 from understudy.batch import Batch, Output
 from understudy.gather import gathered
-from understudy.objectives.objective import Known, Objective, Term, only, shared
+from understudy.objectives.objective import Known, Objective, Term, exactly, only, shared
 
 CHUNK = 2**16
 """Angles held at once: 256 kB, which stay in a processor's cache."""
@@ -117,7 +117,9 @@ class RKD(Objective):
 
     def forward(self, batch: Batch, student: Output, teacher: Output) -> Term:
         rows, everyone, ours, theirs = everywhere(student, teacher)
-        return shared(rows, everyone, Known.apply(ours, *self.difference(only(everyone, ours), theirs, everyone)))
+        with exactly(ours):
+            found = self.difference(only(everyone, ours), theirs, everyone)
+        return shared(rows, everyone, Known.apply(ours, *found))
 
     @torch.no_grad()
     def difference(self, student: Float[Tensor, "B D"], teacher: Float[Tensor, "B E"], rows: Bool[Tensor, " B"]) -> Found:

@@ -8,7 +8,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from understudy.batch import Batch, Output
-from understudy.objectives.objective import Objective, Term, only, shared
+from understudy.objectives.objective import Objective, Term, exactly, only, shared
 from understudy.objectives.pkt import unit
 from understudy.objectives.rkd import everywhere
 
@@ -28,4 +28,6 @@ class SimilarityPreserving(Objective):
 
     def forward(self, batch: Batch, student: Output, teacher: Output) -> Term:
         rows, everyone, ours, theirs = everywhere(student, teacher)
-        return shared(rows, everyone, product_difference(only(everyone, ours), theirs, everyone).sum())
+        with exactly(ours):
+            loss = product_difference(only(everyone, ours), theirs, everyone)
+        return shared(rows, everyone, loss.sum())
