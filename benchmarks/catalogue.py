@@ -1,0 +1,309 @@
+"""The catalogue on real data: every method, tuned alike without the test rows, against plain training and against kd.
+
+python -m benchmarks.catalogue --data FOLDER               everything, or what is left of it; then the table
+python -m benchmarks.catalogue --only mfeat --case 300     one family, or those of its cases that are so called, in a process of its own; no table
+python -m benchmarks.catalogue --finished                  train nothing; the table of the cases that are finished
+"""
+
+import argparse
+import json
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.av_digits import SPEAKERS
+from benchmarks.mfeat_plan import held_out
+from benchmarks.record import table, write_result
+from understudy.corpus import Corpus
+from understudy.corpus.importers.av_digits import import_av_digits
+from understudy.corpus.importers.mfeat import import_mfeat
+from understudy.corpus.importers.wikipedia import import_wikipedia
+from understudy.evaluate.compare import adjust, comparison, over_seeds, per_row, with_score
+from understudy.evaluate.predictions import Predictions
+from understudy.plan import Plan
+from understudy.recipes import av_digits, mfeat, retrieval
+from understudy.recipes.distill import distill
+from understudy.recipes.folds import pooled
+from understudy.recipes.run import Run, load
+from understudy.whole import write_json
+
+Options = dict[str, Any]
+
+
+def amid(strength: float, **others: float) -> Options:
+    """AMID's default weights times `strength`; they keep their proportions."""
+    return {"alpha": strength, "beta": 1.5 * strength, "gamma": 0.5 * strength} | others
+
+
+SETTINGS: dict[str, Sequence[Options]] = {
+    "kd": [{"weight": 0.5}, {"weight": 0.9}, {"weight": 0.9, "temperature": 4.0}],
+    "crd": [{"weight": 0.4}, {"weight": 1.6}, {"weight": 5.0}],
+    "rkd": [{"distance": 2.5, "angle": 5.0}, {"distance": 8.0, "angle": 16.0}, {"distance": 25.0, "angle": 50.0}],
+    "pkt": [{"weight": 1.0}, {"weight": 10.0}, {"weight": 100.0}],
+    "vid": [{"weight": 0.1}, {"weight": 1.0}, {"weight": 10.0}],
+    "dkd": [{"weight": 0.3}, {"weight": 1.0}, {"weight": 3.0}],
+    "c2kd": [{"inner": 0.3, "cross": 0.3}, {"inner": 1.0, "cross": 1.0}, {"inner": 1.0, "cross": 3.0}],
+    "amid": [amid(0.1), amid(0.3), amid(1.0)],
+}
+"""Method -> the settings it is tried with: as many for each, and the best on rows that are no test rows is taken."""
+ABLATIONS: dict[str, Options] = {"amid without I(t;a)": {"beta": 0.0}, "amid without H(t|s)": {"gamma": 0.0}}
+"""Changes to AMID's chosen setting."""
+SYSTEMS = ("plain", *SETTINGS, *ABLATIONS)
+TUNED = (("fou", 50), ("zer", 100), ("mor", 300))
+"""The views and label counts of mfeat on which settings are chosen, and AMID is ablated."""
+EPOCHS = 25
+"""On mfeat, for every system: half of what `benchmarks.mfeat` takes, since eight methods share two cores."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """One line of data: runs that are seeds of each other (draws), or folds whose test rows are joined."""
+
+    name: str
+    corpus: Corpus
+    arguments: Mapping[str, Any]
+    parts: Sequence[Mapping[str, Any]]
+    draws: bool = False
+    ablated: bool = True
+
+    def play(self, folder: Path, label: str, method: str, options: Options) -> list[Run]:
+        """The runs of a method; the first method's teachers and plain students serve all."""
+        runs = []
+        for number, part in enumerate(self.parts):
+            first, out = (folder / self.name / f"{each}-{number}" for each in ("kd", label))
+            told: dict[str, Any] = {**self.arguments, **part}
+            if label != "kd":
+                told |= {"teachers_of": first, "plain_of": first}
+            runs.append(distill(self.corpus, method=method, options=options, out=out, report=False, **told))
+        return runs
+
+    def predictions(self, runs: Sequence[Run], system: str) -> list[Predictions]:
+        """One a seed."""
+        if self.draws:
+            return [run.predictions(system)[0] for run in runs]
+        return [pooled(folds) for folds in zip(*(run.predictions(system) for run in runs), strict=True)]
+
+
+@dataclass(frozen=True)
+class Family:
+    """Cases that share a tuning: `tuned` are those it is done on, `merit` what a run says without the cases' test rows."""
+
+    name: str
+    cases: Sequence[Case]
+    tuned: Sequence[Case]
+    merit: Callable[[Run], float]
+
+    def play(self, folder: Path, only: str = "") -> None:
+        """Choose each method's setting, then train it on all cases, or those so called; what is on disk is not done again."""
+        if not self.chosen(folder).is_file():
+            merits = {method: self.merits(folder / "tuning", method) for method in SETTINGS}
+            write_json(self.chosen(folder), merits)
+        for case in (case for case in self.cases if only in case.name):
+            for label, (method, options) in self.systems(folder).items():
+                if case.ablated or label not in ABLATIONS:
+                    case.play(folder, label, method, options)
+
+    def chosen(self, folder: Path) -> Path:
+        """Where the mean merit of every method's settings is kept."""
+        return folder / f"{self.name}.json"
+
+    def merits(self, folder: Path, method: str) -> list[float]:
+        """Mean merit of each setting over the cases of the tuning."""
+        found = []
+        for number, options in enumerate(SETTINGS[method]):
+            label = f"{method}-{number}" if number else method
+            runs = [run for case in self.tuned for run in case.play(folder, label, method, options)]
+            found.append(float(np.mean([self.merit(run) for run in runs])))
+        return found
+
+    def systems(self, folder: Path) -> dict[str, tuple[str, Options]]:
+        """Label -> method and options, kd first; of settings as good the first."""
+        merits = json.loads(self.chosen(folder).read_text(encoding="utf-8"))
+        best = {method: each[int(np.argmax(merits[method]))] for method, each in SETTINGS.items()}
+        ablated = {label: ("amid", best["amid"] | change) for label, change in ABLATIONS.items()}
+        return {method: (method, best[method]) for method in SETTINGS} | ablated
+
+
+def best_epoch(run: Run) -> float:
+    """The distilled students' best validation score, mean over seeds."""
+    logs = [path.read_text().splitlines() for path in sorted(run.folder.glob("distilled/seed-*/log.jsonl"))]
+    name = run.results["metric"]["name"]
+    return float(np.mean([max(json.loads(line)["valid"][name] for line in log) for log in logs]))
+
+
+def test_score(run: Run) -> float:
+    """Where the run's test rows are themselves held-out train rows."""
+    return float(run.results["systems"]["distilled"]["metrics"][run.results["metric"]["name"]]["mean"])
+
+
+def of_mfeat(folder: Path, *, draws: int = 5, cells: Sequence[tuple[str, int]] = ()) -> Family:
+    """Few labels: three views x three label counts, five draws of labelled rows; tuned on held-out train rows of other draws."""
+    home = folder / "mfeat-corpus"
+    corpus = Corpus(home) if (home / "corpus.json").is_file() else import_mfeat(home)
+    fixed = {"sizes": mfeat.SIZES, "plan": replace(mfeat.PLAN, epochs=EPOCHS), "teacher_plan": mfeat.TEACHER_PLAN}
+
+    def case(view: str, count: int) -> Case:
+        parts = [{"split": f"draw-{draw}-{count}", "seeds": [draw]} for draw in range(draws)]
+        ablated = (view, count) in TUNED
+        return Case(f"mfeat {view} {count}", corpus, fixed | {"student": [view]}, parts, draws=True, ablated=ablated)
+
+    def held(view: str, count: int) -> Case:
+        parts = [{"split": held_out(corpus, draw, count), "seeds": [draw]} for draw in range(2)]
+        return Case(f"mfeat {view} {count}", corpus, fixed | {"student": [view]}, parts, draws=True)
+
+    chosen = cells or [(view, count) for count in (50, 100, 300) for view in ("fou", "zer", "mor")]
+    return Family("mfeat", [case(*cell) for cell in chosen], [held(*cell) for cell in TUNED], test_score)
+
+
+def of_wikipedia(folder: Path, data: Path, *, seeds: int = 5) -> Family:
+    """Search between pictures and texts; tuned on the validation rows, which are train rows, with two seeds."""
+    home = folder / "wikipedia-corpus"
+    corpus = Corpus(home) if (home / "corpus.json").is_file() else import_wikipedia(data, home)
+    fixed = {"student": ["image", "text"], "space": "probabilities", "plan": retrieval.FEATURES, "sizes": retrieval.SIZES}
+    cases = [Case("wikipedia", corpus, fixed | {"split": "given", "seeds": n}, [{}]) for n in (seeds, min(2, seeds))]
+    return Family("wikipedia", cases[:1], cases[1:], best_epoch)
+
+
+def of_av_digits(folder: Path, data: Path, *, seeds: int = 1) -> Family:
+    """An unheard speaker, each of six once; tuned on the validation speaker of two folds."""
+    home = folder / "av_digits-corpus"
+    corpus = Corpus(home) if (home / "corpus.json").is_file() else import_av_digits(data / "fsdd", data / "mnist5k", home)
+    fixed = {"student": ["audio"], "teacher": ["image", "audio"], "plan": av_digits.PLAN, "sizes": av_digits.SIZES}
+    parts = [{"split": f"leave-{speaker}", "seeds": seeds} for speaker in SPEAKERS]
+    whole, part = (Case("av_digits", corpus, fixed, each) for each in (parts, parts[:2]))
+    return Family("av_digits", [whole], [part], best_epoch)
+
+
+def judged(family: Family, folder: Path) -> list[dict[str, Any]]:
+    """A row for each finished case and system: its score over seeds, and its difference to plain and to kd."""
+    rows, systems = [], family.systems(folder)
+    for case in family.cases:
+        folders = {label: [folder / case.name / f"{label}-{n}" for n in range(len(case.parts))] for label in systems}
+        done = {label for label, each in folders.items() if all((one / "results.json").is_file() for one in each)}
+        if "kd" not in done:
+            continue
+        runs = {label: [load(one) for one in folders[label]] for label in folders if label in done}
+        found = {"teacher": case.predictions(runs["kd"], "teacher"), "plain": case.predictions(runs["kd"], "plain")}
+        found |= {label: case.predictions(each, "distilled") for label, each in runs.items()}
+        task = runs["kd"][0].model("plain").task
+        scores, groups = with_score({name: per_row(task, each) for name, each in found.items()}, found["plain"][0].group)
+        for name, predicted in found.items():
+            values = over_seeds([task.metrics(each.values, each.target)[task.primary] for each in predicted])
+            row = {"case": case.name, "system": name, "metric": task.primary} | values
+            row["setting"] = systems[name][1] if name in runs else {}
+            for control in ("plain", "kd"):
+                if name not in ("teacher", "plain", control):
+                    row[f"against_{control}"] = comparison(scores[name] - scores[control], groups, draws=10_000, seed=0)
+            rows.append(row)
+    return rows
+
+
+def said(found: Mapping[str, Any] | None) -> str:
+    """A comparison in a cell."""
+    if found is None:
+        return ""
+    mark = {"better": "**better**", "worse": "*worse*"}.get(found["verdict_holm"], "–")
+    return f"{found['difference']:+.3f} [{found['low']:+.3f}, {found['high']:+.3f}] {mark}"
+
+
+def page(rows: Sequence[Mapping[str, Any]], cases: Sequence[str]) -> str:
+    """The tables, and what they say."""
+    parts, wins = [], []
+    for case in cases:
+        lines = []
+        for row in (row for row in rows if row["case"] == case):
+            spread = "" if row["std"] is None else f" ± {row['std']:.3f} [{row['low']:.3f}, {row['high']:.3f}]"
+            setting = ", ".join(f"{name} {value:g}" for name, value in row["setting"].items())
+            told = [said(row.get("against_plain")), said(row.get("against_kd"))]
+            lines.append([row["system"], setting, f"{row['mean']:.3f}{spread}", *told])
+        metric = next(row["metric"] for row in rows if row["case"] == case)
+        parts.append(f"## {case}\n\n" + table(["system", "setting", metric, "against plain", "against kd"], lines))
+    for name in SYSTEMS[1:]:
+        mine = [row for row in rows if row["system"] == name]
+        counts = [name, len(mine)]
+        for control in ("plain", "kd"):
+            verdicts = [row[f"against_{control}"]["verdict_holm"] for row in mine if f"against_{control}" in row]
+            counts += [verdicts.count("better"), verdicts.count("worse")] if verdicts else ["", ""]
+        wins.append(counts)
+    lacking = [f"{case} ({', '.join(few)})" for case in cases if (few := missing(rows, case))]
+    return f"""# The catalogue on real data
+
+Every method trains the same student with the same plan, steps and labelled rows, and learns from the same teachers (amid's train anew beside the
+student, c2kd's train on). Each method chose one of three settings of its weights, by mean score on rows that are no test rows: mfeat on 250 held-out
+train rows in three cells x two draws, wikipedia on its validation rows with two seeds, av_digits on the validation speakers of two folds.
+The two ablations of amid take its setting, in the cells of the tuning alone. mfeat: {EPOCHS} epochs; five draws of the labelled rows, one seed each; 800 test rows. Mean ± deviation
+[95 % t interval] over seeds or draws. Differences: crossed bootstrap over seeds and test rows (speakers in av_digits); the verdict stands only where
+Holm's p over all cells of its column, here {len([row for row in rows if "against_plain" in row])} and {len([row for row in rows if "against_kd" in row])}, is at most .05; – is "not distinguishable".
+
+{table(["system", "cases", "better than plain", "worse than plain", "better than kd", "worse than kd"], wins)}
+
+{(chr(10) * 2).join(parts)}
+{f"{chr(10)}Not finished: {'; '.join(lacking)}." if lacking else ""}"""
+
+
+def missing(rows: Sequence[Mapping[str, Any]], case: str) -> list[str]:
+    """Methods that this case lacks."""
+    return [name for name in SETTINGS if not any(row["case"] == case and row["system"] == name for row in rows)]
+
+
+def quick(folder: Path) -> None:
+    """One cell, one draw, one epoch; two methods and one setting each."""
+    for name in [name for name in SETTINGS if name not in ("kd", "amid")]:
+        SETTINGS.pop(name)
+    for name in SETTINGS:
+        SETTINGS[name] = SETTINGS[name][:1]
+    family = of_mfeat(folder, draws=1, cells=[("mor", 50)])
+    short = {"plan": Plan(epochs=1, batch_size=256), "teacher_plan": Plan(epochs=1, batch_size=256)}
+    cases = [Case(each.name, each.corpus, dict(each.arguments) | short, each.parts[:1], draws=True) for each in family.cases]
+    family = Family("mfeat", cases, cases, test_score)
+    family.play(folder)
+    rows = judged(family, folder)
+    for control in ("plain", "kd"):
+        adjust([row[f"against_{control}"] for row in rows if f"against_{control}" in row])
+    page(rows, [case.name for case in cases])
+
+
+def main() -> None:
+    """Write results/catalogue.json and .md."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", type=Path, default=Path("../shared/data"))
+    parser.add_argument("--runs", type=Path, default=Path("runs/catalogue"))
+    parser.add_argument("--only", choices=("mfeat", "wikipedia", "av_digits"), help="train this family; no table")
+    parser.add_argument("--case", default="", help="with --only: its cases whose name holds this")
+    parser.add_argument("--finished", action="store_true", help="train nothing; the table of what is finished")
+    parser.add_argument("--quick", action="store_true", help="one small cell, nothing written under results/")
+    options = parser.parse_args()
+    if options.quick:
+        with tempfile.TemporaryDirectory() as folder:
+            quick(Path(folder))
+        return
+    builders: dict[str, Callable[[], Family]] = {
+        "mfeat": lambda: of_mfeat(options.runs),
+        "wikipedia": lambda: of_wikipedia(options.runs, options.data / "wikipedia"),
+        "av_digits": lambda: of_av_digits(options.runs, options.data),
+    }
+    if options.only:
+        builders[options.only]().play(options.runs, options.case)
+        return
+    rows: list[dict[str, Any]] = []
+    names: list[str] = []
+    for build in builders.values():
+        family = build()
+        if not options.finished:
+            family.play(options.runs)
+        if family.chosen(options.runs).is_file():
+            rows += judged(family, options.runs)
+            names += [case.name for case in family.cases]
+    for control in ("plain", "kd"):
+        adjust([row[f"against_{control}"] for row in rows if f"against_{control}" in row])
+    cases = [name for name in names if any(row["case"] == name for row in rows)]
+    figures = {f"{row['case']} {row['system']}".replace(" ", "_"): round(row["mean"], 4) for row in rows}
+    write_result("catalogue", figures=figures, rows=rows, seeds=list(range(5)), text=page(rows, cases))
+
+
+if __name__ == "__main__":
+    main()
