@@ -49,8 +49,7 @@ def test_groups_and_duplicates_never_cross(tmp_path_factory, seed, groups, strat
                 assert seen.setdefault(each, number) == number
     assert corpus.has_target[part > 0].all()
     assert set(split.labelled) == set(np.flatnonzero((part == 0) & corpus.has_target))
-    # Chains of groups and duplicates may join nearly everything, and then there is nothing left to validate on.
-    assert len(split.valid) > 0 or valid == 0 or len(split.train) > 0.75 * len(corpus)
+    assert len(split.valid) > 0 or valid == 0
     again = make_split(corpus, name="s", valid=valid, test=0.2, stratify=stratify, seed=seed)
     assert parts_of(again) == parts_of(split)
 
