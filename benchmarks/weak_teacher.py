@@ -180,7 +180,7 @@ def main() -> None:
     }
     headings = ["objective", "(alpha, beta, gamma)", "I(t;s)", "I(t;a)", "H(t\\|s)", "I(t;y)", "lowest to highest", "seeds"]
     write_result(
-        "weak_teacher", figures=figures, rows=rows, seeds=SEEDS, text=TEXT + table(headings, [line(row) for row in rows])
+        "weak_teacher", figures=figures, rows=rows, seeds=SEEDS, text=TEXT + table(headings, [line(row) for row in rows]) + NOTES
     )
 
 
