@@ -30,8 +30,8 @@ class World:
 
     irony: float = 0.15
     words_noise: float = 1.3
-    voice_noise: float = 0.8
-    face_noise: float = 0.8
+    voice_noise: float = 1.0
+    face_noise: float = 1.0
     annotators: int = 3
     annotator_noise: float = 1.0
     lost: Mapping[str, float] = field(default_factory=lambda: {"audio": 0.05, "video": 0.05})
