@@ -114,4 +114,5 @@ def pkt(student: Tensor, teacher: Tensor) -> Answer:
     loss = (theirs.mul_(ratio.log()).sum(dim=1).div_(others) + (sums / others).log_()).sum() / rows
     slope = ratio.mul_((-1 / others)[:, None]).add_((1 / sums)[:, None]).fill_diagonal_(0)
     turn = (slope + slope.T).mul_(0.5 / rows) @ units
-    return loss, turn.sub_(units * (turn * units).sum(dim=1, keepdim=True)).div_(lengths)
+    along = (turn * units).sum(dim=1, keepdim=True)
+    return loss, turn.addcmul_(along, units, value=-1).div_(lengths)

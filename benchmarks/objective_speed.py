@@ -163,16 +163,15 @@ def both_sides(name: str, rows: int, width: int) -> tuple[Step, Step]:
     student, teacher = (torch.randn(rows, width, generator=draw) for _ in range(2))
     target = torch.randint(0, width, (rows,), generator=draw)
     batch = Batch({}, {}, target, valid, tuple(map(str, range(rows))))
-    field = "logits" if name == "dkd" else "embedding"
     leaf = student.requires_grad_()
-    said = Output(valid, **{field: leaf}), Output(valid, **{field: teacher})
+    said = [Output(valid, logits=x) if name == "dkd" else Output(valid, embedding=x) for x in (leaf, teacher)]
     hand, make = BY_HAND[name]
     objective: Objective = make()
     given = (leaf, teacher, target) if name == "dkd" else (leaf, teacher)
 
     def ours() -> list[Tensor]:
-        term = objective(batch, *said)
-        return after(term.total / term.count, [leaf], None)
+        # As `fit` does: times one number.
+        return after(objective(batch, *said).total * (1 / rows), [leaf], None)
 
     def theirs() -> list[Tensor]:
         return after(by_hand.ByHand.apply(hand, *given), [leaf], None)

@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -42,7 +43,7 @@ def over(rows: Bool[Tensor, " B"], loss: Float[Tensor, " B"]) -> Term:
 
     (A gradient of 0 through NaN is NaN: objectives therefore pick or fill their rows *before* the mathematics with `only`.)
     """
-    return Term(loss.where(rows, 0.0).sum(), rows.sum().to(loss.dtype))
+    return Term(loss.where(rows, 0.0).sum(), rows.sum(dtype=loss.dtype))
 
 
 def only(rows: Bool[Tensor, " B"], values: Tensor) -> Tensor:
@@ -55,13 +56,14 @@ def shared(rows: Bool[Tensor, " B"], everyone: Bool[Tensor, " N"], total: Float[
 
     Shares go by own `rows`, so that sums over the processes are those of one process with all rows, gradients too.
     """
-    own = rows.sum().to(total.dtype)
+    own = rows.sum(dtype=total.dtype)
     return Term(total, own) if everyone is rows else Term(total * (own / everyone.sum().clamp(min=1)), own)
 
 
-def exactly(values: Tensor) -> torch.autocast:
+def exactly(values: Tensor) -> AbstractContextManager[object]:
     """Float32 inside, whatever the mixed precision outside: products of whole batches need their digits."""
-    return torch.autocast(values.device.type, enabled=False)
+    device = values.device.type
+    return torch.autocast(device, enabled=False) if torch.is_autocast_enabled(device) else nullcontext()
 
 
 class Known(torch.autograd.Function):

@@ -34,21 +34,24 @@ def neighbour_divergence(
     student: Float[Tensor, "B D"], teacher: Float[Tensor, "B E"], rows: Bool[Tensor, " B"]
 ) -> tuple[Float[Tensor, ""], Float[Tensor, "B D"]]:
     """Sum over i and j, two of `rows`, of p_t(j|i) log(p_t(j|i) / p_s(j|i)) in nats, and its gradient in the student's points."""
-    counted, lengths = rows.float(), lengths_of(student)
-    directions = student / lengths
-    ours, theirs = similarities(directions), similarities(teacher / lengths_of(teacher))
-    our_sum, their_sum = ((near @ counted).clamp_(min=LEAST / 2) for near in (ours, theirs))
+    counted, inverse = rows.float(), inverse_lengths(student)
+    directions = student * inverse
+    ours, theirs = similarities(directions), similarities(teacher * inverse_lengths(teacher))
+    # Next to nothing instead of 0 for a row without another, which is divided by and counts as 0.
+    nothing = counted.new_full((1,), 1e-12)
+    our_sum, their_sum = (torch.addmv(nothing, near, counted) for near in (ours, theirs))
     ratio = (theirs / ours).fill_diagonal_(1)
     total = (theirs.mul_(ratio.log()) @ counted).div_(their_sum).add_((our_sum / their_sum).log_()) @ counted
-    slope = ratio.mul_((-counted / their_sum)[:, None]).add_((counted / our_sum)[:, None]).fill_diagonal_(0)
-    turn = torch.addmm(directions, slope + slope.T, directions, beta=0, alpha=0.5)
-    return total, (turn - (turn * directions).sum(dim=1, keepdim=True) * directions).div_(lengths)
+    slope = ratio.mul_((counted / their_sum)[:, None]).sub_((counted / our_sum)[:, None]).fill_diagonal_(0)
+    turn = torch.addmm(directions, slope + slope.T, directions, beta=0, alpha=-0.5)
+    along = (turn * directions).sum(dim=1, keepdim=True)
+    return total, turn.addcmul_(along, directions, value=-1).mul_(inverse)
 
 
-def lengths_of(points: Float[Tensor, "B D"]) -> Float[Tensor, "B 1"]:
-    """Each row's length; infinite for a row of zeros, which so has direction 0 and takes no gradient."""
+def inverse_lengths(points: Float[Tensor, "B D"]) -> Float[Tensor, "B 1"]:
+    """1 / length of each row; 0 for a row of zeros, which so has direction 0 and takes no gradient."""
     lengths = torch.linalg.vector_norm(points, dim=1, keepdim=True)
-    return lengths.masked_fill_(lengths == 0, torch.inf)
+    return lengths.reciprocal_().nan_to_num_(nan=torch.nan, posinf=0.0)
 
 
 class PKT(Objective):
@@ -59,5 +62,5 @@ class PKT(Objective):
     def forward(self, batch: Batch, student: Output, teacher: Output) -> Term:
         rows, everyone, ours, theirs = everywhere(student, teacher)
         with exactly(ours):
-            found = neighbour_divergence(only(everyone, ours), theirs, everyone)
+            found = neighbour_divergence(only(everyone, ours.detach()), theirs, everyone)
         return shared(rows, everyone, Known.apply(ours, *found))

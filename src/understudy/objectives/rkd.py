@@ -118,7 +118,7 @@ class RKD(Objective):
     def forward(self, batch: Batch, student: Output, teacher: Output) -> Term:
         rows, everyone, ours, theirs = everywhere(student, teacher)
         with exactly(ours):
-            found = self.difference(only(everyone, ours), theirs, everyone)
+            found = self.difference(only(everyone, ours.detach()), theirs, everyone)
         return shared(rows, everyone, Known.apply(ours, *found))
 
     @torch.no_grad()
