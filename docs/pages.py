@@ -93,8 +93,9 @@ Every row has its control, every verdict its interval; "not distinguishable" sta
 `fit` costs {speed["fit_overhead_ms_2ms"]:+.2f} ms a step of a small model; a stored MiniLM teacher makes a small student's epoch
 {speed["stored_epoch_speedup"]:.1f} times as fast as a live one. A raw clip through an X-CLIP teacher takes
 {cost["teacher_p50_ms"]:.0f} ms, its line through a MiniLM student in ONNX {cost["minilm_onnx_p50_ms"]:.1f} ms. Retrieval's
-teacher sees both sides: an upper bound. AMID's weak teacher in a world with closed forms: pulled towards the student alone it keeps
-{weak["ity_1_0_0"]:.2f} nats about the label, with the auxiliary model {weak["ity_1_1_0"]:.2f}. On {where}; commands, seeds and all other figures stand in [results/](results/)."""
+teacher sees both sides: an upper bound. AMID's weak teacher in a world with closed forms: pulled towards
+the student alone it keeps {weak["ity_1_0_0"]:.2f} nats about the label, with the auxiliary model {weak["ity_1_1_0"]:.2f}.
+On {where}; commands, seeds and all other figures stand in [results/](results/)."""
 
 
 def readme(text: str) -> str:
