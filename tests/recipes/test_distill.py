@@ -160,7 +160,7 @@ def test_plan_may_be_changes_of_the_default(corpus, tmp_path):
         ({"split": ""}, "several splits; choose one of"),
         ({"seeds": 0}, "give how many"),
         ({"seeds": [1, 1]}, "different numbers"),
-        ({"method": "magic"}, "no method 'magic'; choose from .*\bkd\b"),
+        ({"method": "magic"}, "no method 'magic'; choose from amid, .*, kd"),
         ({"method": "supervised"}, "plain control is always trained"),
         ({"options": {"wait": 1}}, "kd has no wait; it has weight"),
         ({"options": {"weight": "much"}}, "kd: weight is 'much'; expected float"),
