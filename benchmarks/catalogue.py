@@ -213,7 +213,7 @@ def said(found: Mapping[str, Any] | None) -> str:
 def page(rows: Sequence[Mapping[str, Any]], cases: Sequence[str]) -> str:
     """The tables, and what they say."""
     parts, wins = [], []
-    for case in cases:
+    for case in (case for case in cases if any(row["case"] == case for row in rows)):
         lines = []
         for row in (row for row in rows if row["case"] == case):
             spread = "" if row["std"] is None else f" ± {row['std']:.3f} [{row['low']:.3f}, {row['high']:.3f}]"
@@ -229,7 +229,8 @@ def page(rows: Sequence[Mapping[str, Any]], cases: Sequence[str]) -> str:
             verdicts = [row[f"against_{control}"]["verdict_holm"] for row in mine if f"against_{control}" in row]
             counts += [verdicts.count("better"), verdicts.count("worse")] if verdicts else ["", ""]
         wins.append(counts)
-    lacking = [f"{case} ({', '.join(few)})" for case in cases if (few := missing(rows, case))]
+    few = {case: missing(rows, case) for case in cases}
+    lacking = [f"{case} ({'all' if len(names) == len(SETTINGS) else ', '.join(names)})" for case, names in few.items() if names]
     return f"""# The catalogue on real data
 
 Every method trains the same student with the same plan, steps and labelled rows, and learns from the same teachers (amid's train anew beside the
@@ -295,14 +296,13 @@ def main() -> None:
         family = build()
         if not options.finished:
             family.play(options.runs)
+        names += [case.name for case in family.cases]
         if family.chosen(options.runs).is_file():
             rows += judged(family, options.runs)
-            names += [case.name for case in family.cases]
     for control in ("plain", "kd"):
         adjust([row[f"against_{control}"] for row in rows if f"against_{control}" in row])
-    cases = [name for name in names if any(row["case"] == name for row in rows)]
     figures = {f"{row['case']} {row['system']}".replace(" ", "_"): round(row["mean"], 4) for row in rows}
-    write_result("catalogue", figures=figures, rows=rows, seeds=list(range(5)), text=page(rows, cases))
+    write_result("catalogue", figures=figures, rows=rows, seeds=list(range(5)), text=page(rows, names))
 
 
 if __name__ == "__main__":
