@@ -178,7 +178,7 @@ def main() -> None:
     figures = {f"ity_{row['weights']}": row["ty"] for row in attached} | {
         f"default_{row['weights']}": row["ty"] for row in defaults
     }
-    headings = ["objective", "(alpha, beta, gamma)", "I(t;s)", "I(t;a)", "H(t\\|s)", "I(t;y)", "lowest to highest", "seeds"]
+    headings = ["objective", "(alpha, beta, gamma)", "I(t;s)", "I(t;a)", "H(t|s)", "I(t;y)", "lowest to highest", "seeds"]
     write_result(
         "weak_teacher", figures=figures, rows=rows, seeds=SEEDS, text=TEXT + table(headings, [line(row) for row in rows]) + NOTES
     )
