@@ -1,7 +1,7 @@
 """Commands that train and judge: demo, advise, distill, evaluate, compare, store, report, list."""
 
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from understudy.commands.answer import Answer, pairs, values
 from understudy.commands.ship import export
@@ -124,29 +124,19 @@ def distill(
     from understudy.recipes.folds import folds, folds_table
     from understudy.recipes.summary import summary
 
-    given = {
-        "student": student,
-        "teacher": teacher,
-        "method": method,
-        "options": values("--options", options),
-        "encoders": pairs("--encoder", encoder),
-        "teacher_encoders": pairs("--teacher-encoder", teacher_encoder),
-        "teacher_head": values("--teacher-head", teacher_head),
-        "sizes": values("--sizes", sizes),
-        "plan": values("--plan", plan),
-        "ensemble": ensemble,
-        "teachers_of": teachers_of,
-        "plain_of": plain_of,
-        "space": space,
-        "seeds": seeds,
-    }
+    given: dict[str, Any] = (
+        {"student": student, "teacher": teacher, "method": method, "options": values("--options", options)}
+        | {"encoders": pairs("--encoder", encoder), "teacher_encoders": pairs("--teacher-encoder", teacher_encoder)}
+        | {"teacher_head": values("--teacher-head", teacher_head)}
+        | {"sizes": values("--sizes", sizes), "plan": values("--plan", plan)}
+        | {"ensemble": ensemble, "teachers_of": teachers_of, "plain_of": plain_of, "space": space, "seeds": seeds}
+    )
     if "*" in split:
         found = folds(corpus, splits=split, out=out, report=False, **given)
         return Answer(found | {"out": str(out)}, folds_table(found), f"understudy report {found['splits'][0]['run']}")
     run = run_it(corpus, split=split, out=out, **given)
-    return Answer(
-        run.results | {"run": str(out), "report": str(run.report)}, summary(run), f"understudy export {out} --out ARTIFACT"
-    )
+    document = run.results | {"run": str(out), "report": str(run.report)}
+    return Answer(document, summary(run), f"understudy export {out} --out ARTIFACT")
 
 
 def evaluate(

@@ -61,49 +61,27 @@ def distill(
     from the mean of all seeds' teachers; "if better" asks the validation rows. teachers_of, plain_of: finished runs whose
     teachers and plain students are taken (same corpus, split, seeds, and settings of what is taken). space: of a retrieval task,
     where its branches, the student's modalities, meet; the corpus's own when "". report: also measure subsets
-    and costs and draw the page; a table over many runs does without.
-    ValueError and KeyError say what cannot be done.
+    and costs and draw the page; a table over many runs does without. ValueError and KeyError say what cannot be done.
     """
     corpus = corpus if isinstance(corpus, Corpus) else Corpus(corpus)
     rows = corpus.split(split or only_split(corpus))
     reads = {"student": tuple(student), "teacher": tuple(teacher) or tuple(corpus.modalities)}
     check_modalities(corpus, rows, reads)
     check_retrieval(corpus.task, reads["student"], space, ensemble)
-    if ensemble == "if better" and not len(rows.valid):
-        raise ValueError(f'ensemble "if better" asks the validation rows, and split {rows.name!r} has none; say "yes" or "no"')
+    check_choice(ensemble, rows)
     own, theirs = dict(encoders or {}), dict(encoders or {}) | dict(teacher_encoders or {})
     for named in (own, theirs):
         check_encoders(corpus, named)
     plan = whole_plan(plan or {}, rows, theirs)
-    chosen = method_options(method, options or {})
-    head = check_head(corpus.task, teacher_head or {}, seen_kinds(corpus, reads["teacher"]))
-    CATALOGUE[method].check(corpus.task, head, **chosen)
-    if ensemble != "no" and CATALOGUE[method].beside(**chosen):
-        raise ValueError(f"ensemble {ensemble!r} given, but {method} trains the teacher beside the student; say ensemble 'no'")
-    if ensemble != "no" and CATALOGUE[method].embeds(**chosen):
-        raise ValueError(
-            f"ensemble {ensemble!r} given, but {method} reads the teacher's embedding, which an ensemble has not; say 'no'"
-        )
-    auxiliary_modalities(method, corpus.task, reads["student"], reads["teacher"])
-    arguments = {
-        "corpus": str(corpus.folder.resolve()),
-        "split": rows.name,
-        "student": list(reads["student"]),
-        "teacher": list(reads["teacher"]),
-        "method": method,
-        "options": chosen,
-        "encoders": own,
-        "teacher_encoders": theirs,
-        "teacher_head": head,
-        "sizes": typed("a model", sizes or {}, SIZES),
-        "plan": asdict(plan),
-        "teacher_plan": asdict(teacher_plan or plan),
-        "ensemble": ensemble,
-        "teachers_of": str(teachers_of),
-        "plain_of": str(plain_of),
-        "space": space,
-        "seeds": seed_list(seeds),
-    }
+    chosen, head = check_method(method, options or {}, teacher_head or {}, corpus, reads, ensemble)
+    arguments: dict[str, Any] = (
+        {"corpus": str(corpus.folder.resolve()), "split": rows.name}
+        | {player: list(modalities) for player, modalities in reads.items()}
+        | {"method": method, "options": chosen, "encoders": own, "teacher_encoders": theirs, "teacher_head": head}
+        | {"sizes": typed("a model", sizes or {}, SIZES), "plan": asdict(plan), "teacher_plan": asdict(teacher_plan or plan)}
+        | {"ensemble": ensemble, "teachers_of": str(teachers_of), "plain_of": str(plain_of), "space": space}
+        | {"seeds": seed_list(seeds)}
+    )
     for name in TAKEN:
         check_taken(name, arguments, corpus)
     run = begin(Path(out), recipe="distill", arguments=arguments, corpus=corpus, split=rows)
@@ -154,6 +132,35 @@ def check_retrieval(task: Task, student: Sequence[str], space: Space | Literal["
     chosen = replace(task, branches=tuple(student), space=space or task.space)
     if ensemble != "no" and chosen.space == "hidden":
         raise ValueError(f"ensemble {ensemble!r} in the hidden space, where teachers have no mean; choose a space of classes")
+
+
+def check_choice(ensemble: Choice, split: Split) -> None:
+    """ValueError for an ensemble that validation rows should choose, in a split without any."""
+    if ensemble == "if better" and not len(split.valid):
+        raise ValueError(f'ensemble "if better" asks the validation rows, and split {split.name!r} has none; say "yes" or "no"')
+
+
+def check_method(
+    name: str,
+    options: Mapping[str, Any],
+    teacher_head: Mapping[str, Any],
+    corpus: Corpus,
+    reads: Mapping[str, Sequence[str]],
+    ensemble: Choice,
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The method's options and the teacher's head, checked; ValueError where task, ensemble or modalities do not go with them."""
+    chosen = method_options(name, options)
+    head = check_head(corpus.task, teacher_head, seen_kinds(corpus, reads["teacher"]))
+    method = CATALOGUE[name]
+    method.check(corpus.task, head, **chosen)
+    if ensemble != "no" and method.beside(**chosen):
+        raise ValueError(f"ensemble {ensemble!r} given, but {name} trains the teacher beside the student; say ensemble 'no'")
+    if ensemble != "no" and method.embeds(**chosen):
+        raise ValueError(
+            f"ensemble {ensemble!r} given, but {name} reads the teacher's embedding, which an ensemble has not; say 'no'"
+        )
+    auxiliary_modalities(name, corpus.task, reads["student"], reads["teacher"])
+    return chosen, head
 
 
 def check_taken(what: str, arguments: Mapping[str, Any], corpus: Corpus) -> None:
