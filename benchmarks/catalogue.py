@@ -36,7 +36,7 @@ Options = dict[str, Any]
 
 def amid(strength: float, **others: Any) -> Options:
     """AMID's default weights times `strength`; they keep their proportions."""
-    return {"alpha": strength, "beta": round(1.5 * strength, 3), "gamma": round(0.5 * strength, 3)} | others
+    return {"alpha": strength, "beta": 1.5 * strength, "gamma": 0.5 * strength} | others
 
 
 SETTINGS: dict[str, Sequence[Options]] = {
@@ -217,7 +217,9 @@ def page(rows: Sequence[Mapping[str, Any]], cases: Sequence[str]) -> str:
         lines = []
         for row in (row for row in rows if row["case"] == case):
             spread = "" if row["std"] is None else f" ± {row['std']:.3f} [{row['low']:.3f}, {row['high']:.3f}]"
-            setting = ", ".join(f"{name} {value}" for name, value in row["setting"].items())
+            setting = ", ".join(
+                f"{name} {round(value, 6) if isinstance(value, float) else value}" for name, value in row["setting"].items()
+            )
             told = [said(row.get("against_plain")), said(row.get("against_kd"))]
             lines.append([row["system"], setting, f"{row['mean']:.3f}{spread}", *told])
         metric = next(row["metric"] for row in rows if row["case"] == case)
