@@ -20,6 +20,7 @@ from torch import nn
 from understudy import objectives
 from understudy.batch import Batch, Output
 from understudy.methods.method import Beside, Method, Terms
+from understudy.methods.taught import check_weights
 from understudy.model import Model, views_of
 from understudy.objectives.classes import Rule
 from understudy.objectives.kd import Distance
@@ -59,8 +60,7 @@ class VideoAdviser(Method):
         super().__init__()
         if mode not in get_args(Mode) or isinstance(teacher, Model) != (mode == "joint"):
             raise ValueError(f"mode {mode!r} with {type(teacher).__name__}: joint takes a Model, two_phase a frozen Teacher")
-        if not all(0 <= weight < float("inf") for weight in (w1, w2, w3, w4)):
-            raise ValueError(f"w1 {w1}, w2 {w2}, w3 {w3}, w4 {w4} given; weights must be finite, at least 0")
+        check_weights(w1=w1, w2=w2, w3=w3, w4=w4)
         if teacher.task != student.task:
             raise ValueError(f"the teacher answers {teacher.task}, the student {student.task}; build both with one fitted task")
         if mode == "two_phase" and not step2_detach:
