@@ -11,9 +11,8 @@ from torch import Tensor
 
 from understudy.batch import Batch, Output
 from understudy.objectives.dkd import non_target_divergence
-from understudy.objectives.infonce import check_temperature
 from understudy.objectives.kd import answers
-from understudy.objectives.objective import Objective, Term, only, over
+from understudy.objectives.objective import Objective, Term, check_temperature, only, over
 
 CHUNK = 2**22
 """Pairs of classes held at once."""
@@ -44,7 +43,7 @@ class AlignedKD(Objective):
 
     def __init__(self, *, threshold: float = 0.0, temperature: float = 1.0) -> None:
         super().__init__()
-        check_temperature(temperature)
+        check_temperature(temperature, usual="1 to 4")
         if not -1 <= threshold <= 1:
             raise ValueError(f"threshold {threshold} given; Kendall's tau lies in [-1, 1]")
         self.threshold, self.temperature = threshold, temperature

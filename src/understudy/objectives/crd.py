@@ -21,8 +21,8 @@ from torch.nn.functional import normalize, softplus
 from understudy.batch import Batch, Output
 from understudy.gather import gathered
 from understudy.negatives import WORD, drawn, negative_cost, scrambled
-from understudy.objectives.infonce import Sphere, check_temperature
-from understudy.objectives.objective import Known, Objective, Term, over
+from understudy.objectives.infonce import Sphere
+from understudy.objectives.objective import Known, Objective, Term, check_temperature, over
 
 Contrast = Literal["classes", "instances"]
 Positive = Literal["exact", "relax"]
@@ -72,7 +72,7 @@ class CRD(Objective):
         detach_right: bool = False,
     ) -> None:
         super().__init__()
-        check_temperature(temperature)
+        check_temperature(temperature, usual="0.07 to 0.1")
         if negatives < 1 or not 0 <= momentum < 1:
             raise ValueError(f"negatives {negatives}, momentum {momentum} given; at least 1, and in [0, 1), are allowed")
         if contrast not in get_args(Contrast) or positive not in get_args(Positive):

@@ -9,9 +9,8 @@ from torch import Tensor
 
 from understudy.batch import Batch, Output
 from understudy.gather import gathered
-from understudy.objectives.infonce import check_temperature
 from understudy.objectives.kd import kl_divergence
-from understudy.objectives.objective import Objective, Term, exactly, only, shared
+from understudy.objectives.objective import Objective, Term, check_temperature, exactly, only, shared
 from understudy.objectives.pkt import unit
 
 OUT = -1e9
@@ -37,7 +36,7 @@ class SimilarityDistribution(Objective):
 
     def __init__(self, *, temperature: float = 0.1) -> None:
         super().__init__()
-        check_temperature(temperature)
+        check_temperature(temperature, usual="0.07 to 0.1")
         self.temperature = temperature
 
     def forward(self, batch: Batch, left: Output, right: Output, teacher_left: Output, teacher_right: Output) -> Term:

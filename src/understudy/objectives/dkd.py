@@ -14,7 +14,7 @@ from torch import Tensor
 
 from understudy.batch import Batch, Output
 from understudy.objectives.kd import answers, kl_divergence, logits_of
-from understudy.objectives.objective import Known, Objective, Term, only, over
+from understudy.objectives.objective import Known, Objective, Term, check_temperature, only, over
 
 OUT = -1e30
 """The logit of a class that is left out: its probability is exactly 0, and nothing is infinite."""
@@ -85,8 +85,7 @@ class NonTargetKD(Objective):
 
     def __init__(self, *, temperature: float = 2.0) -> None:
         super().__init__()
-        if not 0 < temperature < math.inf:
-            raise ValueError(f"temperature {temperature} given; it must be a finite number above 0 (1 to 4 is usual)")
+        check_temperature(temperature, usual="1 to 4")
         self.temperature = temperature
 
     def forward(self, batch: Batch, student: Output, teacher: Output) -> Term:

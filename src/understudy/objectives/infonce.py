@@ -5,8 +5,6 @@ the cross-entropy is a lower bound of the mutual information. Our form of it: li
 a temperature, the mean of both directions.
 """
 
-import math
-
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
@@ -14,7 +12,7 @@ from torch.nn.functional import normalize
 
 from understudy.batch import Batch, Output
 from understudy.gather import gathered
-from understudy.objectives.objective import Objective, Term, only, over
+from understudy.objectives.objective import Objective, Term, check_temperature, only, over
 
 
 def infonce(
@@ -71,7 +69,7 @@ class InfoNCE(Objective):
         detach_right: bool = False,
     ) -> None:
         super().__init__()
-        check_temperature(temperature)
+        check_temperature(temperature, usual="0.07 to 0.1")
         self.temperature, self.detach_left, self.detach_right = temperature, detach_left, detach_right
         self.left, self.right = Sphere(left_width, dimension), Sphere(right_width, dimension)
 
@@ -79,9 +77,3 @@ class InfoNCE(Objective):
         rows = left.valid & right.valid
         u, v = self.left(rows, left, detach=self.detach_left), self.right(rows, right, detach=self.detach_right)
         return over(rows, infonce(u, v, rows, temperature=self.temperature))
-
-
-def check_temperature(temperature: float) -> None:
-    """ValueError for anything but a finite number above 0."""
-    if not 0 < temperature < math.inf:
-        raise ValueError(f"temperature {temperature} given; it must be a finite number above 0 (0.07 to 0.1 is usual)")

@@ -6,7 +6,6 @@ the size of the gradient while T changes. For one real number there is no temper
 [ours].
 """
 
-import math
 import warnings
 from typing import Literal, get_args
 
@@ -14,7 +13,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from understudy.batch import Batch, Output
-from understudy.objectives.objective import Objective, Term, only, over
+from understudy.objectives.objective import Objective, Term, check_temperature, only, over
 from understudy.task import Regression, Task
 
 Distance = Literal["l1", "mse", "smooth_l1"]
@@ -48,8 +47,7 @@ class LogitKD(Objective):
 
     def __init__(self, *, temperature: float = 2.0, detach: bool = True) -> None:
         super().__init__()
-        if not 0 < temperature < math.inf:
-            raise ValueError(f"temperature {temperature} given; it must be a finite number above 0 (1 to 4 is usual)")
+        check_temperature(temperature, usual="1 to 4")
         self.temperature, self.detach = temperature, detach
 
     def forward(self, batch: Batch, student: Output, teacher: Output) -> Term:

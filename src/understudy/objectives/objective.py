@@ -1,5 +1,6 @@
 """The abstract Objective, and the Term that every objective returns."""
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -58,6 +59,12 @@ def shared(rows: Bool[Tensor, " B"], everyone: Bool[Tensor, " N"], total: Float[
     """
     own = rows.sum(dtype=total.dtype)
     return Term(total, own) if everyone is rows else Term(total * (own / everyone.sum().clamp(min=1)), own)
+
+
+def check_temperature(temperature: float, *, usual: str) -> None:
+    """ValueError for anything but a finite number above 0; usual: the range that the error then hints at."""
+    if not 0 < temperature < math.inf:
+        raise ValueError(f"temperature {temperature} given; it must be a finite number above 0 ({usual} is usual)")
 
 
 def exactly(values: Tensor) -> AbstractContextManager[object]:
