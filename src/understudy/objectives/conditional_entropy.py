@@ -21,7 +21,8 @@ from torch.func import functional_call
 from torch.nn.functional import normalize, softplus
 
 from understudy.batch import Batch, Output
-from understudy.objectives.objective import Objective, Term, only, over
+from understudy.objectives.feature import embeddings
+from understudy.objectives.objective import Objective, Term, over
 from understudy.objectives.vid import Variance, gaussian_cost
 
 Game = Literal["alice", "cgan", "repr_gan"]
@@ -56,8 +57,7 @@ def sides(
     student: Output, teacher: Output, *, scaled: bool
 ) -> tuple[Bool[Tensor, " B"], Float[Tensor, "B S"], Float[Tensor, "B T"]]:
     """The rows that count, and both embeddings in float32, 0 elsewhere; scaled: the teacher's to size one."""
-    rows = student.valid & teacher.valid
-    s, t = (only(rows, output.need("embedding").float()) for output in (student, teacher))
+    rows, s, t = embeddings(student, teacher, detach=False)
     return rows, s, of_size_one(t) if scaled else t
 
 

@@ -31,7 +31,10 @@ class FeatureRegression(Objective):
         return over(rows, mean_squared_difference(self.projection(ours).float(), theirs))
 
 
-def embeddings(student: Output, teacher: Output) -> tuple[Bool[Tensor, " B"], Float[Tensor, "B D"], Float[Tensor, "B E"]]:
-    """The rows that both see, and both float32 embeddings with 0 elsewhere; the teacher's takes no gradient."""
+def embeddings(
+    student: Output, teacher: Output, *, detach: bool = True
+) -> tuple[Bool[Tensor, " B"], Float[Tensor, "B D"], Float[Tensor, "B E"]]:
+    """The rows that both see, and both float32 embeddings with 0 elsewhere; detach: the teacher's takes no gradient."""
     rows = student.valid & teacher.valid
-    return rows, only(rows, student.need("embedding").float()), only(rows, teacher.need("embedding").detach().float())
+    ours, theirs = (only(rows, output.need("embedding").float()) for output in (student, teacher))
+    return rows, ours, theirs.detach() if detach else theirs
