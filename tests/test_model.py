@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from toy import CLASSES, NUMBER, toy_batch, toy_model
+from understudy.encoders.encoder import Encoded
 from understudy.fusion import Concat
 from understudy.model import Model, hide, views_of
 
@@ -83,8 +84,9 @@ def test_presence_bits_tell_a_zero_from_nothing():
     with torch.random.fork_rng():
         torch.manual_seed(0)
         fusion = Concat({"a": 2, "b": 2}, width=4, dropout=0.0)
-    zeros, there = {"a": torch.zeros(1, 2), "b": torch.zeros(1, 2)}, torch.ones(1, dtype=torch.bool)
-    assert not torch.equal(fusion(zeros, {"a": there, "b": there}), fusion(zeros, {"a": there, "b": ~there}))
+    zeros, there = {"a": Encoded(torch.zeros(1, 2)), "b": Encoded(torch.zeros(1, 2))}, torch.ones(1, dtype=torch.bool)
+    both, one = (fusion(zeros, {"a": there, "b": here}).embedding for here in (there, ~there))
+    assert not torch.equal(both, one)
 
 
 def test_a_model_needs_a_modality():

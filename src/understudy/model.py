@@ -1,25 +1,49 @@
 """Model: encoders, fusion and a head. Teacher and student are both one; a student has fewer encoders."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import NamedTuple
 
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from understudy.batch import Batch, Fields, Output, Tokens
+from understudy.choices import folded, folded_tokens, repeated, repeated_tokens, unfolded_fields
 from understudy.encoders.encoder import Encoded, Encoder
-from understudy.fusion import Concat
+from understudy.fusion import Concat, Fusion
 from understudy.head import Features, Head, LinearHead, visible
 from understudy.prepare.view import View, Views, merge_views
 from understudy.task import Task
 
 
+class Answer(NamedTuple):
+    """Logits, embedding, tokens by view key and the head's features, from plain tensors."""
+
+    logits: Float[Tensor, "B C"]
+    embedding: Float[Tensor, "B D"]
+    tokens: dict[str, Tokens]
+    features: Features
+
+    def folded(self, choices: int) -> "Answer":
+        """The answer of B*K rows, one choice each, as that of B rows."""
+        return Answer(
+            folded(self.logits[:, 0], choices),
+            folded(self.embedding, choices).flatten(1),
+            {key: folded_tokens(each, choices) for key, each in self.tokens.items()},
+            {name: folded(values, choices) for name, values in self.features.items()},
+        )
+
+
 class Model(nn.Module):
     """`Batch -> Output`. Any non-empty subset of its modalities works; a row with none of them is not `valid`.
 
-    head: from the fused embedding to logits; linear when None. modality_dropout: probability that a present modality of a
-    training row is hidden (never all of them). branches: modalities that answer each alone, in one space (a retrieval student:
-    see `branches_of`); a model without any answers once, from all its modalities.
+    head: from the fused embedding to logits; linear when None. fusion: how modalities join; `Concat` of `width` when None.
+    modality_dropout: probability that a present modality of a training row is hidden (never all of them). branches: modalities
+    that answer each alone, in one space (a retrieval student: see `branches_of`); a model without any answers once, from all its
+    modalities.
+
+    Of K choices, each is read as a row of its own beside the same other modalities (see `choices.py`), with one logit. The
+    answer has logits `[B K]`, embedding `[B K*D]`, tokens `[B K*T D]` and features `[B K ...]`.
     """
 
     def __init__(
@@ -28,6 +52,7 @@ class Model(nn.Module):
         encoders: Mapping[str, Encoder],
         *,
         head: Head | None = None,
+        fusion: Fusion | None = None,
         width: int = 128,
         dropout: float = 0.1,
         modality_dropout: float = 0.0,
@@ -43,8 +68,14 @@ class Model(nn.Module):
         self.task, self.name, self.modality_dropout = task, name, modality_dropout
         self.branches = tuple(branches)
         self.encoders = nn.ModuleDict(dict(encoders))
-        self.fusion = Concat({m: e.width for m, e in encoders.items()}, width=width, dropout=dropout)
+        self.fusion: Fusion = fusion or Concat({m: e.width for m, e in encoders.items()}, width=width, dropout=dropout)
         self.head: Head = head or LinearHead(self.fusion.width, task.outputs, dropout=dropout)
+        self.choices = choices_of(task, encoders, name)
+
+    @property
+    def width(self) -> int:
+        """D of an Output's embedding."""
+        return self.fusion.width * max(1, self.choices)
 
     @property
     def modalities(self) -> tuple[str, ...]:
@@ -73,41 +104,53 @@ class Model(nn.Module):
         valid = torch.stack(list(seen.values())).any(dim=0)
         return Output(valid=valid, logits=logits, embedding=embedding, tokens=tokens, features=features, source=self.name)
 
-    def answer(
-        self, fields: dict[str, Fields], present: dict[str, Bool[Tensor, " B"]]
-    ) -> tuple[Tensor, Tensor, dict[str, Tokens], Features]:
-        """Logits, embedding, tokens by view key and the head's features from plain tensors; what the exported graph runs.
-
-        A modality without fields counts as absent in every row.
-        """
-        encoded = self.encode(fields, present)
-        logits, embedding, features = self.join(encoded, present)
-        tokens = {self._encoder(m).view.key: e.tokens for m, e in encoded.items() if e.tokens is not None}
-        return logits, embedding, tokens, features
+    def answer(self, fields: dict[str, Fields], present: dict[str, Bool[Tensor, " B"]]) -> Answer:
+        """What the exported graph runs: plain tensors; a modality without fields counts as absent in every row."""
+        return self.join(self.encode(fields, present), present)
 
     def encode(self, fields: dict[str, Fields], present: dict[str, Bool[Tensor, " B"]]) -> dict[str, Encoded]:
-        """What each encoder says, of each modality that has fields."""
+        """What each encoder says, of each modality that has fields; of choices, B*K rows."""
         encoded: dict[str, Encoded] = {}
         for modality in self.modalities:
             if modality not in fields:
                 continue
             # Filler goes before the encoder: a NaN masked only afterwards would still reach the weights' gradients.
             clean = {name: zero_absent(values, present[modality]) for name, values in fields[modality].items()}
-            encoded[modality] = self._encoder(modality)(clean)
+            encoded[modality] = self._encoder(modality)(unfolded_fields(clean) if self._chosen(modality) else clean)
         return encoded
 
-    def join(
-        self, encoded: Mapping[str, Encoded], present: dict[str, Bool[Tensor, " B"]]
-    ) -> tuple[Float[Tensor, "B C"], Float[Tensor, "B D"], Features]:
-        """Logits, embedding and features; `present` alone decides who counts, so one encoding serves every subset."""
-        rows = next(iter(present.values())).shape[0]
-        like = next(self.head.parameters())
-        pooled = {m: e.pooled for m, e in encoded.items()}
-        absent = {m: like.new_zeros(rows, self._encoder(m).width) for m in self.modalities if m not in pooled}
-        embedding: Float[Tensor, "B D"] = self.fusion(pooled | absent, present)
+    def join(self, encoded: Mapping[str, Encoded], present: dict[str, Bool[Tensor, " B"]]) -> Answer:
+        """`present` alone decides who counts, so one encoding serves every subset."""
+        if self.choices:
+            encoded = {m: e if self._chosen(m) else repeated_encoded(e, self.choices) for m, e in encoded.items()}
+            present = {m: repeated(here, self.choices) for m, here in present.items()}
+        embedding, changed = self.fusion(encoded, present)
         seen = {m: visible(e, present[m]) for m, e in encoded.items()}
         logits, features = self.head(embedding, seen, present)
-        return logits, embedding, features
+        said = {m: changed.get(m, e.tokens) for m, e in encoded.items()}
+        tokens = {self._encoder(m).view.key: each for m, each in said.items() if each is not None}
+        answer = Answer(logits, embedding, tokens, features)
+        return answer.folded(self.choices) if self.choices else answer
+
+    def _chosen(self, modality: str) -> bool:
+        """Whether it holds the choices."""
+        return self._encoder(modality).view.kind == "choices"
+
+
+def choices_of(task: Task, encoders: Mapping[str, Encoder], name: str) -> int:
+    """K of a choice task, else 0; ValueError for choices that another task would have to choose from."""
+    if task.kind == "choice":
+        return task.to_json()["choices"]
+    chosen = [modality for modality, encoder in encoders.items() if encoder.view.kind == "choices"]
+    if chosen:
+        raise ValueError(f"{name}: {', '.join(chosen)} holds choices, but the task is a {task.kind}; it must be a choice")
+    return 0
+
+
+def repeated_encoded(encoded: Encoded, choices: int) -> Encoded:
+    """Each row K times."""
+    tokens = None if encoded.tokens is None else repeated_tokens(encoded.tokens, choices)
+    return Encoded(repeated(encoded.pooled, choices), tokens)
 
 
 def branches_of(model: Model, batch: Batch) -> list[tuple[str, Batch]]:

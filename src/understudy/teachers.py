@@ -47,7 +47,7 @@ class Frozen(Teacher):
     """A trained model as it is. It answers in evaluation mode even if somebody calls `train()` on the model."""
 
     def __init__(self, model: Model) -> None:
-        self.model, self.task, self.modalities, self.width = model, model.task, model.modalities, model.fusion.width
+        self.model, self.task, self.modalities, self.width = model, model.task, model.modalities, model.width
 
     @torch.no_grad()
     def __call__(self, batch: Batch) -> Output:

@@ -9,22 +9,27 @@ from understudy.encoders.pooling import attended
 
 
 class Transformer(nn.Module):
-    """`depth` blocks over at most `steps` steps, whose positions are learnt; the last block is normalised."""
+    """`depth` blocks over at most `steps` steps, whose positions are learnt; the last block is normalised.
 
-    def __init__(self, *, width: int, steps: int, depth: int, heads: int, dropout: float) -> None:
+    steps: None where the values say themselves where they stand.
+    """
+
+    def __init__(self, *, width: int, steps: int | None, depth: int, heads: int, dropout: float) -> None:
         super().__init__()
         if width % heads:
             raise ValueError(f"width={width}, heads={heads}: expected a width that the heads divide")
-        self.positions = nn.Embedding(steps, width)
-        nn.init.normal_(self.positions.weight, std=0.02)
+        self.positions = None if steps is None else nn.Embedding(steps, width)
+        if self.positions is not None:
+            nn.init.normal_(self.positions.weight, std=0.02)
         block = Block(width, heads, 2 * width, batch_first=True, norm_first=True)
         block.dropout1, block.dropout2 = SharedDropout(dropout), SharedDropout(dropout)
         self.blocks = nn.TransformerEncoder(block, depth, norm=nn.LayerNorm(width), enable_nested_tensor=False)
         self.dropout = SharedDropout(dropout)
 
     def forward(self, values: Float[Tensor, "B T D"], mask: Bool[Tensor, "B T"]) -> Float[Tensor, "B T D"]:
-        placed = values + self.positions(torch.arange(values.shape[1], device=values.device))
-        return self.blocks(self.dropout(placed), src_key_padding_mask=~attended(mask))
+        if self.positions is not None:
+            values = values + self.positions(torch.arange(values.shape[1], device=values.device))
+        return self.blocks(self.dropout(values), src_key_padding_mask=~attended(mask))
 
 
 class Block(nn.TransformerEncoderLayer):

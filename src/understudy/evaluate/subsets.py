@@ -53,7 +53,7 @@ def answers(model: Model, batch: Batch, subsets: list[tuple[str, ...]]) -> list[
     found = []
     for subset in subsets:
         here = {m: present[m] if m in subset else nowhere for m in model.modalities}
-        logits, _, _ = model.join(encoded, here)
+        logits = model.join(encoded, here).logits
         found.append(said(model.task, batch, logits, batch.seen_by(subset)))
     return found
 

@@ -74,8 +74,8 @@ class AMID(Method):
         self.detach_teacher_in_h, self.teacher_start, self.auxiliary_frozen = detach_teacher_in_h, teacher_start, auxiliary_frozen
         self.mi_moves_auxiliary, self.generator_steps = mi_moves_auxiliary, generator_steps
         self.tau, self.momentum, self.dimension = tau, momentum, dimension
-        s, a = student.fusion.width, auxiliary.fusion.width
-        t = teacher.fusion.width if isinstance(teacher, Model) else width_of(teacher)
+        s, a = student.width, auxiliary.width
+        t = teacher.width if isinstance(teacher, Model) else width_of(teacher)
         banked = partial(objectives.CRD, momentum=momentum, contrast="instances")
         estimate = partial(objectives.InfoNCE if mi == "infonce" else banked, dimension=dimension, temperature=tau)
         self.supervised = objectives.Supervised(student.task)

@@ -69,8 +69,8 @@ class C2KD(Method):
         self.answers = objectives.LogitKD(temperature=temperature)
         self.aligned = objectives.AlignedKD(threshold=threshold, temperature=temperature)
         if inner or cross:
-            self.student_proxy = Proxy(student.fusion.width, student.task.outputs)
-            self.teacher_proxy = Proxy(teacher.fusion.width, teacher.task.outputs)
+            self.student_proxy = Proxy(student.width, student.task.outputs)
+            self.teacher_proxy = Proxy(teacher.width, teacher.task.outputs)
 
     @classmethod
     def check(cls, task: Task, teacher_head: Mapping[str, Any], **options: Any) -> None:

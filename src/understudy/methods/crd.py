@@ -57,7 +57,7 @@ class CRD(TaughtByFeatures):
         self.contrast, self.positive, self.dimension = contrast, positive, dimension
         if weight:
             self.memory = objectives.CRD(
-                student.fusion.width,
+                student.width,
                 self.teacher_width,
                 dimension=dimension,
                 temperature=tau,

@@ -61,7 +61,7 @@ class KD(Taught):
                 raise ValueError(
                     f"feature {feature} given, but this teacher gives no embedding; use feature 0 or a single live teacher"
                 )
-            self.feature_regression = objectives.FeatureRegression(student.fusion.width, teacher.width)
+            self.feature_regression = objectives.FeatureRegression(student.width, teacher.width)
 
     @classmethod
     def embeds(cls, *, feature: float = 0.0, **others: Any) -> bool:

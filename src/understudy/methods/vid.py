@@ -28,7 +28,7 @@ class VID(TaughtByFeatures):
         check_weights(weight=weight)
         self.weight, self.variance = weight, variance
         if weight:
-            self.prediction = objectives.VID(student.fusion.width, self.teacher_width, variance=variance)
+            self.prediction = objectives.VID(student.width, self.teacher_width, variance=variance)
 
     def pulls(self) -> dict[str, tuple[Objective, float]]:
         return {"vid": (self.prediction, self.weight)} if self.weight else {}
