@@ -15,7 +15,7 @@ from benchmarks.record import table, write_result
 from understudy.commands.study import demo
 from understudy.evaluate.compare import System, compare
 from understudy.recipes.mfeat import mfeat
-from understudy.recipes.run import Run
+from understudy.recipes.run import SYSTEMS, Run
 
 VIEWS, LABELS, DRAWS = ("fou", "zer", "mor"), (50, 100, 300), range(10)
 # Small MLPs with a fixed number of epochs, mean of 5 draws of the same protocol: teacher, plain, distilled.
@@ -30,7 +30,6 @@ REFERENCE = {
     ("zer", 300): (0.970, 0.798, 0.822),
     ("mor", 300): (0.970, 0.736, 0.750),
 }
-SYSTEMS = ("teacher", "plain", "distilled")
 
 
 def cell(runs: list[Run]) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from understudy.corpus.importers.mfeat import import_mfeat
 from understudy.plan import Plan
 from understudy.recipes.distill import distill
 from understudy.recipes.mfeat import TEACHER_PLAN
-from understudy.recipes.run import Run
+from understudy.recipes.run import SYSTEMS, Run
 
 BEFORE = {"options": {"weight": 0.9, "temperature": 2.0, "mixup": 0.0}, "sizes": {"width": 256, "dropout": 0.4}}
 PLAN = Plan(epochs=55, batch_size=128, rate=3e-3, warmup=0.0, weight_decay=0.3)
@@ -36,7 +36,6 @@ CANDIDATES: dict[str, dict[str, Any]] = {
     "mixup 0.4, taught by the mean of the teachers": {"options": {"mixup": 0.4}, "ensemble": "yes"},
 }
 """Changes from the plan before, the same for teacher (sizes alone), plain and distilled student."""
-SYSTEMS = ("teacher", "plain", "distilled")
 Cell = tuple[str, int, int]
 """View, labels, draw."""
 

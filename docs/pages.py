@@ -12,12 +12,12 @@ from typing import Any
 
 from understudy.methods import CATALOGUE
 from understudy.recipes.options import options_of
+from understudy.recipes.run import SYSTEMS
 
 ROOT = Path(__file__).parent.parent
 PAGES = ROOT / "docs" / "methods"
 MARKS = ("<!-- results: written by docs/pages.py -->", "<!-- end of results -->")
 KEY = re.compile(r"^(Idea|Paper|Differs|Use when|Related): ", re.MULTILINE)
-SYSTEMS = ("teacher", "plain", "distilled")
 NOTE = "Implements the stated objective; details marked ours are our own; published numbers not reproduced unless measured."
 
 

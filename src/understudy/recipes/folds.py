@@ -12,11 +12,9 @@ from understudy.corpus import Corpus
 from understudy.evaluate.compare import System, compare
 from understudy.evaluate.predictions import Predictions
 from understudy.recipes.distill import distill
-from understudy.recipes.run import Run
+from understudy.recipes.run import SYSTEMS, Run
 from understudy.task import Classification
 from understudy.whole import write_json
-
-SYSTEMS = ("teacher", "plain", "distilled")
 
 
 def folds(corpus: Corpus | Path | str, *, splits: str | Sequence[str], out: Path | str, **options: Any) -> dict[str, Any]:

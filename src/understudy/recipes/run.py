@@ -21,6 +21,10 @@ from understudy.whole import whole_folder, write_json
 
 VERSIONED = ("understudy", "torch", "numpy", "pyarrow", "transformers", "tokenizers")
 WEIGHTS = "model.safetensors"
+EARLIER = {"fusion": "concat", "teacher_fusion": "concat"}
+"""Arguments that earlier versions did not name, and what they did."""
+SYSTEMS = ("teacher", "plain", "distilled")
+"""The three that every run trains, in the order of its tables."""
 
 
 @dataclass(frozen=True)
@@ -118,8 +122,8 @@ def begin(folder: Path, *, recipe: str, arguments: Mapping[str, Any], corpus: Co
     settings = json.loads(json.dumps(settings))
     if (folder / "run.json").is_file():
         other = load(folder).settings
-        # What an older run does not name was empty then.
-        empty = dict.fromkeys(settings["arguments"], "") | other["arguments"]
+        # What an older run does not name was empty then, or as it was before there was a choice.
+        empty = dict.fromkeys(settings["arguments"], "") | EARLIER | other["arguments"]
         differ = [key for key, value in settings["arguments"].items() if (value or "") != (empty[key] or "")]
         differ += [key for key in ("recipe", "corpus_fingerprint", "split_hash", "versions") if settings[key] != other[key]]
         if differ:

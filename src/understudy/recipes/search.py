@@ -10,10 +10,8 @@ from understudy.evaluate.retrieval import Divisor
 from understudy.evaluate.search import embedded, search_metrics
 from understudy.model import views_of
 from understudy.recipes.evaluation import every_row
-from understudy.recipes.run import Run
+from understudy.recipes.run import SYSTEMS, Run
 from understudy.whole import write_json
-
-SYSTEMS = ("teacher", "plain", "distilled")
 
 
 def search(run: Run, *, cut: int = 500, ap_divisor: Divisor = "hits_in_k") -> dict[str, Any]:
