@@ -1,0 +1,122 @@
+"""Ceilings: the best accuracy that words alone, the picture alone, and both together allow; exact, from how the world is drawn.
+
+The ideal observer sees things and cloth exactly. `given`: its accuracy on rows like the training rows. `shifted`: what the same rules,
+learnt on rows like the training rows, score on shifted rows; of the best rules nobody was told that the habit has changed.
+"""
+
+from collections.abc import Callable
+from itertools import combinations
+from math import comb
+
+import numpy as np
+from numpy.typing import NDArray
+
+from understudy.picture_world.lines import FORMS, HUES, KINDS, form, hue
+from understudy.picture_world.scene import COUNTS
+from understudy.picture_world.world import (
+    ANNOTATORS,
+    ANSWERS,
+    ASKED,
+    CHOICES,
+    LABELS,
+    Name,
+    World,
+    beside,
+    credit,
+    peaked,
+)
+
+Array = NDArray[np.float64]
+SUBSETS = ("text", "picture", "both")
+
+
+def ceilings(world: World, name: Name) -> dict[str, dict[str, float]]:
+    """ "text", "picture", "both" -> {"given", "shifted"}: expected accuracy (of questions: the official VQA accuracy)."""
+    of: dict[str, Callable[[World], dict[str, dict[str, float]]]] = {
+        "entailment": of_claims,
+        "question": of_questions,
+        "choice": of_choices,
+    }
+    return of[name](world)
+
+
+def followed(seen: Array, shifted: Array, worth: Array) -> dict[str, float]:
+    """The best rule for what is `seen` under the chances `[evidence truth]`, and what it scores there and under `shifted` ones.
+
+    worth: of each answer when each is the truth `[truth answer]`.
+    """
+    answer = (seen @ worth).argmax(axis=1)
+    scored = worth[:, answer].T
+    return {"given": float((seen * scored).sum()), "shifted": float((shifted * scored).sum())}
+
+
+def of_claims(world: World) -> dict[str, dict[str, float]]:
+    """Words: the cue. Picture: whether there is a cloth. Both: everything."""
+    right, labels = np.eye(len(LABELS)), len(LABELS)
+    cue = [np.stack([peaked(labels, label, world.rate(s)) for label in range(labels)], axis=1) / labels for s in (False, True)]
+    cloth = np.array([[1 / 6, 1 / 3, 0], [1 / 6, 0, 1 / 3]])
+    sure = np.eye(labels) / labels
+    return {"text": followed(*cue, right), "picture": followed(cloth, cloth, right), "both": followed(sure, sure, right)}
+
+
+def of_choices(world: World) -> dict[str, dict[str, float]]:
+    """Words: which choice repeats the question. Picture: nothing, without the choices. Both: everything."""
+    right = np.eye(CHOICES)
+    cue = [np.stack([peaked(CHOICES, place, world.rate(s)) for place in range(CHOICES)], axis=1) / CHOICES for s in (False, True)]
+    nothing, sure = np.full((1, CHOICES), 1 / CHOICES), np.eye(CHOICES) / CHOICES
+    return {"text": followed(*cue, right), "picture": followed(nothing, nothing, right), "both": followed(sure, sure, right)}
+
+
+def of_questions(world: World) -> dict[str, dict[str, float]]:
+    """Words: the usual answers. Picture: which questions have which answers in it, over every set of things. Both: the truth."""
+    worth = expected_credit(world)
+    asked = [by_question(world, s) for s in (False, True)]
+    pictures = [by_picture(world, s) for s in (False, True)]
+    sure = [np.diag(each.sum(axis=0)) for each in asked]
+    return {"text": followed(*asked, worth), "picture": followed(*pictures, worth), "both": followed(*sure, worth)}
+
+
+def expected_credit(world: World) -> Array:
+    """`[truth answer]`: the official accuracy of an answer, over the annotators."""
+    chance = np.array([comb(ANNOTATORS, n) * world.agree**n * (1 - world.agree) ** (ANNOTATORS - n) for n in range(ANNOTATORS + 1)])
+    earned = np.array([credit(n) for n in range(ANNOTATORS + 1)])
+    worth = np.zeros((len(ANSWERS), len(ANSWERS)))
+    for truth in range(len(ANSWERS)):
+        worth[truth, truth] = chance @ earned
+        worth[truth, beside(truth)] = chance @ earned[::-1]
+    return worth
+
+
+def by_question(world: World, shifted: bool) -> Array:
+    """Chance `[question truth]` of every question that can be asked; synonyms say nothing."""
+    rows, start = [], 0
+    for asked in ASKED:
+        for chances in (found := world.usual_answers(shifted)[asked]):
+            row = np.zeros(len(ANSWERS))
+            row[start : start + len(chances)] = chances / len(ASKED) / len(found)
+            rows.append(row)
+        start += found.shape[1]
+    return np.stack(rows)
+
+
+def by_picture(world: World, shifted: bool) -> Array:
+    """Chance `[picture truth]` of every set of one, two or three kinds, and of the answer to whatever was asked about it."""
+    usual, rows = world.usual_answers(shifted), []
+    number_at, yes_at = len(HUES) + len(FORMS), len(HUES) + len(FORMS) + len(COUNTS)
+    for count in COUNTS:
+        any_set = 1 / comb(KINDS, count)
+        one_count, rest = 1 / len(COUNTS), 1 / len(ASKED)
+        for things in combinations(range(KINDS), count):
+            row = np.zeros(len(ANSWERS))
+            for kind in things:
+                others = [other for other in things if other != kind]
+                if all(form(other) != form(kind) for other in others):
+                    chance = usual["colour"][form(kind), hue(kind)] / len(FORMS)
+                    row[hue(kind)] += rest * chance * one_count / comb(KINDS - len(HUES), count - 1)
+                if all(hue(other) != hue(kind) for other in others):
+                    chance = usual["shape"][hue(kind), form(kind)] / len(HUES)
+                    row[len(HUES) + form(kind)] += rest * chance * one_count / comb(KINDS - len(FORMS), count - 1)
+            row[number_at + count - 1] += rest * usual["number"][0, count - 1] * any_set
+            row[yes_at : yes_at + 2] += rest * usual["yes/no"][0] * one_count * any_set
+            rows.append(row)
+    return np.stack(rows)
