@@ -38,13 +38,13 @@ def monitor_figure(run: Recorded) -> tuple[str, bool]:
         for name, of in PLAYERS.items():
             draw_curves(scores, player_curves(run, logs, name, validated=validated), name, of=of)
         what = label(run.metric) if validated else "training loss"
-        titled(scores, f"{what}{' (%)' if validated and run.metric in SHARES else ''}", ncols=1)
+        titled(scores, f"{what}{' (%)' if validated and run.metric in SHARES else ''}")
         for term, named, of in (("ts", "with the student", DISTILLED), ("ta", "with the auxiliary", AUXILIARY)):
             draw_curves(shared, information(run, logs, term), named, of=of)
         ceiling(run, shared)
-        titled(shared, "teacher’s information (nats)", ncols=1)
+        titled(shared, "teacher’s information (nats)")
         draw_curves(left_over, curves(logs, "critic.entropy_bound"), "given the student", of=TEACHER)
-        titled(left_over, "teacher’s entropy (nats)", ncols=1)
+        titled(left_over, "teacher’s entropy (nats)")
         return inline(figure), validated
 
 
@@ -78,12 +78,12 @@ def ceiling(run: Recorded, axes: "Axes") -> None:
         axes.axhline(log(rows), color=MUTED, linewidth=1, dashes=(3, 3), label="ceiling, log of the batch")
 
 
-def titled(axes: "Axes", title: str, *, ncols: int) -> None:
+def titled(axes: "Axes", title: str) -> None:
     """What a panel shows; its curves are named above it."""
     axes.set_title(title, color=INK, pad=8)
     axes.set_xlabel("epoch")
     if axes.get_legend_handles_labels()[0]:
-        axes.legend(loc="best", ncols=ncols, handlelength=1.2, fontsize=11)
+        axes.legend(loc="best", handlelength=1.2, fontsize=11)
 
 
 def verdict(run: Recorded) -> str:
