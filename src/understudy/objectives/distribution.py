@@ -10,11 +10,8 @@ from torch import Tensor
 from understudy.batch import Batch, Output
 from understudy.gather import gathered
 from understudy.objectives.kd import kl_divergence
-from understudy.objectives.objective import Objective, Term, check_temperature, exactly, only, shared
+from understudy.objectives.objective import OUT, Objective, Term, check_temperature, exactly, only, shared
 from understudy.objectives.pkt import unit
-
-OUT = -1e9
-"""The logit of a row that does not count: its probability is exactly 0, and nothing is infinite."""
 
 
 def spread_divergence(

@@ -14,10 +14,7 @@ from torch import Tensor
 
 from understudy.batch import Batch, Output
 from understudy.objectives.kd import answers, kl_divergence, logits_of
-from understudy.objectives.objective import Known, Objective, Term, check_temperature, only, over
-
-OUT = -1e30
-"""The logit of a class that is left out: its probability is exactly 0, and nothing is infinite."""
+from understudy.objectives.objective import OUT, Known, Objective, Term, check_temperature, only, over
 
 
 @torch.no_grad()

@@ -14,6 +14,9 @@ from torch import Tensor, nn
 
 from understudy.batch import Batch, Output
 
+OUT = -1e30
+"""The logit of a class or a row that is left out: its probability is exactly 0, and nothing is infinite."""
+
 
 class Term(NamedTuple):
     """A sum over rows and the number of rows in it; `fit` divides by the count over all processes and micro-batches."""
