@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from understudy.corpus.corpus import Corpus
 from understudy.corpus.importers.cleaning import Cleaner, mean_steps, naming
+from understudy.corpus.importers.hdf5 import exceeds, lies_elsewhere
 from understudy.corpus.importers.sentiment import Dataset, check_rows, facts, published_split, sentiment_task
 from understudy.corpus.schema import Schema
 from understudy.corpus.write import write_corpus
@@ -135,9 +136,9 @@ def _dataset(name: str, entry: Any, key: str) -> NDArray[Any]:
         found = entry.get(key) if isinstance(entry, h5py.Group) else None
         if not isinstance(found, h5py.Dataset):
             raise ValueError(f"entry {name!r} has no {key}")
-        if found.external or found.is_virtual:
+        if lies_elsewhere(found):
             raise ValueError(f"entry {name!r}: its {key} lie in another file, which is refused")
-        if found.size is None or found.size * found.dtype.itemsize > LARGEST:
+        if exceeds(found, LARGEST):
             raise ValueError(f"entry {name!r}: its {key} of shape {found.shape} have more than {LARGEST:,} bytes")
         return found[()]
     except (OSError, RuntimeError, KeyError, TypeError) as error:

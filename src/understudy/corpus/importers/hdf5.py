@@ -36,8 +36,18 @@ def read_array(opened: Any, key: str) -> NDArray[Any]:
         names = list(opened)
         shown = ", ".join(names[:SHOWN]) + (f" and {len(names) - SHOWN} more" if len(names) > SHOWN else "")
         raise ValueError(f"it has no array {key!r}; it holds {shown or 'nothing'}")
-    if found.external or found.is_virtual:
+    if lies_elsewhere(found):
         raise ValueError(f"{key!r} lies in another file, which is refused")
-    if found.size is None or found.size * found.dtype.itemsize > LARGEST:
+    if exceeds(found, LARGEST):
         raise ValueError(f"{key!r} of shape {found.shape} has more than {LARGEST:,} bytes")
     return found[()]
+
+
+def lies_elsewhere(array: Any) -> bool:
+    """Whether an array's numbers are in another file than itself."""
+    return bool(array.external or array.is_virtual)
+
+
+def exceeds(array: Any, largest: int) -> bool:
+    """Whether an array, read whole, has more than `largest` bytes, or no size at all."""
+    return array.size is None or array.size * array.dtype.itemsize > largest
