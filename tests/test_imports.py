@@ -25,6 +25,7 @@ NO_TORCH = (
     "whole",
     "prepare",
     "task",
+    "entries",
     "corpus",
     "report",
     "serve",
@@ -34,15 +35,16 @@ NO_TORCH = (
     "artifact.contract",
     "artifact.card",
 )
-DATA = ("prepare", "task", "batch", "corpus", "loader", "model")
+DATA = ("prepare", "task", "entries", "batch", "corpus", "loader", "model")
 MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "prepare": (),
-    "task": (),
+    "entries": (),
+    "task": ("entries",),
     "batch": (),
     "bundled": (),
     "whole": (),
     "theatre": ("progress",),
-    "corpus": ("prepare", "task", "bundled"),
+    "corpus": ("prepare", "task", "entries", "bundled"),
     "loader": ("corpus", "batch", "prepare", "task"),
     "encoders": ("batch", "prepare", "task"),
     "choices": ("batch",),

@@ -20,14 +20,16 @@ class Batch:
     """B samples with their presence.
 
     `inputs[modality][view key][field]`; a modality that a row lacks holds filler there, and `present` says so.
-    `target` is float (regression) or int (classification); where `labelled` is False it is filler and counts nowhere.
+    `target` is float (regression), int (classification, choice) or one soft target a class (multilabel); where `labelled` is
+    False it is filler and counts nowhere. truth: the target at rest, for evaluators, where `target` says less than that.
     """
 
     inputs: dict[str, dict[str, Fields]]
     present: dict[str, Bool[Tensor, " B"]]
-    target: Float[Tensor, " B"] | Int[Tensor, " B"]
+    target: Float[Tensor, " B"] | Int[Tensor, " B"] | Float[Tensor, "B C"]
     labelled: Bool[Tensor, " B"]
     id: tuple[str, ...]
+    truth: Float[Tensor, "B E 3"] | None = None
 
     def __len__(self) -> int:
         return len(self.id)

@@ -29,8 +29,9 @@ class Loader:
     labelled: positions whose targets may be seen; None = every row that has one. With labelled and unlabelled rows each
     batch holds labelled rows (cycled; half a batch or their natural share if that is more, never a row twice), and every
     unlabelled row comes once an epoch. labelled_only: the *same* labelled rows in each batch without the unlabelled ones, in
-    as many steps: the plain control. shuffle=False: natural order, each row once. similar_length: a modality (text, sequence,
-    audio) whose rows of like length share batches. Batches of an epoch differ by at most one row in size, so none is tiny.
+    as many steps: the plain control. shuffle=False: natural order, each row once. similar_length: a modality (text, choices,
+    sequence, regions, audio) whose rows of like length share batches. Batches of an epoch differ by at most one row in size,
+    so none is tiny.
     process, processes: this process takes every `processes`-th row of each batch. Shares are equally long: a short one is
     filled with a row of the batch in which nothing is present and nothing labelled, which therefore counts nowhere.
     training: random views are drawn anew each epoch from (seed, epoch, id), and never cached. workers: processes that prepare
@@ -74,8 +75,9 @@ class Loader:
         self._sizes = None if similar_length is None else _lengths(corpus, similar_length, self.rows)
         self._ids = corpus.ids[self.rows]
         self._known = known
+        self._task = task
         kind = np.int64 if task.discrete else np.float32
-        self._target = np.where(known, corpus.target[self.rows], 0).astype(kind)
+        self._target = task.filled(corpus.target[self.rows], known).astype(kind)
         self._present = {modality: corpus.present(modality)[self.rows] for modality in views}
         self._cache: dict[tuple[str, str], FieldArrays | None] = {}
 
@@ -112,6 +114,7 @@ class Loader:
     def _batch(self, chosen: NDArray[np.intp], filler: int, found: Found) -> Batch:
         known = self._known[chosen]
         present = {modality: here[chosen] for modality, here in self._present.items()}
+        target = self._target[chosen]
         if filler:
             known[-1] = False
             for here in present.values():
@@ -121,9 +124,10 @@ class Loader:
                 m: {key: self._fields(found.get((m, key)), (m, key), chosen) for key in views} for m, views in self.views.items()
             },
             present={modality: torch.from_numpy(here) for modality, here in present.items()},
-            target=torch.from_numpy(self._target[chosen]),
+            target=torch.from_numpy(self._task.collate(target)),
             labelled=torch.from_numpy(known),
             id=tuple(self._ids[chosen].tolist()),
+            truth=torch.from_numpy(target) if target.ndim > 1 else None,
         )
 
     def _fields(self, found: FieldArrays | None, view: tuple[str, str], chosen: NDArray[np.intp]) -> Fields:
@@ -156,11 +160,17 @@ def _fitting(corpus: Corpus, views: Views) -> Views:
 
 
 def _lengths(corpus: Corpus, modality: str, rows: NDArray[np.intp]) -> NDArray[np.intp]:
-    """Characters, steps or samples of each row, 0 where absent."""
-    values = corpus.cells(modality, rows).values
-    if corpus.modalities[modality].kind not in ("text", "sequence", "audio"):
-        raise ValueError(f"similar_length={modality!r}: rows of a {corpus.modalities[modality].kind} have no length")
-    return np.array([0 if value is None else len(value) for value in values], np.intp)
+    """Characters (of the longest choice), steps, regions or samples of each row, 0 where absent."""
+    kind = corpus.modalities[modality].kind
+    if kind not in ("text", "choices", "sequence", "regions", "audio"):
+        raise ValueError(f"similar_length={modality!r}: rows of a {kind} have no length")
+    length = max_length if kind == "choices" else len
+    return np.array([0 if value is None else length(value) for value in corpus.cells(modality, rows).values], np.intp)
+
+
+def max_length(texts: Sequence[str]) -> int:
+    """Of the longest."""
+    return max(map(len, texts))
 
 
 def _prepare_all(corpus: Corpus, modality: str, view: View, rows: NDArray[np.intp]) -> FieldArrays | None:

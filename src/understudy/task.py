@@ -1,7 +1,7 @@
 """Tasks: what is predicted, how it is scored, and which direction is better. No torch at import.
 
 A prediction is what a user gets: a number in the target's own unit `[N]` (regression), class probabilities `[N C]`
-(classification), or one embedding for each branch `[N M D]` (retrieval).
+(classification, choice: `[N K]`, multilabel), or one embedding for each branch `[N M D]` (retrieval).
 """
 
 from abc import ABC, abstractmethod
@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
+
+from understudy.entries import NONE, check_entries, credit, dense
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -32,7 +34,20 @@ class Task(ABC):
     @property
     @abstractmethod
     def outputs(self) -> int:
-        """Width C of a model's logits."""
+        """Width C of a model's logits; of one choice's, where a row has several."""
+
+    @property
+    def filler(self) -> Array:
+        """What stands at rest for one row that has no target, in the shape of one: a single number, here."""
+        return np.zeros(())
+
+    def filled(self, target: Array, known: Array) -> Array:
+        """Targets at rest, with filler where they are not `known` [N]."""
+        return np.where(known.reshape(-1, *[1] * self.filler.ndim), target, self.filler)
+
+    def collate(self, target: Array) -> Array:
+        """Targets at rest as a batch holds them."""
+        return target
 
     @abstractmethod
     def fit(self, targets: Array) -> "Task":
@@ -103,7 +118,7 @@ class Regression(Task):
         return logits[:, 0] * self.scale + self.mean
 
     def per_row(self, prediction: Array, target: Array) -> Array:
-        return np.abs(prediction - target)
+        return np.abs(np.asarray(prediction, np.float64) - target)
 
     def metrics(self, prediction: Array, target: Array) -> dict[str, float]:
         from understudy.evaluate.metrics import regression_metrics, sentiment_metrics, sims_metrics
@@ -218,7 +233,7 @@ class Retrieval(Task):
         """The AP of each row as a query against all rows, averaged over the directions; NaN where nothing is relevant to it."""
         from understudy.evaluate.retrieval import mean_ap_of_rows
 
-        return mean_ap_of_rows(prediction, target)
+        return mean_ap_of_rows(np.asarray(prediction, np.float64), target)
 
     def metrics(self, prediction: Array, target: Array) -> dict[str, float]:
         from understudy.evaluate.retrieval import retrieval_metrics
@@ -227,6 +242,116 @@ class Retrieval(Task):
 
     def to_json(self) -> dict[str, Any]:
         return {"kind": self.kind, "classes": list(self.classes), "branches": list(self.branches), "space": self.space}
+
+
+@dataclass(frozen=True)
+class Choice(Task):
+    """Which of K texts is right. A model gives each of them one logit, together `[B K]`; targets are positions 0..K-1."""
+
+    choices: int = 0
+
+    kind: ClassVar[str] = "choice"
+    primary: ClassVar[str] = "accuracy"
+    higher_is_better: ClassVar[bool] = True
+    discrete: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        if self.choices < 2:
+            raise ValueError(f"choices={self.choices} given; there must be at least 2 to choose from")
+
+    @property
+    def outputs(self) -> int:
+        return 1
+
+    def fit(self, targets: Array) -> "Choice":
+        return self
+
+    def check(self, targets: Array) -> None:
+        check_classes(targets, self.choices)
+
+    def loss(self, logits: "Tensor", target: "Tensor") -> "Tensor":
+        return class_loss(logits, target)
+
+    def decode(self, logits: "Tensor") -> "Tensor":
+        return logits.softmax(dim=-1)
+
+    def per_row(self, prediction: Array, target: Array) -> Array:
+        return (prediction.argmax(axis=-1) == target).astype(np.float64)
+
+    def metrics(self, prediction: Array, target: Array) -> dict[str, float]:
+        from understudy.evaluate.metrics import choice_metrics
+
+        return choice_metrics(prediction, target)
+
+    def to_json(self) -> dict[str, Any]:
+        return {"kind": self.kind, "choices": self.choices}
+
+
+@dataclass(frozen=True)
+class MultiLabel(Task):
+    """Answers that several people gave, each with a soft target and a credit: see `entries`.
+
+    entries: E, the most classes that one row names. A prediction is one probability a class, apart from the others; a model
+    that must say one class says the likeliest. accuracy: the mean credit of that.
+    """
+
+    classes: tuple[str, ...] = ()
+    entries: int = 0
+
+    kind: ClassVar[str] = "multilabel"
+    primary: ClassVar[str] = "accuracy"
+    higher_is_better: ClassVar[bool] = True
+    discrete: ClassVar[bool] = False
+
+    def __post_init__(self) -> None:
+        if len(self.classes) < 2 or len(set(self.classes)) < len(self.classes) or self.entries < 1:
+            raise ValueError(
+                f"{len(self.classes)} classes ({len(set(self.classes))} different), entries={self.entries} given; "
+                "expected at least 2 different classes, and entries of at least 1"
+            )
+
+    @property
+    def outputs(self) -> int:
+        return len(self.classes)
+
+    @property
+    def filler(self) -> Array:
+        return np.full((self.entries, 3), NONE, np.float32)
+
+    def collate(self, target: Array) -> Array:
+        """Soft targets `[B C]` of entries `[B E 3]`."""
+        return dense(target, len(self.classes))
+
+    def fit(self, targets: Array) -> "MultiLabel":
+        return self
+
+    def check(self, targets: Array) -> None:
+        check_entries(targets, len(self.classes))
+
+    def loss(self, logits: "Tensor", target: "Tensor") -> "Tensor":
+        """Binary cross-entropy, summed over the classes, in nats."""
+        from torch.nn.functional import binary_cross_entropy_with_logits
+
+        return binary_cross_entropy_with_logits(logits, target, reduction="none").sum(dim=-1)
+
+    def decode(self, logits: "Tensor") -> "Tensor":
+        return logits.sigmoid()
+
+    def answered(self, prediction: Array) -> Array:
+        # A sum of shares is finite where all of them are, and needs no second array of thousands of columns.
+        return np.isfinite(prediction.sum(axis=1))
+
+    def per_row(self, prediction: Array, target: Array) -> Array:
+        """The credit of the likeliest class."""
+        return credit(prediction.argmax(axis=-1), target)
+
+    def metrics(self, prediction: Array, target: Array) -> dict[str, float]:
+        from understudy.evaluate.metrics import multilabel_metrics
+
+        return multilabel_metrics(prediction, target)
+
+    def to_json(self) -> dict[str, Any]:
+        return {"kind": self.kind, "classes": list(self.classes), "entries": self.entries}
 
 
 def check_classes(targets: Array, classes: int) -> None:
@@ -246,7 +371,7 @@ def class_loss(logits: "Tensor", target: "Tensor") -> "Tensor":
 
 def task_from_json(document: Mapping[str, Any]) -> Task:
     """The task that `to_json` wrote; ValueError for anything else."""
-    kinds: dict[str, type[Task]] = {t.kind: t for t in (Regression, Classification, Retrieval)}
+    kinds: dict[str, type[Task]] = {t.kind: t for t in (Regression, Classification, Retrieval, Choice, MultiLabel)}
     options = dict(document)
     kind = options.pop("kind", None)
     if kind not in kinds:

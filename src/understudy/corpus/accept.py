@@ -7,8 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from understudy.corpus.schema import Schema
+from understudy.entries import entries_of
+from understudy.prepare.boxes import check_regions
 from understudy.prepare.cells import Cells, Modality
-from understudy.task import Task
+from understudy.task import MultiLabel, Task
 
 
 def accept_ids(
@@ -36,10 +38,23 @@ def accept_ids(
     return found, [None if each is None else str(each) for each in groups]
 
 
-def accept_targets(targets: Sequence[Any] | NDArray[Any], task: Task, ids: Sequence[str]) -> NDArray[np.float64]:
-    """Targets as float64 [N], NaN = unlabelled; those that are there pass the task's check."""
+def accept_targets(targets: Sequence[Any] | NDArray[Any], task: Task, ids: Sequence[str]) -> NDArray[Any]:
+    """Targets as float64 [N] (multilabel: float32 [N E 3]), NaN = unlabelled; those that are there pass the task's check."""
     if len(targets) != len(ids):
         raise ValueError(f"{len(ids)} ids but {len(targets)} targets")
+    found = entries_of(targets, task.entries, ids) if isinstance(task, MultiLabel) else _numbers(targets, task, ids)
+    known = np.flatnonzero(~np.isnan(found).reshape(len(ids), -1).all(axis=1))
+    there = found[known].astype(np.int64) if task.discrete else found[known]
+    try:
+        task.check(there)
+    except ValueError as error:
+        wrong = next(place for place in range(len(there)) if _refused(task, there[place : place + 1]))
+        raise ValueError(f"row {ids[known[wrong]]!r}: {error}") from None
+    return found
+
+
+def _numbers(targets: Sequence[Any] | NDArray[Any], task: Task, ids: Sequence[str]) -> NDArray[np.float64]:
+    """One number a row, a whole one where it is an index."""
     found = np.full(len(ids), np.nan)
     for row, each in enumerate(targets):
         if each is None:
@@ -47,21 +62,16 @@ def accept_targets(targets: Sequence[Any] | NDArray[Any], task: Task, ids: Seque
         if isinstance(each, (bool, np.bool_)) or not isinstance(each, (int, float, np.integer, np.floating)):
             raise ValueError(f"target {each!r} of row {ids[row]!r}: expected a number (a class index for classification) or None")
         found[row] = each
-    known = np.flatnonzero(~np.isnan(found)).tolist()
-    if task.discrete and (found[known] % 1 != 0).any():
-        row = next(row for row in known if found[row] % 1)
-        raise ValueError(f"target {found[row]} of row {ids[row]!r}: a class index is a whole number")
-    try:
-        task.check(found[known].astype(np.int64) if task.discrete else found[known])
-    except ValueError as error:
-        wrong = next(row for row in known if _refused(task, found[row : row + 1]))
-        raise ValueError(f"row {ids[wrong]!r}: {error}") from None
+    broken = ~np.isnan(found) & (found != np.floor(found))
+    if task.discrete and broken.any():
+        row = int(np.argmax(broken))
+        raise ValueError(f"target {found[row]} of row {ids[row]!r}: an index is a whole number")
     return found
 
 
-def _refused(task: Task, target: NDArray[np.float64]) -> bool:
+def _refused(task: Task, target: NDArray[Any]) -> bool:
     try:
-        task.check(target.astype(np.int64) if task.discrete else target)
+        task.check(target)
     except ValueError:
         return True
     return False
@@ -122,6 +132,24 @@ def _text(name: str, modality: Modality, cells: Cells, ids: Sequence[str]) -> No
             raise ValueError(f"modality {name!r}, row {ids[row]!r}: expected a string, {type(cells.values[row]).__name__} given")
 
 
+def _choices(name: str, modality: Modality, cells: Cells, ids: Sequence[str]) -> None:
+    for row in np.flatnonzero(cells.present).tolist():
+        value, where = cells.values[row], f"modality {name!r}, row {ids[row]!r}"
+        if not isinstance(value, tuple) or len(value) != modality.width:
+            raise ValueError(f"{where}: expected a tuple of {modality.width} choices, {value!r} given")
+        for place, text in enumerate(value):
+            if not isinstance(text, str) or not text.strip():
+                raise ValueError(f"{where}: choice {place} is {text!r}; expected a text that says something")
+
+
+def _regions(name: str, modality: Modality, cells: Cells, ids: Sequence[str]) -> None:
+    for row in np.flatnonzero(cells.present).tolist():
+        try:
+            check_regions(cells.values[row], modality.width)
+        except (ValueError, AttributeError) as error:
+            raise ValueError(f"modality {name!r}, row {ids[row]!r}: {error}") from None
+
+
 def _video(name: str, modality: Modality, cells: Cells, ids: Sequence[str]) -> None:
     for row in np.flatnonzero(cells.present).tolist():
         if not isinstance(cells.values[row], bytes) or not cells.values[row]:
@@ -147,4 +175,4 @@ def _ragged(name: str, modality: Modality, cells: Cells, ids: Sequence[str]) -> 
         raise ValueError(f"modality {name!r} is NaN in every row; leave it out")
 
 
-CHECKS = {"vector": _vector, "table": _table, "text": _text, "video": _video}
+CHECKS = {"vector": _vector, "table": _table, "text": _text, "choices": _choices, "regions": _regions, "video": _video}

@@ -11,7 +11,9 @@ from numpy.typing import NDArray
 
 from understudy.corpus.content import DIGEST
 from understudy.corpus.schema import Schema
+from understudy.prepare.boxes import CORNERS
 from understudy.prepare.cells import Cells, Modality
+from understudy.task import Task
 
 Rows = NDArray[np.intp]
 Gather = Callable[[Rows], Any]
@@ -22,8 +24,10 @@ def column_type(modality: Modality) -> pa.DataType:
     """The Arrow type of a modality at rest; offsets are 64 bit, so that no shard is too long for them."""
     if modality.kind == "vector":
         return pa.list_(pa.float32(), modality.width)
-    if modality.kind == "sequence":
-        return pa.large_list(pa.list_(pa.float32(), modality.width))
+    if modality.kind in ("sequence", "regions"):
+        return pa.large_list(pa.list_(pa.float32(), step_width(modality)))
+    if modality.kind == "choices":
+        return pa.list_(pa.large_string(), modality.width)
     if modality.kind == "table":
         kinds = {"number": pa.float64(), "category": pa.large_string()}
         return pa.struct([pa.field(name, kinds[kind]) for name, kind in modality.columns.items()])
@@ -31,10 +35,37 @@ def column_type(modality: Modality) -> pa.DataType:
     return kinds.get(modality.kind, pa.large_list(pa.float32()))
 
 
+def step_width(modality: Modality) -> int:
+    """Numbers of one step of a sequence, or of one region with its box."""
+    return modality.width + (CORNERS if modality.kind == "regions" else 0)
+
+
+def target_type(task: Task) -> pa.DataType:
+    """A class index, a number, or a target of several numbers one after the other."""
+    if task.filler.ndim:
+        return pa.list_(pa.float32(), task.filler.size)
+    return pa.int64() if task.discrete else pa.float64()
+
+
+def target_column(target: NDArray[Any], task: Task) -> pa.Array:
+    """Targets as an Arrow array; NaN is null."""
+    known = np.asarray(np.isfinite(target).reshape(len(target), -1).all(axis=1))
+    plain = task.filled(target, known)
+    if task.filler.ndim:
+        return _fixed(plain, task.filler.size, pa.array(~known))
+    return pa.array(plain.astype(np.int64 if task.discrete else np.float64), mask=~known)
+
+
+def targets_of(column: pa.Array, task: Task) -> NDArray[Any]:
+    """What `target_column` made, with filler where null."""
+    if not task.filler.ndim:
+        return column.fill_null(0).to_numpy(zero_copy_only=False)
+    return column.values.to_numpy(zero_copy_only=True).reshape(-1, *task.filler.shape)
+
+
 def arrow_schema(schema: Schema) -> pa.Schema:
     """The columns of every shard."""
-    target = pa.int64() if schema.task.discrete else pa.float64()
-    columns = [pa.field("id", pa.large_string(), nullable=False), pa.field("target", target)]
+    columns = [pa.field("id", pa.large_string(), nullable=False), pa.field("target", target_type(schema.task))]
     columns += [pa.field("group", pa.large_string())] if schema.grouped else []
     columns += [pa.field("content", pa.binary(DIGEST), nullable=False)]
     return pa.schema(columns + [pa.field(f"in.{name}", column_type(modality)) for name, modality in schema.modalities.items()])
@@ -49,16 +80,16 @@ def to_column(cells: Cells, modality: Modality) -> pa.Array:
         children = [_table_column(cells.values[name], kind) for name, kind in modality.columns.items()]
         return pa.StructArray.from_arrays(children, fields=list(column_type(modality)), mask=_absent(cells))
     values = [value if here else None for value, here in zip(cells.values, cells.present, strict=True)]
-    if modality.kind in ("text", "video"):
+    if modality.kind in ("text", "choices", "video"):
         return pa.array(values, column_type(modality))
     if modality.kind == "image":
         return pa.array([None if value is None else encode_png(value) for value in values], pa.large_binary())
-    steps = [np.zeros((0, modality.width), np.float32) if value is None else value for value in values]
+    steps = [np.zeros((0, step_width(modality)), np.float32) if value is None else value for value in values]
     if modality.kind == "audio":
         steps = [step.reshape(-1) for step in steps]
     offsets = pa.array(np.concatenate([[0], np.cumsum([len(step) for step in steps])]), pa.int64())
     flat = np.concatenate(steps).astype(np.float32)
-    child = pa.array(flat) if modality.kind == "audio" else _fixed(flat, modality.width)
+    child = pa.array(flat) if modality.kind == "audio" else _fixed(flat, step_width(modality))
     return pa.LargeListArray.from_arrays(offsets, child, type=column_type(modality), mask=_absent(cells))
 
 
@@ -100,13 +131,15 @@ def gatherer(column: pa.Array, modality: Modality) -> Gather:
     if modality.kind == "table":
         children = {name: column.field(name) for name in modality.columns}
         return lambda rows: {name: _take_cells(child, rows) for name, child in children.items()}
+    if modality.kind == "choices":
+        return partial(_take_choices, column)
     if modality.kind in ("text", "image", "video"):
         return partial(_take_objects, column, modality.kind == "image")
     offsets = column.offsets.to_numpy()
     child = column.values if modality.kind == "audio" else column.values.values
     steps = child.to_numpy(zero_copy_only=True)
-    if modality.kind == "sequence":
-        steps = steps.reshape(-1, modality.width)
+    if modality.kind != "audio":
+        steps = steps.reshape(-1, step_width(modality))
     return partial(_take_steps, steps, offsets, presence(column))
 
 
@@ -126,6 +159,10 @@ def _take_cells(child: pa.Array, rows: Rows) -> NDArray[Any]:
 def _take_objects(column: pa.Array, image: bool, rows: Rows) -> list[Any]:
     values = column.take(pa.array(rows)).to_pylist()
     return [None if value is None else decode_png(value) for value in values] if image else values
+
+
+def _take_choices(column: pa.Array, rows: Rows) -> list[Any]:
+    return [None if value is None else tuple(value) for value in column.take(pa.array(rows)).to_pylist()]
 
 
 def _take_steps(steps: NDArray[np.float32], offsets: NDArray[np.int64], present: NDArray[np.bool_], rows: Rows) -> list[Any]:

@@ -33,6 +33,8 @@ def _exact(cells: Cells) -> Sequence[Any] | NDArray[np.float32]:
         return np.add(cells.values, 0, dtype=np.float32)
     if cells.kind == "text":
         return ["" if value is None else value.encode() for value in cells.values]
+    if cells.kind == "choices":
+        return [b"" if value is None else json.dumps(value).encode() for value in cells.values]
     if cells.kind == "video":
         return [b"" if value is None else value for value in cells.values]
     if cells.kind == "table":

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from understudy.corpus.arrow import Gather, arrow_schema, gatherer, presence
+from understudy.corpus.arrow import Gather, arrow_schema, gatherer, presence, targets_of
 from understudy.corpus.schema import Schema
 from understudy.corpus.split import Split, read_split, split_names, write_split
 from understudy.prepare.cells import Cells, Modality
@@ -87,8 +87,10 @@ class Corpus:
 
     @cached_property
     def target(self) -> NDArray[Any]:
-        """[N] float64 (regression) or int64 class index (classification); 0 where unlabelled."""
-        return np.concatenate([column.fill_null(0).to_numpy(zero_copy_only=False) for column in self._column("target")])
+        """[N] float64 (regression) or int64 index (classification, choice), 0 where unlabelled; of a multilabel task float32
+        [N E 3] as in `entries`, without an entry where unlabelled.
+        """
+        return np.concatenate([targets_of(column, self.task) for column in self._column("target")])
 
     def _known(self, modality: str) -> Modality:
         if modality not in self.modalities:

@@ -149,6 +149,9 @@ def _anything(corpus: Corpus) -> NDArray[np.bool_]:
 def _strata(corpus: Corpus, stratify: bool) -> NDArray[np.intp]:
     """A stratum a row; -1 for rows without a target."""
     strata = np.zeros(len(corpus), np.intp)
+    if corpus.task.filler.ndim:
+        # Rows of several answers are of no one class.
+        return np.where(corpus.has_target, strata, -1)
     known = corpus.target[corpus.has_target]
     if stratify and corpus.task.discrete:
         strata = corpus.target.astype(np.intp)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from understudy.prepare.cells import Modality
-from understudy.task import Task, task_from_json
+from understudy.task import Choice, Classification, Retrieval, Task, task_from_json
 
 
 @dataclass(frozen=True)
@@ -22,8 +22,9 @@ class Schema:
             raise ValueError("a corpus needs at least one modality; none was given")
         for name, modality in self.modalities.items():
             _check(name, modality)
-        if self.task.discrete and self.task.outputs < 2:
+        if isinstance(self.task, Classification | Retrieval) and self.task.outputs < 2:
             raise ValueError(f"{self.task.kind} needs at least 2 classes; {self.task.outputs} given")
+        _check_choices(self.task, self.modalities)
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -48,7 +49,7 @@ def _check(name: str, modality: Modality) -> None:
     # Names become Arrow columns, module names and ONNX inputs `{modality}.{field}`.
     if not (name.isidentifier() and name.isascii()):
         raise ValueError(f"modality name {name!r}: only ASCII letters, digits and _ are allowed, and no digit first")
-    if modality.kind in ("vector", "sequence") and modality.width < 1:
+    if modality.kind in ("vector", "sequence", "regions") and modality.width < 1:
         raise ValueError(f"modality {name!r}: a {modality.kind} needs a width of at least 1, {modality.width} given")
     if modality.kind == "table" and not modality.columns:
         raise ValueError(f"modality {name!r}: a table needs at least one column")
@@ -57,3 +58,20 @@ def _check(name: str, modality: Modality) -> None:
         raise ValueError(f"modality {name!r}: column types are number and category; {', '.join(wrong)} given")
     if modality.kind == "audio" and modality.rate < 1:
         raise ValueError(f"modality {name!r}: audio needs a rate in samples a second, {modality.rate} given")
+
+
+def _check_choices(task: Task, modalities: Mapping[str, Modality]) -> None:
+    """A task of choices has modalities of as many texts, and no other task has."""
+    offered = {name: modality.width for name, modality in modalities.items() if modality.kind == "choices"}
+    if not isinstance(task, Choice):
+        if offered:
+            raise ValueError(f"modality {next(iter(offered))!r} holds choices, but the task is a {task.kind}, not a choice")
+        return
+    wrong = [name for name, width in offered.items() if width != task.choices]
+    if wrong or not offered:
+        has = (
+            f"modality {wrong[0]!r} has {offered[wrong[0]]}"
+            if wrong
+            else f"no modality of kind choices among {', '.join(modalities)}"
+        )
+        raise ValueError(f"the task is between {task.choices} choices: {has}")

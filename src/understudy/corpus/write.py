@@ -12,7 +12,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from understudy.corpus.accept import accept_cells, accept_ids, accept_targets
-from understudy.corpus.arrow import arrow_schema, to_column
+from understudy.corpus.arrow import arrow_schema, target_column, to_column
 from understudy.corpus.content import DIGEST, contents, fingerprint
 from understudy.corpus.corpus import FORMAT, VERSION, Corpus
 from understudy.corpus.schema import Schema
@@ -41,8 +41,10 @@ def write_corpus(
 ) -> Corpus:
     """A new corpus at `folder`, which must not exist yet.
 
-    targets: numbers (NaN or None = unlabelled) or class indices (None = unlabelled). `splits` may be a function of the finished
-    rows; its splits then belong to the same all-or-nothing write. errors: media files that were skipped, kept in errors.json.
+    targets: numbers (NaN or None = unlabelled), indices of classes or choices (None = unlabelled), or of a multilabel task
+    [N E 3] (NaN = unlabelled) or a list of (class, soft target, credit) a row (None = unlabelled). `splits` may be a function
+    of the finished rows; its splits then belong to the same all-or-nothing write. errors: media files that were skipped, kept
+    in errors.json.
     ValueError names the modality and the row that is wrong.
     """
     ids, groups = accept_ids(ids, groups, grouped=schema.grouped)
@@ -74,7 +76,7 @@ def _write_shards(
     *,
     ids: Sequence[str],
     groups: Sequence[str | None] | None,
-    target: NDArray[np.float64],
+    target: NDArray[Any],
     cells: Mapping[str, Cells],
     content: Sequence[bytes],
 ) -> list[dict[str, Any]]:
@@ -85,9 +87,7 @@ def _write_shards(
     for start in range(0, len(ids), per_shard):
         rows = np.arange(start, min(start + per_shard, len(ids)))
         part = slice(start, start + len(rows))
-        known = ~np.isnan(target[part])
-        plain = np.where(known, target[part], 0).astype(np.int64 if schema.task.discrete else np.float64)
-        arrays = [pa.array(ids[part]), pa.array(plain, mask=~known)]
+        arrays = [pa.array(ids[part]), target_column(target[part], schema.task)]
         arrays += [] if groups is None else [pa.array(groups[part], pa.large_string())]
         arrays += [pa.array(content[part], pa.binary(DIGEST))]
         arrays += [to_column(cells[name].take(rows), modality) for name, modality in schema.modalities.items()]
@@ -105,6 +105,8 @@ def _row_bytes(cells: Mapping[str, Cells]) -> float:
             total += each.values.nbytes
         elif each.kind == "table":
             total += 8 * len(each.values) * len(each)
+        elif each.kind == "choices":
+            total += sum(len(text) for value in each.values if value is not None for text in value)
         else:
             total += sum(0 if value is None else getattr(value, "nbytes", len(value)) for value in each.values)
     return total / len(next(iter(cells.values())))

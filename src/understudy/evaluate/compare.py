@@ -87,7 +87,7 @@ def on_same_rows(systems: Mapping[str, System]) -> tuple[dict[str, list[Predicti
 
 def per_row(task: Task, seeds: Sequence[Predictions]) -> Array:
     """The primary metric of every seed and row `[S N]`."""
-    return np.stack([task.per_row(p.values.astype(np.float64), p.target) for p in seeds])
+    return np.stack([task.per_row(p.values, p.target) for p in seeds])
 
 
 def with_score(rows: Mapping[str, Array], groups: Array | None) -> tuple[dict[str, Array], Array | None]:

@@ -6,12 +6,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from understudy.entries import credit
 from understudy.evaluate.calibration import reliability
 
 Array = NDArray[Any]
 
 SMALLEST = 1e-12
 """Probabilities are at least this in the log-likelihood, so that one certain mistake costs 27.6 nats and not infinity."""
+ROWS_AT_ONCE = 1024
+"""Rows of thousands of classes that are taken apart in float64 together."""
 SIMS_CUTS = ((0.0,), (-0.1, 0.1), (-0.7, -0.1, 0.1, 0.7))
 """Upper ends of all classes but the last, by 2, 3 and 5 classes of CH-SIMS."""
 
@@ -134,6 +137,36 @@ def classification_metrics(prediction: Array, target: Array) -> dict[str, float]
         "absent_classes": float((count == 0).sum()),
     }
     return found | ({"f1_positive": f1_positive(y == 1, said == 1)} if len(count) == 2 else {})
+
+
+def choice_metrics(prediction: Array, target: Array) -> dict[str, float]:
+    """Of probabilities `[N K]` of the choices: accuracy, nll in nats and ece, the calibration error."""
+    p, y = np.asarray(prediction, np.float64), np.asarray(target)
+    likelihood = np.maximum(p[np.arange(len(y)), y], SMALLEST)
+    return {"accuracy": share(p.argmax(axis=1) == y), "nll": float(-np.log(likelihood).mean()), "ece": reliability(p, y).error}
+
+
+def multilabel_metrics(prediction: Array, target: Array) -> dict[str, float]:
+    """Of probabilities `[N C]` and entries `[N E 3]`; never a second array of thousands of columns.
+
+    accuracy: the mean credit of the likeliest class. ceiling: that of the best one, which a class that is not among the C keeps
+    below 1. bce: binary cross-entropy with the soft targets, summed over the classes, in nats.
+    """
+    ceiling = np.where(target[..., 0] >= 0, target[..., 2], 0).max(axis=1, initial=0)
+    found = [credit(prediction.argmax(axis=1), target), ceiling, binary_cross_entropy(prediction, target)]
+    return dict(zip(("accuracy", "ceiling", "bce"), (float(each.mean(dtype=np.float64)) for each in found), strict=True))
+
+
+def binary_cross_entropy(prediction: Array, target: Array) -> NDArray[np.float64]:
+    """Of each row `[N]`, summed over classes: as if no class were named, then what the named ones change of that."""
+    found = np.zeros(len(prediction))
+    for start in range(0, len(prediction), ROWS_AT_ONCE):
+        p = np.clip(prediction[start : start + ROWS_AT_ONCE].astype(np.float64), SMALLEST, 1 - SMALLEST)
+        index, soft = target[start : start + ROWS_AT_ONCE, :, 0].astype(np.intp), target[start : start + ROWS_AT_ONCE, :, 1]
+        named = np.take_along_axis(p, np.maximum(index, 0), axis=1)
+        change = np.where(index >= 0, soft * (np.log1p(-named) - np.log(named)), 0)
+        found[start : start + len(p)] = change.sum(axis=1) - np.log1p(-p).sum(axis=1)
+    return found
 
 
 def f1_positive(truth: Array, said: Array) -> float:

@@ -15,8 +15,8 @@ Array = NDArray[Any]
 
 @dataclass(frozen=True, eq=False)
 class Predictions:
-    """N rows. `values`: numbers in the target's unit [N], class probabilities [N C], or an embedding a branch [N M D], NaN where
-    a row lacks that branch; filler where not `seen`.
+    """N rows. `values`: numbers in the target's unit [N], probabilities of classes [N C] or choices [N K], or an embedding a
+    branch [N M D], NaN where a row lacks that branch; filler where not `seen`.
 
     seen: at least one of the model's modalities is present. target: filler where `has_target` is False.
     group: what rows must be resampled together (a speaker, a video); None when every row stands for itself.
@@ -33,7 +33,9 @@ class Predictions:
         return len(self.id)
 
     def take(self, rows: Array) -> "Predictions":
-        """These rows (positions or a mask), in this order."""
+        """These rows (positions or a mask), in this order; all of them are not copied."""
+        if rows.dtype == bool and rows.all():
+            return self
         group = None if self.group is None else self.group[rows]
         return Predictions(self.id[rows], self.values[rows], self.target[rows], self.has_target[rows], self.seen[rows], group)
 
@@ -42,6 +44,8 @@ class Predictions:
         place = {name: row for row, name in enumerate(self.id.tolist())}
         if len(ids) != len(self) or len(place) != len(self) or any(name not in place for name in ids.tolist()):
             raise ValueError(f"predictions of other rows: {len(self)} here, {len(ids)} there; compare only what one split scored")
+        if np.array_equal(ids, self.id):
+            return self
         return self.take(np.array([place[name] for name in ids.tolist()], dtype=np.intp))
 
     def grouped(self, ids: Sequence[str] | Array, groups: Sequence[str | None] | Array) -> "Predictions":

@@ -47,7 +47,7 @@ def said(task: Task, batch: Batch, logits: Tensor, seen: Tensor) -> Predictions:
     return Predictions(
         id=np.array(batch.id, dtype=str),
         values=values.cpu().numpy(),
-        target=batch.target.cpu().numpy(),
+        target=(batch.target if batch.truth is None else batch.truth).cpu().numpy(),
         has_target=batch.labelled.cpu().numpy(),
         seen=seen.cpu().numpy(),
     )
@@ -78,11 +78,21 @@ def placed(task: Retrieval, batch: Batch, answer: Callable[[Batch], Output], *, 
 
 
 def joined(parts: list[Predictions]) -> Predictions:
-    """One set of predictions after another; ValueError when there is none."""
+    """One set of predictions after another, which empties `parts`; ValueError when there is none.
+
+    The values of thousands of classes are gigabytes: each part is let go as soon as it is copied.
+    """
     if not parts:
         raise ValueError("nothing to predict: the loader gave no batch; give it at least one row")
-    names = ("id", "values", "target", "has_target", "seen")
-    return Predictions(**{name: np.concatenate([getattr(part, name) for part in parts]) for name in names})
+    others = ("id", "target", "has_target", "seen")
+    found = {name: np.concatenate([getattr(part, name) for part in parts]) for name in others}
+    values = np.empty((len(found["id"]), *parts[0].values.shape[1:]), parts[0].values.dtype)
+    end = len(values)
+    while parts:
+        part = parts.pop()
+        values[end - len(part) : end] = part.values
+        end -= len(part)
+    return Predictions(values=values, **found)
 
 
 def score(task: Task, predictions: Predictions) -> dict[str, float]:

@@ -10,7 +10,7 @@ from understudy.objectives.dkd import DKD, NonTargetKD
 from understudy.objectives.expected import ExpectedValue
 from understudy.objectives.feature import FeatureRegression
 from understudy.objectives.infonce import InfoNCE
-from understudy.objectives.kd import LogitKD, RegressionKD
+from understudy.objectives.kd import BernoulliKD, LogitKD, RegressionKD
 from understudy.objectives.pkt import PKT
 from understudy.objectives.rkd import RKD
 from understudy.objectives.similarity import SimilarityPreserving
@@ -26,6 +26,7 @@ __all__ = [
     "AdversarialEntropy",
     "AlignedKD",
     "AttentionTransfer",
+    "BernoulliKD",
     "ClassCrossEntropy",
     "ExpectedValue",
     "FeatureRegression",

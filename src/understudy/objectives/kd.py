@@ -2,8 +2,8 @@
 
 Paper: Hinton, Vinyals, Dean, "Distilling the Knowledge in a Neural Network", 2015, arXiv 1503.02531, section 2.
 Our form of it: a true Kullback-Leibler divergence (with the teacher's entropy, so that 0 is its minimum), times T^2, which keeps
-the size of the gradient while T changes. For one real number there is no temperature: L1, as in the task's loss, MSE or smooth L1
-[ours].
+the size of the gradient while T changes. Of classes that are apart from each other, the sum of the divergences of each [ours].
+For one real number there is no temperature: L1, as in the task's loss, MSE or smooth L1 [ours].
 """
 
 import warnings
@@ -11,10 +11,11 @@ from typing import Literal, get_args
 
 from jaxtyping import Bool, Float
 from torch import Tensor
+from torch.nn.functional import softplus
 
 from understudy.batch import Batch, Output
 from understudy.objectives.objective import Objective, Term, check_temperature, only, over
-from understudy.task import Regression, Task
+from understudy.task import MultiLabel, Regression, Task
 
 Distance = Literal["l1", "mse", "smooth_l1"]
 
@@ -24,6 +25,16 @@ def kl_divergence(student: Float[Tensor, "B C"], teacher: Float[Tensor, "B C"], 
     log_p = (teacher / temperature).log_softmax(dim=-1)
     log_q = (student / temperature).log_softmax(dim=-1)
     return (log_p.exp() * (log_p - log_q)).sum(dim=-1) * temperature**2
+
+
+def bernoulli_divergence(
+    student: Float[Tensor, "B C"], teacher: Float[Tensor, "B C"], *, temperature: float
+) -> Float[Tensor, " B"]:
+    """T^2 * the sum over classes of KL(sigmoid(teacher / T) || sigmoid(student / T)) in nats, each row >= 0."""
+    ours, theirs = student / temperature, teacher / temperature
+    p = theirs.sigmoid()
+    # KL = p (a - b) + softplus(b) - softplus(a) for logits a, b: safe for any finite ones.
+    return (p * (theirs - ours) + softplus(ours) - softplus(theirs)).sum(dim=-1) * temperature**2
 
 
 def answer_distance(student: Float[Tensor, "B C"], teacher: Float[Tensor, "B C"], *, distance: Distance) -> Float[Tensor, " B"]:
@@ -75,6 +86,24 @@ class RegressionKD(Objective):
         return over(rows, answer_distance(ours, theirs, distance=self.distance))
 
 
+class BernoulliKD(Objective):
+    """The student's probability of each class by itself is pulled towards the teacher's, both softened by `temperature` > 0.
+
+    Summed over the classes, in nats. detach: as in `LogitKD`.
+    """
+
+    counts = "rows where both the student and the teacher are valid; labels are ignored"
+
+    def __init__(self, *, temperature: float = 2.0, detach: bool = True) -> None:
+        super().__init__()
+        check_temperature(temperature, usual="1 to 4")
+        self.temperature, self.detach = temperature, detach
+
+    def forward(self, batch: Batch, student: Output, teacher: Output) -> Term:
+        rows, ours, theirs = answers(student, teacher, detach=self.detach)
+        return over(rows, bernoulli_divergence(ours, theirs, temperature=self.temperature))
+
+
 def answers(
     student: Output, teacher: Output, *, labelled: Bool[Tensor, " B"] | None = None, detach: bool = True
 ) -> tuple[Bool[Tensor, " B"], Float[Tensor, "B C"], Float[Tensor, "B C"]]:
@@ -101,11 +130,14 @@ def logits_of(
 
 
 def answer_kd(task: Task, *, temperature: float, distance: Distance) -> Objective:
-    """`LogitKD` for classes, `RegressionKD` for a number; a setting that then has no effect warns."""
+    """`LogitKD` for classes and choices, `BernoulliKD` for classes apart, `RegressionKD` for a number.
+
+    A setting that then has no effect warns.
+    """
     if isinstance(task, Regression):
         if temperature != 2.0:
             warnings.warn(f"temperature {temperature} has no effect: a number has no temperature; it is for classes")
         return RegressionKD(distance=distance)
     if distance != "l1":
         warnings.warn(f"distance {distance!r} has no effect: classes are compared by KL; it is for regression")
-    return LogitKD(temperature=temperature)
+    return (BernoulliKD if isinstance(task, MultiLabel) else LogitKD)(temperature=temperature)

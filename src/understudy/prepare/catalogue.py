@@ -5,7 +5,9 @@ from typing import Any
 
 from understudy.prepare.audio import LogMel
 from understudy.prepare.cells import Modality
+from understudy.prepare.choices import Choices
 from understudy.prepare.image import Image
+from understudy.prepare.regions import Regions
 from understudy.prepare.sequence import Sequence
 from understudy.prepare.stored import StoredFrames
 from understudy.prepare.table import Table
@@ -15,7 +17,7 @@ from understudy.prepare.video import Frames
 from understudy.prepare.view import View
 
 VIEWS: dict[str, type[View]] = {
-    view.__name__: view for view in (Vector, Table, Sequence, Text, Image, LogMel, Frames, StoredFrames)
+    view.__name__: view for view in (Vector, Table, Sequence, Text, Choices, Image, Regions, LogMel, Frames, StoredFrames)
 }
 
 
@@ -36,7 +38,9 @@ def view_for(modality: Modality) -> View:
         "table": Table(),
         "sequence": Sequence(),
         "text": Text.bpe(),
+        "choices": Choices.bpe(),
         "image": Image(),
+        "regions": Regions(),
         "video": Frames(),
     }
     return LogMel(modality.rate) if modality.kind == "audio" else defaults[modality.kind]

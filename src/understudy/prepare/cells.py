@@ -7,7 +7,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-Kind = Literal["vector", "table", "sequence", "text", "image", "audio", "video"]
+Kind = Literal["vector", "table", "sequence", "text", "choices", "image", "regions", "audio", "video"]
 KINDS: tuple[str, ...] = get_args(Kind)
 
 
@@ -15,7 +15,8 @@ KINDS: tuple[str, ...] = get_args(Kind)
 class Modality:
     """One modality of a corpus or of a shipped student.
 
-    width: features of a vector, or of each step of a sequence. columns: of a table, column -> "number" | "category".
+    width: features of a vector, of each step of a sequence or of each region; the number of choices.
+    columns: of a table, column -> "number" | "category".
     rate: samples a second of audio. source: the column names it came from in the user's table, read again by `predict`.
     """
 
@@ -42,8 +43,9 @@ class Cells:
     vector    float32 array [N D], NaN = one missing number inside a present row
     table     {column: float64 array [N] with NaN missing | object array [N] of str or None}
     sequence  list of float32 arrays [T D]      text   list of str
-    image     list of uint8 arrays [H W C]      audio  list of float32 arrays [T], mono in [-1, 1]
-    video     list of bytes, each one whole encoded file (mp4, webm, avi, mov)
+    choices   list of tuples of K str           audio  list of float32 arrays [T], mono in [-1, 1]
+    image     list of uint8 arrays [H W C]      video  list of bytes, each one whole encoded file (mp4, webm, avi, mov)
+    regions   list of float32 arrays [R 4+D]: a box x1 y1 x2 y2 in shares of the picture's width and height, then features
     Ragged kinds hold None where absent.
     """
 
