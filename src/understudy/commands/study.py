@@ -90,6 +90,8 @@ def distill(
     encoder: tuple[str, ...] = (),
     teacher_encoder: tuple[str, ...] = (),
     teacher_head: tuple[str, ...] = (),
+    fusion: str = "concat",
+    teacher_fusion: str = "concat",
     plan: tuple[str, ...] = (),
     sizes: tuple[str, ...] = (),
     ensemble: Literal["no", "yes", "if better"] = "no",
@@ -111,8 +113,10 @@ def distill(
         encoder: MODALITY=ENCODER, e.g. `text=small` or `text=FOLDER` of a transformers model (or its hub id).
         teacher_encoder: the same for the teacher, where it differs.
         teacher_head: NAME=VALUE of class prompts that the teacher answers through, e.g. `classes=7`.
+        fusion: how the student's modalities join: concat or single_stream.
+        teacher_fusion: the same for the teacher, or experts, a head of each modality's own.
         plan: NAME=VALUE of training, e.g. `epochs=20 rate=0.001 batch_size=64 patience=5`.
-        sizes: width=N, dropout=P, modality_dropout=P.
+        sizes: width=N, dropout=P, modality_dropout=P, and depth=N of a single stream.
         ensemble: distil from the mean of all seeds' teachers.
         teachers_of: a finished run whose teachers are taken.
         plain_of: a finished run whose plain students are taken.
@@ -127,7 +131,7 @@ def distill(
     given: dict[str, Any] = (
         {"student": student, "teacher": teacher, "method": method, "options": values("--options", options)}
         | {"encoders": pairs("--encoder", encoder), "teacher_encoders": pairs("--teacher-encoder", teacher_encoder)}
-        | {"teacher_head": values("--teacher-head", teacher_head)}
+        | {"teacher_head": values("--teacher-head", teacher_head), "fusion": fusion, "teacher_fusion": teacher_fusion}
         | {"sizes": values("--sizes", sizes), "plan": values("--plan", plan)}
         | {"ensemble": ensemble, "teachers_of": teachers_of, "plain_of": plain_of, "space": space, "seeds": seeds}
     )
@@ -235,12 +239,12 @@ def report(run: Path, /) -> Answer:
 
 
 def list_() -> Answer:
-    """What there is to choose from: methods and their options, encoders, objectives, commands' file kinds."""
+    """What there is to choose from: methods and their options, encoders, fusions, objectives, commands' file kinds."""
     from understudy.recipes.catalogue import catalogue
 
     document = catalogue()
     methods = [f"  {name}: {found['about']}\n      options: {found['options']}" for name, found in document["methods"].items()]
     encoders = [f"  {kind}: {', '.join(names)}" for kind, names in document["encoders"].items()]
-    return Answer(
-        document, "\n".join(["methods", *methods, "encoders", *encoders]), "understudy distill CORPUS --student MODALITY"
-    )
+    fusions = f"fusions: {', '.join(document['fusions'])}"
+    text = "\n".join(["methods", *methods, "encoders", *encoders, fusions])
+    return Answer(document, text, "understudy distill CORPUS --student MODALITY")

@@ -19,6 +19,7 @@ from understudy.prepare.cells import Kind
 from understudy.prepare.stored import StoredFrames
 from understudy.prepare.video import Frames
 from understudy.prepare.view import View
+from understudy.recipes.fusions import DEPTH, fusion_of
 from understudy.recipes.prompting import prompt_head, resolved
 from understudy.recipes.published import published_encoder, published_view, seen_kinds, stored_features
 from understudy.task import Retrieval, Space, Task, task_from_json
@@ -29,6 +30,7 @@ OWN: dict[Kind, dict[str, Callable[..., Encoder]]] = {
     "table": {"mlp": encoders.TableMLP},
     "sequence": {"gru": encoders.SequenceGRU, "transformer": encoders.SequenceTransformer},
     "text": {"small": encoders.TextTransformer},
+    "choices": {"small": encoders.TextTransformer},
     "image": {"conv": encoders.ImageConv},
     "audio": {"conv": encoders.AudioConv},
     "video": {"conv": encoders.VideoConv, "xclip": small_xclip, "clip": small_clip},
@@ -68,7 +70,7 @@ class Blueprint:
 
     configs: the transformers configuration of each encoder that is not ours, so that a trained one comes back without its source.
     freeze: what never trains of a published video encoder. head: class prompts as `prompting.resolved` gives them; linear if
-    empty. branches: as in `Model`.
+    empty. branches: as in `Model`. fusion: as in `fusions.FUSIONS`; depth: of a single stream, in blocks.
     """
 
     name: str
@@ -82,6 +84,8 @@ class Blueprint:
     freeze: Freeze = "tower"
     head: Mapping[str, Any] = field(default_factory=dict)
     branches: Sequence[str] = ()
+    fusion: str = "concat"
+    depth: int = DEPTH
 
     def build(self, seed: int, *, weights: bool = True) -> Model:
         """The untrained model; initialisation depends on (seed, name) alone.
@@ -91,11 +95,11 @@ class Blueprint:
         with torch.random.fork_rng():
             torch.manual_seed(crc32(f"{seed}/{self.name}".encode()))
             built = {m: self._encoder(m, weights) for m in self.encoders}
-            options = {"width": self.width, "dropout": self.dropout, "modality_dropout": self.modality_dropout}
-            options["branches"] = self.branches
             widths = {m: encoder.width for m, encoder in built.items()}
             head = prompt_head(self.task, self.head, widths, self.width, self.dropout, weights) if self.head else None
-            return Model(self.task, built, head=head, name=self.name, **options)
+            fusion = fusion_of(self.fusion, widths, width=self.width, depth=self.depth, dropout=self.dropout)
+            options = {"dropout": self.dropout, "modality_dropout": self.modality_dropout, "branches": self.branches}
+            return Model(self.task, built, head=head, fusion=fusion, name=self.name, **options)
 
     def _encoder(self, modality: str, weights: bool) -> Encoder:
         view, name = self.views[modality], self.encoders[modality]
@@ -117,6 +121,8 @@ class Blueprint:
             "freeze": self.freeze,
             "head": dict(self.head),
             "branches": list(self.branches),
+            "fusion": self.fusion,
+            "depth": self.depth,
         }
         for modality, view in self.views.items():
             files = {}
@@ -153,11 +159,13 @@ def draw(
     named: Mapping[str, str],
     sizes: Mapping[str, Any],
     head: Mapping[str, Any] | None = None,
+    fusion: str = "concat",
 ) -> Blueprint:
     """The blueprint of a model over `modalities`: views and target scale fitted on the train rows of `split` alone.
 
     named: modality -> encoder name; modalities without one take the default of their kind, or what stored their features.
-    sizes: `width`, `dropout`, `modality_dropout` and `freeze`. head: what a user says of class prompts; a linear head when empty.
+    sizes: `width`, `dropout`, `modality_dropout`, `freeze` and `depth`. head: what a user says of class prompts; a linear head
+    when empty.
     """
     chosen, views, configs = {}, {}, {}
     for modality in modalities:
@@ -172,4 +180,5 @@ def draw(
         views[modality] = view.fit(corpus.cells(modality, split.train)) if not isinstance(view, NOTHING_TO_FIT) else view
     task = corpus.task.fit(corpus.target[split.labelled])
     told = resolved(task, head or {}, seen_kinds(corpus, modalities))
-    return Blueprint(name=name, task=task, encoders=chosen, views=views, configs=configs, head=told, **sizes)
+    made: dict[str, Any] = {"encoders": chosen, "views": views, "configs": configs, "head": told, "fusion": fusion}
+    return Blueprint(name=name, task=task, **made, **sizes)

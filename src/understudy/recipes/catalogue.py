@@ -6,11 +6,12 @@ from typing import Any
 from understudy import objectives
 from understudy.methods import CATALOGUE
 from understudy.recipes.blueprint import OWN
+from understudy.recipes.fusions import FUSIONS
 from understudy.recipes.options import options_of
 
 
 def catalogue() -> dict[str, Any]:
-    """Methods with their first docstring line and options, encoders by kind of modality, objectives."""
+    """Methods with their first docstring line and options, encoders by kind of modality, fusions, objectives."""
     methods = {}
     for name, method in CATALOGUE.items():
         module = inspect.getmodule(method)
@@ -20,4 +21,5 @@ def catalogue() -> dict[str, Any]:
         kind: list(named) + (["FOLDER or hub id of a transformers model"] if kind in ("text", "video") else [])
         for kind, named in OWN.items()
     }
-    return {"methods": methods, "encoders": encoders, "objectives": list(objectives.__all__)}
+    fusions = list(FUSIONS)
+    return {"methods": methods, "encoders": encoders, "fusions": fusions, "objectives": list(objectives.__all__)}

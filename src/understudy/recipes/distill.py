@@ -13,18 +13,22 @@ from understudy.model import check_names
 from understudy.plan import Plan
 from understudy.recipes.blueprint import check_encoders, own_encoder
 from understudy.recipes.estimate import Estimate
+from understudy.recipes.fusions import check_fusion
 from understudy.recipes.job import Job
 from understudy.recipes.options import PLAN, SIZES, options_of, typed
 from understudy.recipes.players import auxiliary_modalities
 from understudy.recipes.prompting import check_head
 from understudy.recipes.published import seen_kinds
-from understudy.recipes.run import Run, begin, load
+from understudy.recipes.run import EARLIER, Run, begin, load
 from understudy.task import Retrieval, Space, Task
 
 Choice = Literal["no", "yes", "if better"]
 TAKEN: dict[str, tuple[str, tuple[str, ...]]] = {
-    "teachers_of": ("teachers", ("split", "teacher", "teacher_encoders", "teacher_head", "sizes", "teacher_plan", "space")),
-    "plain_of": ("plain students", ("split", "student", "encoders", "sizes", "plan", "space")),
+    "teachers_of": (
+        "teachers",
+        ("split", "teacher", "teacher_encoders", "teacher_head", "teacher_fusion", "sizes", "teacher_plan", "space"),
+    ),
+    "plain_of": ("plain students", ("split", "student", "encoders", "fusion", "sizes", "plan", "space")),
 }
 """What can be taken from another run, and the settings that must then be the same."""
 
@@ -40,6 +44,8 @@ def distill(
     encoders: Mapping[str, str] | None = None,
     teacher_encoders: Mapping[str, str] | None = None,
     teacher_head: Mapping[str, Any] | None = None,
+    fusion: str = "concat",
+    teacher_fusion: str = "concat",
     sizes: Mapping[str, Any] | None = None,
     plan: Plan | Mapping[str, Any] | None = None,
     teacher_plan: Plan | None = None,
@@ -56,8 +62,10 @@ def distill(
     student, teacher: modalities (teacher: all when empty). split: needed when the corpus has several. method, options: a name of
     `understudy.methods` and its own options. encoders, teacher_encoders: modality -> encoder (for text also a transformers folder
     or hub id); the teacher takes the student's where it has none. teacher_head: settings of the class prompts that a teacher
-    answers through, such as `classes` and `prompts`; a linear head when empty. sizes: `width`, `dropout`, `modality_dropout` of
-    every model. plan: the student's, or what to change in the default one; teacher_plan: the same when None. ensemble: distil
+    answers through, such as `classes` and `prompts`; a linear head when empty. fusion, teacher_fusion: how modalities join, of
+    the students and of the teacher: "concat", "single_stream" (one transformer over all tokens), for a teacher also "experts" (a
+    head of each modality's own). sizes: `width`, `dropout`, `modality_dropout` of every model, `depth` of single streams. plan:
+    the student's, or what to change in the default one; teacher_plan: the same when None. ensemble: distil
     from the mean of all seeds' teachers; "if better" asks the validation rows. teachers_of, plain_of: finished runs whose
     teachers and plain students are taken (same corpus, split, seeds, and settings of what is taken). space: of a retrieval task,
     where its branches, the student's modalities, meet; the corpus's own when "". report: also measure subsets
@@ -72,12 +80,15 @@ def distill(
     own, theirs = dict(encoders or {}), dict(encoders or {}) | dict(teacher_encoders or {})
     for named in (own, theirs):
         check_encoders(corpus, named)
+    check_fusion("student", fusion, corpus.task)
+    check_fusion("teacher", teacher_fusion, corpus.task, prompts=bool(teacher_head))
     plan = whole_plan(plan or {}, rows, theirs)
     chosen, head = check_method(method, options or {}, teacher_head or {}, corpus, reads, ensemble)
     arguments: dict[str, Any] = (
         {"corpus": str(corpus.folder.resolve()), "split": rows.name}
         | {player: list(modalities) for player, modalities in reads.items()}
         | {"method": method, "options": chosen, "encoders": own, "teacher_encoders": theirs, "teacher_head": head}
+        | {"fusion": fusion, "teacher_fusion": teacher_fusion}
         | {"sizes": typed("a model", sizes or {}, SIZES), "plan": asdict(plan), "teacher_plan": asdict(teacher_plan or plan)}
         | {"ensemble": ensemble, "teachers_of": str(teachers_of), "plain_of": str(plain_of), "space": space}
         | {"seeds": seed_list(seeds)}
@@ -168,7 +179,7 @@ def check_taken(what: str, arguments: Mapping[str, Any], corpus: Corpus) -> None
     if not arguments[what]:
         return
     other, (players, names) = load(arguments[what]), TAKEN[what]
-    theirs = {"method": "kd", "options": {}, "teacher_head": {}, "space": ""} | other.settings["arguments"]
+    theirs = EARLIER | {"method": "kd", "options": {}, "teacher_head": {}, "space": ""} | other.settings["arguments"]
     for name in names:
         if theirs[name] != arguments[name]:
             raise ValueError(f"the {players} of {other.folder} were trained with another {name}; train them here instead")

@@ -77,9 +77,10 @@ class Job:
     def blueprint(self, name: str, modalities: Sequence[str], named: Mapping[str, str]) -> Blueprint:
         """Saved with the run, so that it is drawn once and models come back without the corpus."""
         if not (self.run.folder / f"{name}.json").is_file():
-            head = self.arguments["teacher_head"] if name == "teacher" else {}
-            sizes = self.arguments["sizes"]
-            drawn = draw(self.corpus, self.split, modalities, name=name, named=named, sizes=sizes, head=head)
+            told = {"head": self.arguments["teacher_head"]} if name == "teacher" else {}
+            fusion = {"student": "fusion", "teacher": "teacher_fusion"}.get(name)
+            told |= {"fusion": self.arguments[fusion]} if fusion else {}
+            drawn = draw(self.corpus, self.split, modalities, name=name, named=named, sizes=self.arguments["sizes"], **told)
             if isinstance(drawn.task, Retrieval):
                 own = self.arguments["student"]
                 fused = name == "teacher" or list(modalities) != own
@@ -154,7 +155,11 @@ class Job:
 
     def loader(self, views: Views, plan: Plan, *, seed: int, labelled_only: bool) -> Loader:
         """Batches of train rows: targets only where the split says so, like lengths together where there is a text."""
-        text = [m for m in (*self.arguments["student"], *views) if self.corpus.modalities[m].kind == "text" and m in views]
+        text = [
+            m
+            for m in (*self.arguments["student"], *views)
+            if self.corpus.modalities[m].kind in ("text", "choices") and m in views
+        ]
         labelled = self.split.labelled
         return Loader(
             self.corpus,

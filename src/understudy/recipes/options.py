@@ -10,7 +10,7 @@ from understudy.encoders.clip import Freeze
 from understudy.methods import CATALOGUE
 from understudy.plan import Plan
 
-SIZES: dict[str, Any] = {"width": int, "dropout": float, "modality_dropout": float, "freeze": Freeze}
+SIZES: dict[str, Any] = {"width": int, "dropout": float, "modality_dropout": float, "freeze": Freeze, "depth": int}
 """Of every model of a run."""
 PLAN: dict[str, Any] = {each.name: each.type for each in fields(Plan)}
 
