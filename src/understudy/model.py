@@ -13,7 +13,7 @@ from understudy.encoders.encoder import Encoded, Encoder
 from understudy.fusion import Concat, Fusion
 from understudy.head import Features, Head, LinearHead, visible
 from understudy.prepare.view import View, Views, merge_views
-from understudy.task import Task
+from understudy.task import Choice, Task
 
 
 class Answer(NamedTuple):
@@ -139,8 +139,8 @@ class Model(nn.Module):
 
 def choices_of(task: Task, encoders: Mapping[str, Encoder], name: str) -> int:
     """K of a choice task, else 0; ValueError for choices that another task would have to choose from."""
-    if task.kind == "choice":
-        return task.to_json()["choices"]
+    if isinstance(task, Choice):
+        return task.choices
     chosen = [modality for modality, encoder in encoders.items() if encoder.view.kind == "choices"]
     if chosen:
         raise ValueError(f"{name}: {', '.join(chosen)} holds choices, but the task is a {task.kind}; it must be a choice")

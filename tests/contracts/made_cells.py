@@ -13,7 +13,7 @@ from understudy import encoders
 from understudy.batch import Fields
 from understudy.encoders.clip import small_config
 from understudy.encoders.encoder import Encoder
-from understudy.prepare import Frames, Image, LogMel, Sequence, Table, Text, Vector
+from understudy.prepare import Choices, Frames, Image, LogMel, Regions, Sequence, Table, Text, Vector
 from understudy.prepare.cells import Cells, Kind
 from understudy.prepare.view import View
 
@@ -22,7 +22,9 @@ VIEWS: dict[str, Callable[[], View]] = {
     "Table": Table,
     "Sequence": lambda: Sequence(max_steps=9),
     "Text": lambda: Text.bpe(vocabulary=300, max_tokens=8),
+    "Choices": lambda: Choices.bpe(vocabulary=300, max_tokens=8),
     "Image": lambda: Image((12, 10), 3),
+    "Regions": lambda: Regions(max_regions=5),
     "LogMel": lambda: LogMel(1000, mels=8, max_seconds=0.2),
     "Frames": lambda: Frames(3, size=16),
 }
@@ -43,6 +45,8 @@ ENCODERS: dict[str, tuple[str, Callable[[Any], Encoder]]] = {
     "TextTransformer": ("Text", lambda view: encoders.TextTransformer(view, width=16, depth=1)),
     "TextEncoder": ("Text", lambda view: encoders.TextEncoder(view, config=BERT)),
     "ImageConv": ("Image", encoders.ImageConv),
+    "ImagePatches": ("Image", lambda view: encoders.ImagePatches(view, width=16)),
+    "RegionTokens": ("Regions", lambda view: encoders.RegionTokens(view, width=16)),
     "VideoConv": ("Frames", lambda view: encoders.VideoConv(view, width=16, channels=(8, 16))),
     "XClip": ("Frames", lambda view: encoders.XClip(view, config=small_config(view, model_type="xclip", width=16))),
     "PlainClip": ("Frames", lambda view: encoders.PlainClip(view, config=small_config(view, model_type="clip", width=16))),
@@ -69,11 +73,19 @@ def cells(kind: Kind, present: list[bool], *, seed: int = 0, filler: float = np.
     made = {
         "sequence": lambda: draw.normal(1, 2, (draw.integers(1, 14), 3)).astype(np.float32),
         "text": lambda: " ".join(draw.choice(WORDS, draw.integers(1, 12))),
+        "choices": lambda: tuple(" ".join(draw.choice(WORDS, draw.integers(1, 12))) for _ in range(3)),
         "image": lambda: draw.integers(0, 256, (9, 7, 3), dtype=np.uint8),
+        "regions": lambda: regions(draw, int(draw.integers(1, 7))),
         "audio": lambda: draw.uniform(-1, 1, draw.integers(20, 300)).astype(np.float32),
         "video": lambda: clip(draw.integers(0, 256, (draw.integers(1, 9), 24, 32, 3), dtype=np.uint8)),
     }
     return Cells(kind, each(made[kind]), here)
+
+
+def regions(draw: np.random.Generator, count: int) -> Any:
+    """Boxes [R 4] inside of a picture, and three features of each."""
+    low, high = draw.uniform(0, 0.4, (count, 2)), draw.uniform(0.5, 1, (count, 2))
+    return np.concatenate([low, high, draw.normal(1, 2, (count, 3))], axis=1).astype(np.float32)
 
 
 def clip(pictures: Any, *, container: str = "mp4", codec: str = "mpeg4", rate: int = 10, **options: str) -> bytes:

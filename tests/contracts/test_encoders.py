@@ -28,7 +28,7 @@ SHIPPED_IN_TESTS_OF_ARTIFACT = (
     "VectorMLP",
 )
 EXPORTS_LIKE_ANOTHER = ("PlainClip", "VideoConv")
-RAGGED = [name for name, (view, _) in ENCODERS.items() if view in ("Sequence", "Text", "LogMel")]
+RAGGED = [name for name, (view, _) in ENCODERS.items() if view in ("Sequence", "Text", "LogMel", "Regions")]
 
 
 @pytest.fixture(params=encoders.__all__)

@@ -116,10 +116,11 @@ def test_ragged_fields_are_padded_and_cut_alike(view):
         assert view.truncated(rows) == 0
         return
     lengths = fields["mask"].sum(axis=1)
-    assert (fields["mask"] == (np.arange(lengths.max()) < lengths[:, None])).all()
+    steps = np.arange(lengths.max()).reshape(-1, *[1] * (lengths.ndim - 1))
+    assert (fields["mask"] == (steps < lengths[:, None])).all()
     assert all(values.shape[1] == lengths.max() for values in fields.values())
     assert 0 < view.truncated(rows) < len(rows)
-    assert view.truncated(rows) <= (lengths == lengths.max()).sum()
+    assert view.truncated(rows) <= (lengths.reshape(len(rows), -1) == lengths.max()).any(axis=1).sum()
 
 
 def test_restore_refuses_what_is_not_a_saved_view(view):

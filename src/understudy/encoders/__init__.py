@@ -3,6 +3,8 @@
 from understudy.encoders.audio import AudioConv
 from understudy.encoders.clip import PlainClip, XClip
 from understudy.encoders.image import ImageConv
+from understudy.encoders.patches import ImagePatches
+from understudy.encoders.regions import RegionTokens
 from understudy.encoders.sequence import SequenceGRU, SequenceTransformer
 from understudy.encoders.table import TableMLP
 from understudy.encoders.text import TextEncoder, TextTransformer
@@ -12,7 +14,9 @@ from understudy.encoders.video import VideoConv
 __all__ = [
     "AudioConv",
     "ImageConv",
+    "ImagePatches",
     "PlainClip",
+    "RegionTokens",
     "SequenceGRU",
     "SequenceTransformer",
     "TableMLP",

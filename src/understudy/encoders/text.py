@@ -1,4 +1,7 @@
-"""TextEncoder and TextTransformer: tokens through a published transformer or a small one of our own."""
+"""TextEncoder and TextTransformer: tokens through a published transformer or a small one of our own.
+
+Either reads a text, or each of several choices: a Model shows it those as so many texts.
+"""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,13 +14,14 @@ from understudy.batch import Fields, Tokens
 from understudy.encoders.encoder import Encoded, Encoder
 from understudy.encoders.pooling import attended, masked_mean
 from understudy.encoders.transformer import Transformer
+from understudy.prepare.choices import Choices
 from understudy.prepare.text import Text
 
 
 class TextTransformer(Encoder):
     """Learnt embeddings, a small transformer, then the mean of the tokens; under 1 M parameters with 4,000 tokens."""
 
-    def __init__(self, view: Text, *, width: int = 128, depth: int = 1, heads: int = 4, dropout: float = 0.1) -> None:
+    def __init__(self, view: Text | Choices, *, width: int = 128, depth: int = 1, heads: int = 4, dropout: float = 0.1) -> None:
         super().__init__()
         self.view, self.width = view, width
         self.embedding = nn.Embedding(view.tokens, width)
@@ -36,7 +40,7 @@ class TextEncoder(Encoder):
     rebuilt from it and its own weights alone. Code that a folder or the hub may bring along is never executed.
     """
 
-    def __init__(self, view: Text, *, config: Mapping[str, Any]) -> None:
+    def __init__(self, view: Text | Choices, *, config: Mapping[str, Any]) -> None:
         from transformers import AutoConfig, AutoModel
 
         super().__init__()
@@ -57,7 +61,7 @@ class TextEncoder(Encoder):
             raise ValueError(f"the text view has max_tokens={view.max_tokens}; this {known.model_type} reads at most {longest}")
 
     @classmethod
-    def pretrained(cls, name: str | Path, view: Text, *, weights: bool = True) -> "TextEncoder":
+    def pretrained(cls, name: str | Path, view: Text | Choices, *, weights: bool = True) -> "TextEncoder":
         """From a transformers folder or hub id, in float32.
 
         weights: False builds the architecture only, for a state that is loaded next. Raises FileNotFoundError where there is no

@@ -13,6 +13,8 @@ from understudy import encoders
 from understudy.corpus import Corpus, Split
 from understudy.encoders.clip import Freeze, small_clip, small_xclip
 from understudy.encoders.encoder import Encoder
+from understudy.experts import Experts
+from understudy.head import Head
 from understudy.model import Model
 from understudy.prepare.catalogue import restore, view_for
 from understudy.prepare.cells import Kind
@@ -96,10 +98,16 @@ class Blueprint:
             torch.manual_seed(crc32(f"{seed}/{self.name}".encode()))
             built = {m: self._encoder(m, weights) for m in self.encoders}
             widths = {m: encoder.width for m, encoder in built.items()}
-            head = prompt_head(self.task, self.head, widths, self.width, self.dropout, weights) if self.head else None
+            head = self._head(widths, weights)
             fusion = fusion_of(self.fusion, widths, width=self.width, depth=self.depth, dropout=self.dropout)
             options = {"dropout": self.dropout, "modality_dropout": self.modality_dropout, "branches": self.branches}
             return Model(self.task, built, head=head, fusion=fusion, name=self.name, **options)
+
+    def _head(self, widths: Mapping[str, int], weights: bool) -> Head | None:
+        """None where it is linear."""
+        if self.fusion == "experts":
+            return Experts(self.task, widths, text=next((m for m, view in self.views.items() if view.kind == "choices"), ""))
+        return prompt_head(self.task, self.head, widths, self.width, self.dropout, weights) if self.head else None
 
     def _encoder(self, modality: str, weights: bool) -> Encoder:
         view, name = self.views[modality], self.encoders[modality]
