@@ -30,10 +30,15 @@ NO_TORCH = (
     "report",
     "serve",
     "theatre",
+    "picture_world",
     "artifact.predict",
     "artifact.predict_file",
     "artifact.contract",
     "artifact.card",
+    "evaluate.vqa",
+    "evaluate.vocabulary",
+    "evaluate.vcr",
+    "evaluate.entailment",
 )
 DATA = ("prepare", "task", "entries", "batch", "corpus", "loader", "model")
 MAY_IMPORT: dict[str, tuple[str, ...]] = {
@@ -44,6 +49,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "bundled": (),
     "whole": (),
     "theatre": ("progress",),
+    "picture_world": ("corpus", "prepare", "task"),
     "corpus": ("prepare", "task", "entries", "bundled"),
     "loader": ("corpus", "batch", "prepare", "task"),
     "encoders": ("batch", "prepare", "task"),
@@ -74,6 +80,8 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     ),
     "fit": ("batch", "methods.method"),
     "evaluate": DATA,
+    "evaluate.vqa": (),
+    "evaluate.vocabulary": ("evaluate.vqa",),
     "advise": (*DATA, "evaluate"),
     "report": ("evaluate.predictions", "evaluate.calibration"),
     "artifact": (*DATA, "evaluate"),

@@ -1,7 +1,7 @@
 """Ceilings: the best accuracy that words alone, the picture alone, and both together allow; exact, from how the world is drawn.
 
-The ideal observer sees things and cloth exactly. `given`: its accuracy on rows like the training rows. `shifted`: what the same rules,
-learnt on rows like the training rows, score on shifted rows; of the best rules nobody was told that the habit has changed.
+The ideal observer sees things and cloth exactly. `given`: its accuracy on rows like the training rows. `shifted`: what the same
+rules, which nobody told that the habit has changed, score on shifted rows.
 """
 
 from collections.abc import Callable
@@ -78,7 +78,9 @@ def of_questions(world: World) -> dict[str, dict[str, float]]:
 
 def expected_credit(world: World) -> Array:
     """`[truth answer]`: the official accuracy of an answer, over the annotators."""
-    chance = np.array([comb(ANNOTATORS, n) * world.agree**n * (1 - world.agree) ** (ANNOTATORS - n) for n in range(ANNOTATORS + 1)])
+    chance = np.array(
+        [comb(ANNOTATORS, n) * world.agree**n * (1 - world.agree) ** (ANNOTATORS - n) for n in range(ANNOTATORS + 1)]
+    )
     earned = np.array([credit(n) for n in range(ANNOTATORS + 1)])
     worth = np.zeros((len(ANSWERS), len(ANSWERS)))
     for truth in range(len(ANSWERS)):

@@ -48,23 +48,32 @@ CAPTIONS = (
     "there is {things}",
     "{things} on a rough ground",
 )
-AGAIN = ("{first}; the {again}", "{first}, that is, the {again}", "{first}. I mean the {again}", "{first}, also called {a} {again}")
+AGAIN = (
+    "{first}; the {again}",
+    "{first}, that is, the {again}",
+    "{first}. I mean the {again}",
+    "{first}, or {a} {again}",
+)
 """How a caption names one of its things twice; what makes the words of a colour known as such to a reader without pictures."""
 
 
 def hue(kind: int) -> int:
+    """The colour of a kind."""
     return kind // len(FORMS)
 
 
 def form(kind: int) -> int:
+    """The shape of a kind."""
     return kind % len(FORMS)
 
 
 def colour_word(colour: int, random: np.random.Generator) -> str:
+    """One of its words."""
     return pick(COLOURS[HUES[colour]][1], random)
 
 
 def shape_word(shape: int, random: np.random.Generator) -> str:
+    """One of its words."""
     return pick(SHAPES[FORMS[shape]], random)
 
 
@@ -79,6 +88,7 @@ def with_article(words: str) -> str:
 
 
 def article(words: str) -> str:
+    """What stands before these words."""
     return "an" if words[0] in "aeiou" else "a"
 
 
@@ -88,4 +98,5 @@ def listed(words: Sequence[str]) -> str:
 
 
 def pick(words: Sequence[str], random: np.random.Generator) -> str:
+    """One of them, each as often."""
     return words[int(random.integers(len(words)))]

@@ -1,13 +1,13 @@
 """World: pictures with captions, claims, questions and choices; how often the words betray the answer, and when they mislead.
 
-The world is ours. In its three tasks the answer follows from the words and the picture together. The words alone betray it at a known
-rate, by a habit that has nothing to do with the picture; on the shifted rows the same habit misleads. All of it is drawn so that
-nothing else in the words or in the picture says anything: `ceilings` are therefore exact.
+The world is ours. In its three tasks the answer follows from the words and the picture together. The words alone betray it at a
+known rate, by a habit that has nothing to do with the picture; on the shifted rows the same habit misleads. All of it is drawn so
+that nothing else in the words or in the picture says anything: `ceilings` are therefore exact.
 """
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -66,7 +66,7 @@ class World:
         return self.misleading if shifted else self.cue
 
     def write(self, name: Name, pictures: int, *, seed: int, shifted: bool = False) -> "Rows":
-        """The rows of a task over so many pictures: two claims each, one question each, or the two stages of one question each."""
+        """The rows of a task over so many pictures: two claims each, one question each, or both stages of one question each."""
         if name not in NAMES:
             raise ValueError(f"task {name!r} given; choose from {', '.join(NAMES)}")
         random = np.random.default_rng([seed, NAMES.index(name), int(shifted)])
@@ -79,9 +79,7 @@ class World:
         return Rows([scene for scene, _ in made], [rows for _, rows in made])
 
     def usual_answers(self, shifted: bool) -> dict[str, NDArray[np.float64]]:
-        """By what is asked, the chance of each answer `[questions answers]`: the colour of each shape, the shape of each colour, the
-        number, yes or no.
-        """
+        """By what is asked, chances `[questions answers]`: the colour of each shape, shapes of colours, the number, yes or no."""
         step = 2 if shifted else 0
         return {
             "colour": np.stack([peaked(len(HUES), (shape + step) % len(HUES), self.usual) for shape in range(len(FORMS))]),
@@ -118,15 +116,19 @@ def peaked(count: int, usual: int, share: float) -> NDArray[np.float64]:
 def claims(world: World, random: np.random.Generator, shifted: bool) -> tuple[Scene, list[Row]]:
     """A picture, half of them with a cloth, and two claims about it.
 
-    A third of the claims is about a thing in the picture: entailment. The others are about one that is not to be seen: neutral where
-    a cloth may hide it, else a contradiction.
+    A third of the claims is about a thing in the picture: entailment. The others are about one that is not to be seen: neutral
+    where a cloth may hide it, else a contradiction.
     """
     cloth = bool(random.random() < 0.5)
     scene = laid(some(random), cloth=cloth, random=random)
     rows = []
     for number in range(2):
         seen = random.random() < 1 / len(LABELS)
-        kind = scene.things[int(random.integers(len(scene.things)))] if seen else drawn(1, random, without=frozenset(scene.things))[0]
+        kind = (
+            scene.things[int(random.integers(len(scene.things)))]
+            if seen
+            else drawn(1, random, without=frozenset(scene.things))[0]
+        )
         label = 0 if seen else 1 if cloth else 2
         cue = int(random.choice(len(LABELS), p=peaked(len(LABELS), label, world.rate(shifted))))
         said = thing(kind, random)
@@ -184,7 +186,8 @@ def stages(world: World, random: np.random.Generator, shifted: bool) -> tuple[Sc
     things = drawn(THREE, random)
     scene = laid(things, cloth=False, random=random)
     named = thing(things[0], random)
-    asked = pick(("what lies beside the {}?", "what can be seen near the {}?", "which thing goes with the {}?"), random).format(named)
+    asked = pick(("what lies beside the {}?", "what can be seen near the {}?", "which thing goes with the {}?"), random)
+    asked = asked.format(named)
     answer, reason = with_article(thing(things[1], random)), with_article(thing(things[2], random))
     found = []
     for stage, right, frame, before in (
@@ -214,11 +217,6 @@ def caption(random: np.random.Generator) -> tuple[Scene, str]:
     return scene, f"{cue} {said}" if random.random() < 0.3 else said
 
 
-def credits(said: Sequence[int]) -> dict[int, float]:
-    """The official VQA accuracy of each answer that a row's annotators gave: .3, .6, .9 for one, two, three of ten, else 1."""
-    return {answer: credit(list(said).count(answer)) for answer in sorted(set(said))}
-
-
 def credit(matches: int) -> float:
-    """Each annotator is left out in turn: a share of min(1, matches / 3) over the ten."""
+    """The official VQA accuracy of an answer that so many of ten annotators gave: 0, .3, .6, .9, then 1."""
     return min(1.0, 0.3 * matches)
