@@ -59,7 +59,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "prompts": ("batch", "encoders", "head", "task"),
     "model": ("batch", "prepare", "task", "encoders.encoder", "choices", "fusion", "head"),
     "mixup": ("batch",),
-    "store": ("model", "batch", "corpus", "prepare", "task"),
+    "store": ("model", "batch", "choices", "corpus", "prepare", "task"),
     "teachers": ("model", "batch", "corpus", "prepare", "task", "store"),
     "gather": (),
     "negatives": (),

@@ -15,6 +15,7 @@ from corpus.made_action import make_activitynet, make_ucf
 from corpus.made_emotion import make_iemocap, write_mult
 from corpus.made_retrieval import clips, make_stamps, make_wikipedia, write_layout_a
 from corpus.made_sentiment import make_csd, make_raw, write_mmsa
+from corpus.made_vision_language import make_snli_ve, make_vcr, make_vqa
 from understudy.corpus import Corpus, check, importers
 
 DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
@@ -118,6 +119,21 @@ RUNS = {
             folder / "annotation.json", out, modalities={"audio": folder / "audio", "video": folder / "video"}
         ),
         "annotation.json",
+    ),
+    "import_vcr": (
+        make_vcr,
+        lambda folder, out: importers.import_vcr(folder / "annotations", folder / "images", out),
+        "annotations/val.jsonl",
+    ),
+    "import_snli_ve": (
+        make_snli_ve,
+        lambda folder, out: importers.import_snli_ve(folder, folder / "images", out),
+        "snli_ve_dev.jsonl",
+    ),
+    "import_vqa": (
+        make_vqa,
+        lambda folder, out: importers.import_vqa(folder, folder / "images", out),
+        "v2_mscoco_val2014_annotations.json",
     ),
     "import_raw": (make_raw, lambda folder, out: importers.import_raw(folder, out), "label.csv"),
 }

@@ -10,9 +10,12 @@ from understudy.corpus.importers.mmsa import import_mmsa
 from understudy.corpus.importers.mosi import import_mosi
 from understudy.corpus.importers.mult import import_mult
 from understudy.corpus.importers.raw_clips import import_raw
+from understudy.corpus.importers.snli_ve import import_snli_ve
 from understudy.corpus.importers.stamps import import_stamps
 from understudy.corpus.importers.table import import_table
 from understudy.corpus.importers.ucf import import_ucf
+from understudy.corpus.importers.vcr import import_vcr
+from understudy.corpus.importers.vqa import import_vqa
 from understudy.corpus.importers.wikipedia import import_wikipedia
 
 __all__ = [
@@ -26,8 +29,11 @@ __all__ = [
     "import_mosi",
     "import_mult",
     "import_raw",
+    "import_snli_ve",
     "import_stamps",
     "import_table",
     "import_ucf",
+    "import_vcr",
+    "import_vqa",
     "import_wikipedia",
 ]

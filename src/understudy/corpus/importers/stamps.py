@@ -5,17 +5,17 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from understudy.corpus.corpus import Corpus
 from understudy.corpus.draw import make_folds, make_split
+from understudy.corpus.importers.pictures import cells_of, shrunk
 from understudy.corpus.schema import Schema
 from understudy.corpus.split import Split
 from understudy.corpus.write import write_corpus
-from understudy.prepare.cells import Cells, Kind, Modality
+from understudy.prepare.cells import Modality
 from understudy.prepare.reader import MediaReader, OnError
 from understudy.task import Retrieval
 
@@ -74,9 +74,9 @@ def import_stamps(
     kept = [stamp for stamp in found if stamp.folder in classes]
     reader = MediaReader(on_error)
     cells = {
-        "picture": media("image", [shrunk(reader, stamp.picture, side) for stamp in kept]),
-        "speech": media("audio", [reader.audio(stamp.speech, rate, where=stamp.name) for stamp in kept]),
-        "caption": media("text", [stamp.caption for stamp in kept]),
+        "picture": cells_of("image", [small(reader, stamp.picture, side) for stamp in kept]),
+        "speech": cells_of("audio", [reader.audio(stamp.speech, rate, where=stamp.name) for stamp in kept]),
+        "caption": cells_of("text", [stamp.caption for stamp in kept]),
     }
     modalities = {"picture": Modality("image"), "speech": Modality("audio", rate=rate), "caption": Modality("text")}
     drawn = f"{sum(stamp.picture is None for stamp in kept)} of {len(kept)} stamps are SVG: their picture is absent"
@@ -124,23 +124,10 @@ def read_captions(path: Path) -> dict[str, str]:
     return {"": first.strip()} | {language: text.strip() for language, _, text in named if text.strip()}
 
 
-def shrunk(reader: MediaReader, path: Path | None, side: int) -> NDArray[np.uint8] | None:
+def small(reader: MediaReader, path: Path | None, side: int) -> NDArray[np.uint8] | None:
     """A picture whose longer side is at most `side`; None where it is absent."""
-    from PIL import Image
-
     pixels = reader.image(path, where=path.name) if path else None
-    if pixels is None or max(pixels.shape[:2]) <= side:
-        return pixels
-    whole = Image.fromarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels)
-    # A picture of 1 x 4000 keeps a pixel of its short side.
-    size = tuple(max(1, round(length * side / max(whole.size))) for length in whole.size)
-    small = np.asarray(whole.resize((size[0], size[1]), Image.Resampling.BILINEAR))
-    return small.reshape(*small.shape[:2], -1)
-
-
-def media(kind: Kind, values: list[Any]) -> Cells:
-    """Cells of a kind, absent where there is None."""
-    return Cells(kind, values, np.array([value is not None for value in values]))
+    return None if pixels is None else shrunk(pixels, side)
 
 
 def groups_of(found: list[Stamp]) -> list[str]:
