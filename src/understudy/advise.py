@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from understudy.corpus import Corpus, Split
 from understudy.evaluate.probe import features, folds_of, held_out
 from understudy.evaluate.significance import Resampled, crossed_bootstrap
-from understudy.task import Retrieval, Task
+from understudy.task import Choice, Retrieval, Task
 
 Array = NDArray[Any]
 
@@ -77,8 +77,8 @@ def advise(corpus: Corpus, student: Sequence[str], *, split: Split, seed: int = 
 
 def check(corpus: Corpus, student: Sequence[str], extra: Sequence[str]) -> None:
     """KeyError for a modality that is not there, ValueError where there is nothing to learn from."""
-    if isinstance(corpus.task, Retrieval):
-        raise ValueError("there is no probe for retrieval: distil it, and compare with the plain control")
+    if isinstance(corpus.task, Retrieval | Choice):
+        raise ValueError(f"there is no probe for a {corpus.task.kind}: distil it, and compare with the plain control")
     unknown = [name for name in student if name not in corpus.modalities]
     if unknown:
         raise KeyError(f"unknown modality {', '.join(unknown)}; the corpus has {', '.join(corpus.modalities)}")

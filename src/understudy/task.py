@@ -29,7 +29,9 @@ class Task(ABC):
     primary: ClassVar[str]
     higher_is_better: ClassVar[bool]
     discrete: ClassVar[bool]
-    """Whether a target is the index of a class."""
+    """Whether a target is an index: of a class, or of a row's own choices."""
+    classed: ClassVar[bool] = False
+    """Whether rows with an equal target are of one class, so that they can be found and contrasted by it."""
 
     @property
     @abstractmethod
@@ -144,6 +146,7 @@ class Classification(Task):
     primary: ClassVar[str] = "accuracy"
     higher_is_better: ClassVar[bool] = True
     discrete: ClassVar[bool] = True
+    classed: ClassVar[bool] = True
 
     @property
     def outputs(self) -> int:
@@ -191,6 +194,7 @@ class Retrieval(Task):
     primary: ClassVar[str] = "map"
     higher_is_better: ClassVar[bool] = True
     discrete: ClassVar[bool] = True
+    classed: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         if self.space not in get_args(Space):

@@ -83,7 +83,7 @@ def test_no_row_sees_another():
 
 
 def test_what_cannot_be_ranked_and_a_teacher_of_other_classes_are_refused():
-    for task, words in ((NUMBER, "a number has none"), (Classification(classes=("a", "b")), "2 classes leave one")):
+    for task, words in ((NUMBER, "a regression has none"), (Classification(classes=("a", "b")), "2 classes leave one")):
         with pytest.raises(ValueError, match=words):
             C2KD.check(task, {})
     with pytest.raises(ValueError, match="one fitted task"):

@@ -57,5 +57,5 @@ def test_impossible_options_are_refused(wrong):
 
 
 def test_a_number_is_refused_before_a_run_begins():
-    with pytest.raises(ValueError, match="a number has no classes; use kd"):
+    with pytest.raises(ValueError, match="a regression has no classes; use kd"):
         DKD.check(NUMBER, {})

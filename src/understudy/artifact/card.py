@@ -35,6 +35,13 @@ def predicts(contract: Contract) -> str:
             f"({contract.task['space']} of {len(contract.classes)} classes): the larger the cosine of two embeddings, the "
             "likelier they are of one class."
         )
+    if contract.choices:
+        return f"Predicts which of {contract.choices} texts is the right one, by its place from 0, with a probability for each."
+    if contract.apart:
+        return (
+            f"Predicts an answer, the likeliest of {len(contract.classes)} that each have a probability of their own, with that "
+            "probability; contract.json names them all."
+        )
     if contract.classes:
         return f"Predicts one of {len(contract.classes)} classes, with a probability for each: {', '.join(contract.classes)}."
     task = contract.task
@@ -47,7 +54,8 @@ def reads(name: str, modality: Modality) -> str:
     """One list item a modality."""
     columns = list(modality.source)
     shown = f"{', '.join(columns[:8])}{f' ... ({len(columns)} columns)' if len(columns) > 8 else ''}" if columns else name
-    size = f", {modality.width} numbers{' a step' if modality.kind == 'sequence' else ''}" if modality.width else ""
+    counted = {"sequence": "numbers a step", "regions": "numbers a box", "choices": "texts"}.get(modality.kind, "numbers")
+    size = f", {modality.width} {counted}" if modality.width else ""
     return f"- **{name}**: {modality.kind}{size}{f', {modality.rate} Hz' if modality.rate else ''}; from: {shown}"
 
 

@@ -53,8 +53,18 @@ class Contract:
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """Class names in the order of the probabilities; empty for regression."""
+        """Class names in the order of the probabilities; empty for a number and for choices, which have places instead."""
         return tuple(self.task.get("classes", ()))
+
+    @property
+    def choices(self) -> int:
+        """How many texts of a row it chooses between; 0 for other tasks."""
+        return int(self.task.get("choices", 0))
+
+    @property
+    def apart(self) -> bool:
+        """Whether each class has a probability of its own: several may hold at once."""
+        return self.task.get("kind") == "multilabel"
 
     @property
     def branches(self) -> tuple[str, ...]:

@@ -13,6 +13,9 @@ from understudy.loader import Loader
 from understudy.model import Model, views_of
 from understudy.task import Regression, Retrieval, Task
 
+ROWS_AT_ONCE = 1024
+"""Rows of thousands of classes that are compared in float64 together."""
+
 
 class ParityError(ValueError):
     """The exported graph does not say what the model says; nothing was shipped."""
@@ -80,6 +83,13 @@ def target_scale(task: Task, trained: NDArray[Any]) -> float:
 
 def differences(a: NDArray[Any], b: NDArray[Any], seen: NDArray[np.bool_]) -> NDArray[np.float64]:
     """The largest absolute difference of each seen row; none where both lack an embedding."""
-    off = np.abs(np.asarray(a, dtype=np.float64) - np.asarray(b, dtype=np.float64))[seen]
-    off = np.where(np.isnan(a[seen]) & np.isnan(b[seen]), 0.0, off)
+    rows = np.flatnonzero(seen)
+    parts = [difference(a[some], b[some]) for some in np.array_split(rows, max(1, len(rows) // ROWS_AT_ONCE))]
+    return np.concatenate(parts)
+
+
+def difference(a: NDArray[Any], b: NDArray[Any]) -> NDArray[np.float64]:
+    """The same of a few rows, all of which are seen."""
+    off = np.abs(np.asarray(a, dtype=np.float64) - np.asarray(b, dtype=np.float64))
+    off = np.where(np.isnan(a) & np.isnan(b), 0.0, off)
     return off.reshape(len(off), -1).max(axis=1, initial=0.0)

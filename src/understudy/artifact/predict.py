@@ -87,14 +87,16 @@ class Artifact:
     def predict(self, table: pa.Table, *, folder: Path = Path(), only: Collection[str] | None = None) -> pa.Table:
         """One row of `prediction` (and `probability_{class}` columns) for each row of `table`; null where nothing is present.
 
-        Of a retrieval student, `embedding_{branch}` instead: lists of numbers, null where the row lacks that branch.
+        Of choices the prediction is the place of one, from 0. Of classes that are apart it is the likeliest, with its
+        `probability` alone. Of a retrieval student, `embedding_{branch}` instead: lists of numbers, null where the row lacks it.
         folder: what relative media paths are relative to. only: as in `readable`.
         """
         modalities = self.readable(table.column_names, only=only)
-        answers = [self._predict_slice(table, start, modalities, folder) for start in range(0, len(table), self.rows_at_once)]
-        values = np.concatenate([a.values for a in answers]) if answers else self._filler(0)
-        seen = np.concatenate([a.seen for a in answers]) if answers else np.zeros(0, dtype=bool)
-        return self.as_table(Predicted(values, seen))
+        slices = (self._predict_slice(table, start, modalities, folder) for start in range(0, len(table), self.rows_at_once))
+        # Of thousands of classes a slice's probabilities are let go before the next one's are computed.
+        answers = [self.as_table(predicted) for predicted in slices]
+        nothing = self.as_table(Predicted(self._filler(0), np.zeros(0, dtype=bool)))
+        return pa.concat_tables([nothing, *answers]).combine_chunks()
 
     def _predict_slice(self, table: pa.Table, start: int, modalities: tuple[str, ...], folder: Path) -> Predicted:
         piece = table.slice(start, self.rows_at_once)
@@ -132,24 +134,29 @@ class Artifact:
         if self.contract.branches:
             session = next(iter(self._sessions.values()))
             shape += [len(self.contract.branches), session.get_outputs()[0].shape[-1]]
-        elif self.contract.classes:
-            shape += [len(self.contract.classes)]
+        elif self.contract.classes or self.contract.choices:
+            shape += [len(self.contract.classes) or self.contract.choices]
         return np.full(shape, np.nan, dtype=np.float32)
 
     def as_table(self, predicted: Predicted) -> pa.Table:
-        """Predictions as columns: the number, the most probable class and one probability a class, or one embedding a branch."""
+        """Predictions as columns: the number, the likeliest class (or place) and its probability, or one embedding a branch.
+
+        With classes or choices that exclude each other there is one probability column for each of them.
+        """
         if self.contract.branches:
             places = {f"embedding_{b}": predicted.values[:, at] for at, b in enumerate(self.contract.branches)}
             return pa.table({name: lists(values) for name, values in places.items()})
         absent = ~predicted.seen
-        if not self.contract.classes:
+        if predicted.values.ndim == 1:
             return pa.table({"prediction": pa.array(predicted.values, mask=absent)})
         best = predicted.values.argmax(axis=1)
-        names = pa.array([self.contract.classes[i] for i in best], type=pa.string(), mask=absent)
-        shares = {
-            f"probability_{c}": pa.array(v, mask=absent) for c, v in zip(self.contract.classes, predicted.values.T, strict=True)
-        }
-        return pa.table({"prediction": names} | shares)
+        words = pa.array(self.contract.classes or range(self.contract.choices))
+        said = words.take(pa.array(best, mask=absent))
+        if self.contract.apart:
+            probability = predicted.values[np.arange(len(best)), best]
+            return pa.table({"prediction": said, "probability": pa.array(probability, mask=absent)})
+        shares = {f"probability_{c}": pa.array(v, mask=absent) for c, v in zip(words, predicted.values.T, strict=True)}
+        return pa.table({"prediction": said} | shares)
 
 
 def lists(values: NDArray[np.float32]) -> pa.FixedSizeListArray:

@@ -18,7 +18,7 @@ def import_table(
     out: Path,
     target: str = "",
     modalities: tuple[str, ...] = (),
-    task: Literal["infer", "classification", "regression", "retrieval"] = "infer",
+    task: Literal["infer", "classification", "regression", "retrieval", "choice"] = "infer",
     id: str = "",
     group: str = "",
     split: str = "",
@@ -33,7 +33,8 @@ def import_table(
         target: column that is predicted; empty cells are unlabelled rows.
         modalities: NAME=KIND:COLUMNS, e.g. `sensors=vector:acc_*`; KIND is vector, table, sequence, text, image,
             video or audio@RATE (samples a second; also the sound of video files).
-        task: what the target is; retrieval finds rows of the same class through another modality.
+        task: what the target is; retrieval finds rows of the same class through another modality; choice
+            reads the place of the right one of the row's choices, from 0.
         id: column with unique ids; row numbers when empty.
         group: column whose rows must stay together (a speaker, a patient).
         split: column that says train, valid or test.

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from understudy.corpus.corpus import Corpus
 from understudy.corpus.split import Split
 from understudy.corpus.write import sha256
+from understudy.task import Choice, MultiLabel
 
 BLOCK = 4096
 """Rows read at once."""
@@ -99,8 +100,11 @@ def _target(corpus: Corpus, found: Findings) -> dict[str, Any]:
     if not len(known):
         found.errors.append("no row has a target")
         return facts
+    if isinstance(corpus.task, MultiLabel):
+        return facts | _answers(corpus.task, known, found)
     if corpus.task.discrete:
-        classes = corpus.task.to_json()["classes"]
+        choices = [str(place) for place in range(corpus.task.choices)] if isinstance(corpus.task, Choice) else []
+        classes = choices or corpus.task.to_json()["classes"]
         counts = np.bincount(known, minlength=len(classes))
         facts["classes"] = dict(zip(classes, counts.tolist(), strict=True))
         found.warnings.extend(f"class {name!r} has no row" for name, count in facts["classes"].items() if not count)
@@ -112,6 +116,20 @@ def _target(corpus: Corpus, found: Findings) -> dict[str, Any]:
     if facts["low"] == facts["high"]:
         found.warnings.append(f"every target is {facts['low']}")
     return facts
+
+
+def _answers(task: MultiLabel, known: NDArray[Any], found: Findings) -> dict[str, Any]:
+    """How many rows name a class at all, which classes nobody names, and the best accuracy that the classes allow."""
+    named = known[..., 0] >= 0
+    used = np.bincount(known[..., 0][named].astype(np.intp), minlength=task.outputs)
+    if not used.all():
+        shown = ", ".join(repr(task.classes[place]) for place in np.flatnonzero(used == 0)[:3])
+        found.warnings.append(f"{int((used == 0).sum())} of {task.outputs} classes stand in no row, such as {shown}")
+    empty = float((~named.any(axis=1)).mean())
+    if empty > MOSTLY:
+        found.warnings.append(f"{empty:.0%} of the labelled rows name no class")
+    ceiling = float(np.where(named, known[..., 2], 0).max(axis=1).mean())
+    return {"classes": task.outputs, "without_a_class": empty, "ceiling": ceiling}
 
 
 def _split(corpus: Corpus, split: Split, anything: NDArray[np.bool_], found: Findings) -> dict[str, Any]:

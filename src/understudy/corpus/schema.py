@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from understudy.prepare.cells import Modality
-from understudy.task import Choice, Classification, Retrieval, Task, task_from_json
+from understudy.task import Choice, Task, task_from_json
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class Schema:
             raise ValueError("a corpus needs at least one modality; none was given")
         for name, modality in self.modalities.items():
             _check(name, modality)
-        if isinstance(self.task, Classification | Retrieval) and self.task.outputs < 2:
+        if self.task.classed and self.task.outputs < 2:
             raise ValueError(f"{self.task.kind} needs at least 2 classes; {self.task.outputs} given")
         _check_choices(self.task, self.modalities)
 

@@ -11,7 +11,7 @@ from understudy.prepare.cells import Cells, Modality
 from understudy.prepare.image import Image
 from understudy.prepare.standardisation import Standardisation
 from understudy.prepare.video import Frames
-from understudy.task import Task
+from understudy.task import MultiLabel, Regression, Task
 
 Array = NDArray[Any]
 
@@ -23,13 +23,22 @@ def features(cells: Cells, modality: Modality) -> Array:
     """One block of plain features `[N D]`: standardised, absent rows 0 with a presence column, and of total variance about 1.
 
     vector, table: as they are, categories one-hot (the 50 most frequent), missing numbers marked. text: TF-IDF of words and
-    pairs, reduced to 100 directions. sequence, audio (log-mel): mean of each third, deviation, length. image: 8 x 8 pixels;
+    pairs, reduced to 100 directions. sequence, audio (log-mel): mean of each third, deviation, length; regions the same over all
+    boxes in their order, with the boxes' own numbers. image: 8 x 8 pixels;
     video: the same of the middle of each third. No label is used.
     """
     if not cells.present.any():
         return np.zeros((len(cells), 1))
     here = cells.take(np.flatnonzero(cells.present))
-    raw = {"vector": vector, "table": table, "text": text, "sequence": sequence, "image": image, "video": video}
+    raw = {
+        "vector": vector,
+        "table": table,
+        "text": text,
+        "sequence": sequence,
+        "regions": sequence,
+        "image": image,
+        "video": video,
+    }
     block = audio(here, modality.rate) if cells.kind == "audio" else raw[cells.kind](here)
     full = np.zeros((len(cells), block.shape[1] + 1))
     full[cells.present, :-1] = Standardisation.fit([block]).apply(block) / np.sqrt(block.shape[1])
@@ -119,10 +128,21 @@ def held_out(task: Task, blocks: Mapping[str, Array], use: Sequence[str], target
     from sklearn.linear_model import RidgeCV
 
     x = np.concatenate([blocks[name] for name in use], axis=1)
-    y = np.eye(task.outputs)[target] if task.discrete else target[:, None]
-    said = np.zeros_like(y, dtype=np.float64)
+    y, columns = goals(task, target)
+    said = np.zeros((len(y), task.outputs))
     for held in np.unique(fold):
         train = fold != held
         found = RidgeCV(alphas=PENALTIES).fit(x[train], y[train])
-        said[~train] = found.predict(x[~train]).reshape(-1, y.shape[1])
-    return said if task.discrete else said[:, 0]
+        said[np.ix_(~train, columns)] = found.predict(x[~train]).reshape(-1, y.shape[1])
+    return said[:, 0] if isinstance(task, Regression) else said
+
+
+def goals(task: Task, target: Array) -> tuple[Array, Array]:
+    """What is regressed on `[N G]`, and which columns of a model's answer that is: of many answers the 100 most given ones."""
+    if isinstance(task, Regression):
+        return target[:, None], np.arange(1)
+    if not isinstance(task, MultiLabel):
+        return np.eye(task.outputs)[target], np.arange(task.outputs)
+    soft = task.collate(target)
+    most = np.argsort(-soft.sum(axis=0), kind="stable")[:TOPICS]
+    return soft[:, most], most

@@ -74,8 +74,8 @@ class C2KD(Method):
 
     @classmethod
     def check(cls, task: Task, teacher_head: Mapping[str, Any], **options: Any) -> None:
-        if not task.discrete or task.outputs < 3:
-            what = f"{task.outputs} classes leave one" if task.discrete else "a number has none"
+        if not task.classed or task.outputs < 3:
+            what = f"{task.outputs} classes leave one" if task.classed else f"a {task.kind} has none"
             raise ValueError(f"c2kd teaches how the classes beside the target are ranked, and {what}; use kd or rkd")
 
     @classmethod

@@ -69,12 +69,12 @@ class CRD(TaughtByFeatures):
 
     @classmethod
     def check(cls, task: Task, teacher_head: Mapping[str, Any], *, contrast: Contrast = "auto", **others: Any) -> None:
-        if contrast == "classes" and not task.discrete:
-            raise ValueError("contrast='classes' needs classes, and the target is a number; use contrast='instances'")
+        if contrast == "classes" and not task.classed:
+            raise ValueError(f"contrast='classes' needs classes, and a {task.kind} has none; use contrast='instances'")
 
     def meet(self, ids: Sequence[str], target: NDArray[Any], labelled: NDArray[np.bool_]) -> None:
         if self.weight and self.contrast == "auto":
-            self.memory.contrast = "classes" if self.student.task.discrete and labelled.all() else "instances"
+            self.memory.contrast = "classes" if self.student.task.classed and labelled.all() else "instances"
         super().meet(ids, target, labelled)
 
     def pulls(self) -> dict[str, tuple[Objective, float]]:

@@ -49,7 +49,9 @@ class DKD(Taught):
     @classmethod
     def check(cls, task: Task, teacher_head: Mapping[str, Any], **options: Any) -> None:
         if not task.discrete:
-            raise ValueError("dkd tells the target class from the others, and a number has no classes; use kd, rkd, pkt or vid")
+            raise ValueError(
+                f"dkd tells the target class from the others, and a {task.kind} has no classes; use kd, rkd, pkt or vid"
+            )
 
     def pulls(self) -> dict[str, tuple[Objective, float]]:
         grown = schedules.ramp(self.step, steps=self.warmup)

@@ -21,7 +21,6 @@ from understudy.mixup import MIXED, with_mixtures
 from understudy.model import Model
 from understudy.objectives.kd import Distance, answer_kd
 from understudy.objectives.objective import Objective
-from understudy.task import Regression
 from understudy.teachers import Teacher
 
 
@@ -80,6 +79,6 @@ class KD(Taught):
             teacher,
             self.student.modalities,
             concentration=self.mixup,
-            temperature=None if isinstance(self.student.task, Regression) else self.temperature,
+            temperature=self.temperature if self.student.task.discrete else None,
             seed=[self.seed, self.step, self.process],
         )

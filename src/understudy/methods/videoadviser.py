@@ -27,7 +27,7 @@ from understudy.objectives.kd import Distance
 from understudy.objectives.objective import summed
 from understudy.prepare.view import Views, merge_views
 from understudy.prompts import PromptHead
-from understudy.task import Regression, Task
+from understudy.task import MultiLabel, Regression, Task
 from understudy.teachers import Teacher
 
 Mode = Literal["joint", "two_phase"]
@@ -72,8 +72,8 @@ class VideoAdviser(Method):
         if isinstance(teacher, Model):
             self.inside = Inside(teacher, (w1, w2, w3), class_rule, distance=distance, detach=step1_detach)
         pull = objectives.RegressionKD(distance=distance, detach=step2_detach)
-        classes = objectives.LogitKD(temperature=1.0, detach=step2_detach)
-        self.step2 = pull if isinstance(student.task, Regression) else classes
+        apart = objectives.BernoulliKD if isinstance(student.task, MultiLabel) else objectives.LogitKD
+        self.step2 = pull if isinstance(student.task, Regression) else apart(temperature=1.0, detach=step2_detach)
 
     @classmethod
     def check(cls, task: Task, teacher_head: Mapping[str, Any], *, w2: float = 1.0, w3: float = 1.0, **others: Any) -> None:

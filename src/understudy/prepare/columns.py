@@ -86,6 +86,15 @@ class Column:
             raise ValueError(f"column {self.name!r} holds {self.values.type}; expected text")
         return [text if text and not text.isspace() else None for text in self.values.to_pylist()]
 
+    def lists_of_text(self) -> list[list[str | None] | None]:
+        """Each row's list of strings, None where null or empty; a string in it is None where null or blank."""
+        if pa.types.is_null(self.values.type):
+            return [None] * len(self.values)
+        inside = self.values.type.value_type if self.is_list else None
+        if inside is None or not (pa.types.is_string(inside) or pa.types.is_large_string(inside) or pa.types.is_null(inside)):
+            raise ValueError(f"column {self.name!r} holds {self.values.type}; expected lists of text")
+        return [[text if text and text.strip() else None for text in row] if row else None for row in self.values.to_pylist()]
+
     def categories(self) -> NDArray[np.object_]:
         """Strings or None; whole numbers read the same from every file type ("1", never "1.0")."""
         if self.is_list:

@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from understudy.prepare.boxes import CORNERS, check_regions
 from understudy.prepare.cells import Cells, Modality
 from understudy.prepare.columns import LARGEST, Column
 from understudy.prepare.reader import MediaReader
@@ -57,6 +58,8 @@ def cells_from_table(
     columns = [Column.of(table, column, first_row) for column in wanted]
     if modality.kind == "table":
         return table_cells(columns, modality)
+    if modality.kind == "choices":
+        return choice_cells(columns, modality)
     if modality.kind == "vector" and not (len(columns) == 1 and (columns[0].is_list or holds_paths(columns[0]))):
         return vector_cells(columns[0], [*np.stack([column.numbers() for column in columns], axis=1)], modality)
     if len(columns) > 1:
@@ -73,6 +76,25 @@ def table_cells(columns: list[Column], modality: Modality) -> Cells:
         values[column.name] = column.numbers() if modality.columns[column.name] == "number" else column.categories()
     there = [~np.isnan(v) if v.dtype != object else np.array([c is not None for c in v], dtype=bool) for v in values.values()]
     return Cells("table", values, np.logical_or.reduce(there))
+
+
+def choice_cells(columns: list[Column], modality: Modality) -> Cells:
+    """K texts of each row, from K columns of text or one of lists; none at all is absent, only some of them a fault."""
+    first = columns[0]
+    if len(columns) == 1:
+        rows = first.lists_of_text()
+    else:
+        rows = [None if set(row) == {None} else list(row) for row in zip(*(column.texts() for column in columns), strict=True)]
+    known = modality.width or next((len(row) for row in rows if row is not None), 0)
+    found: list[tuple[str, ...] | None] = []
+    for i, row in enumerate(rows):
+        if row is not None and len(row) != known:
+            raise first.fault(i, f"{len(row)} choices; expected {known}")
+        if row is not None and None in row:
+            place = row.index(None)
+            raise columns[place % len(columns)].fault(i, f"choice {place} is empty; expected all {known}, or none at all")
+        found.append(None if row is None else tuple(row))  # pyright: ignore[reportArgumentType]
+    return ragged(modality, found)
 
 
 def vector_cells(column: Column, rows: list[NDArray[Any] | None], modality: Modality) -> Cells:
@@ -130,9 +152,14 @@ def read_vector(column: Column, modality: Modality, folder: Path, reader: MediaR
     return vector_cells(column, rows, modality)
 
 
+def read_steps(column: Column, folder: Path, reader: MediaReader) -> list[Any]:
+    """Each row's steps of numbers, from lists of lists or `.npy` paths."""
+    return column.sequences() if column.is_list else read_media(column, folder, reader)
+
+
 def read_sequence(column: Column, modality: Modality, folder: Path, reader: MediaReader) -> Cells:
     """From a column of lists of lists or of `.npy` paths."""
-    rows = column.sequences() if column.is_list else read_media(column, folder, reader)
+    rows = read_steps(column, folder, reader)
     known = modality.width or next((row.shape[-1] for row in rows if row is not None), 0)
     found: list[NDArray[np.float32] | None] = []
     for i, row in enumerate(rows):
@@ -140,6 +167,24 @@ def read_sequence(column: Column, modality: Modality, folder: Path, reader: Medi
             raise column.fault(i, f"a sequence of shape {row.shape} and {row.dtype}; expected steps of {known} numbers")
         steps = None if row is None else small(column, i, row)
         found.append(None if steps is None or np.isnan(steps).all() else steps)
+    return ragged(modality, found)
+
+
+def read_regions(column: Column, modality: Modality, folder: Path, reader: MediaReader) -> Cells:
+    """As a sequence; each step is a box, x1 y1 x2 y2 in shares of the picture, and then the region's features."""
+    rows = read_steps(column, folder, reader)
+    known = modality.width or next((row.shape[-1] - CORNERS for row in rows if row is not None and row.ndim), 0)
+    found: list[NDArray[np.float32] | None] = []
+    for i, row in enumerate(rows):
+        if row is not None and row.dtype.kind not in "fiub":
+            raise column.fault(i, f"regions of {row.dtype}; expected numbers")
+        regions = None if row is None else small(column, i, row)
+        try:
+            if regions is not None:
+                check_regions(regions, known)
+        except ValueError as error:
+            raise column.fault(i, error) from None
+        found.append(regions)
     return ragged(modality, found)
 
 
@@ -182,6 +227,7 @@ READ: dict[str, Callable[[Column, Modality, Path, MediaReader], Cells]] = {
     "sequence": read_sequence,
     "text": read_texts,
     "image": read_images,
+    "regions": read_regions,
     "audio": read_sounds,
     "video": read_videos,
 }

@@ -40,7 +40,7 @@ def information(
         for other in [name for name in places if name not in LEADS]:
             both = places[lead].seen & places[other].seen
             found[f"{lead}; {other}"] = ESTIMATORS[estimator](varying(places[lead], both), varying(places[other], both))
-    if corpus.task.discrete:
+    if corpus.task.classed:
         for name, each in places.items():
             kept = each.take(each.seen & each.has_target)
             found[f"{name}; label"] = of_label(varying(each, each.seen & each.has_target), kept.target, groups=kept.group)

@@ -22,7 +22,7 @@ def search(run: Run, *, cut: int = 500, ap_divisor: Divisor = "hits_in_k") -> di
     ValueError for a run that does not tell classes apart, or whose models already search.
     """
     corpus, split = run.corpus(), run.split()
-    if not corpus.task.discrete:
+    if not corpus.task.classed:
         raise ValueError(f"{run.folder} is a {corpus.task.kind}: there are no classes to search for")
     parts = {"queries": np.sort(split.test), "gallery": np.sort(np.concatenate([split.labelled, split.valid]))}
     places: dict[str, list[dict[str, Predictions]]] = {}

@@ -22,12 +22,13 @@ SHARES = {
     "f1",
     "ece",
     "coverage",
+    "ceiling",
     "map",
 }
 COUNTS = {"n_has0", "n_non0", "left_out", "zero_norm", "absent_classes"}
 OF_DIRECTIONS = {"map": "mAP", "recall@1": "R@1", "recall@5": "R@5", "recall@10": "R@10", "mean_rank": "mean rank"}
 """Metrics that retrieval gives for each direction, as `map_image_to_text`."""
-LOWER_IS_BETTER = {"mae", "rmse", "nll", "ece"}
+LOWER_IS_BETTER = {"mae", "rmse", "nll", "bce", "ece"}
 LABELS = {
     "accuracy": "accuracy",
     "balanced_accuracy": "balanced accuracy",
@@ -36,6 +37,8 @@ LABELS = {
     "f1_positive": "F1 of the positive class",
     "absent_classes": "classes without a test row",
     "nll": "log-loss",
+    "bce": "binary log-loss over all answers",
+    "ceiling": "best that the vocabulary allows",
     "ece": "calibration error",
     "mae": "mean absolute error",
     "rmse": "root mean squared error",

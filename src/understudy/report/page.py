@@ -20,8 +20,8 @@ TITLES = {
     "auxiliary": "Auxiliary model",
 }
 
-TRUST = {"classification": draw.reliability_figure, "regression": draw.truth_figure}
-"""Kind of task -> whether its predictions can be trusted as they are; embeddings say nothing that could be true or false."""
+TRUST = {"classification": draw.reliability_figure, "choice": draw.reliability_figure, "regression": draw.truth_figure}
+"""Kind of task -> whether its predictions can be trusted as they are, for `recorded.DRAWN`."""
 
 
 def write_report(run: Path) -> Path:
@@ -122,7 +122,7 @@ def figures(run: Recorded) -> dict[str, Any]:
         "monitor": monitor,
         "monitored_scores": scores,
         "trust": trust(run) if trust else None,
-        "classes": kind == "classification",
+        "classes": trust is draw.reliability_figure,
     }
 
 

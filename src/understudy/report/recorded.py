@@ -8,6 +8,8 @@ from typing import Any
 
 from understudy.evaluate.predictions import Predictions
 
+DRAWN = ("classification", "choice", "regression")
+"""Tasks whose predictions the page draws; those of others may be gigabytes."""
 ORDER = ("teacher", "plain", "distilled")
 
 
@@ -56,7 +58,7 @@ def read_run(run: Path) -> Recorded:
         subsets=read_json(run / "subsets.json"),
         cost=read_json(run / "cost.json"),
         logs={name: [read_log(folder / "log.jsonl") for folder in seeds_of(run / name)] for name in results["systems"]},
-        predictions={name: read_predictions(run / name) for name in results["systems"]},
+        predictions={name: read_predictions(run / name) for name in results["systems"] if results["task"]["kind"] in DRAWN},
     )
 
 

@@ -24,6 +24,10 @@ def answer(contract: Contract) -> str:
     """What comes out, in a few words."""
     if contract.branches:
         return f"an embedding of {' and of '.join(contract.branches)}"
+    if contract.choices:
+        return f"the place of one of {contract.choices} choices, from 0"
+    if contract.apart:
+        return f"the likeliest of {len(contract.classes)} answers"
     if contract.classes:
         return f"one of {len(contract.classes)} classes"
     return f"a number in {contract.task['unit']}" if contract.task.get("unit") else "a number"
@@ -39,7 +43,10 @@ def group(name: str, modality: Modality) -> str:
 def fields(modality: Modality, columns: tuple[str, ...]) -> list[str]:
     """One labelled box a column, or one for many number columns."""
     match modality.kind:
-        case "text":
+        case "choices" if len(columns) == 1:
+            hint = f"{columns[0]}: {modality.width} choices, one a line"
+            return [box("lines", list(columns), hint, '<textarea rows="4"></textarea>')]
+        case "text" | "choices":
             return [box("text", [c], c, '<textarea rows="4"></textarea>') for c in columns]
         case "image" | "audio" | "video":
             return [box("file", [c], c, f'<input type="file" accept="{modality.kind}/*">') for c in columns]
@@ -48,6 +55,9 @@ def fields(modality: Modality, columns: tuple[str, ...]) -> list[str]:
             return [box("number" if c in numbers else "text", [c], c, number() if c in numbers else "<input>") for c in columns]
         case "sequence":
             hint = f"one step a line, {modality.width} numbers each"
+            return [box("steps", [c], f"{c}: {hint}", '<textarea rows="4"></textarea>') for c in columns]
+        case "regions":
+            hint = f"one region a line: x1 y1 x2 y2 in shares of the picture, then {modality.width} numbers"
             return [box("steps", [c], f"{c}: {hint}", '<textarea rows="4"></textarea>') for c in columns]
         case "vector" if len(columns) == 1:
             return [box("numbers", list(columns), f"{columns[0]}: {modality.width} numbers", '<textarea rows="4"></textarea>')]

@@ -14,7 +14,7 @@ from understudy.prepare.source import source_columns
 
 Row = dict[str, Any]
 MEDIA = ("image", "audio", "video")
-NUMBERS = ("vector", "sequence")
+NUMBERS = ("vector", "sequence", "regions")
 
 
 def parse_rows(content: bytes, *, most: int) -> list[Row]:

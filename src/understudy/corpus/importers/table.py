@@ -15,11 +15,12 @@ from understudy.corpus.corpus import Corpus
 from understudy.corpus.draw import given_split
 from understudy.corpus.schema import Schema
 from understudy.corpus.write import write_corpus
+from understudy.prepare.boxes import CORNERS
 from understudy.prepare.cells import KINDS, Cells, Modality
 from understudy.prepare.columns import Column
 from understudy.prepare.reader import MediaReader, OnError
 from understudy.prepare.source import cells_from_table, read_table
-from understudy.task import Classification, Regression, Retrieval, Task, task_from_json
+from understudy.task import Choice, Classification, Regression, Retrieval, Task, task_from_json
 
 FEW = 10
 """Whole-number targets with at most this many different values are taken for classes where no task is stated."""
@@ -74,9 +75,10 @@ def import_table(
 ) -> Corpus:
     """A corpus from a .csv, .tsv, .parquet, .jsonl or .npz file.
 
-    modalities: name -> `kind:column,column` (kinds: vector, table, sequence, text, image, video, audio@RATE with samples a
-    second, also of video files; columns may be patterns such as `a_*`), a Modality, or columns alone. task: a Task,
-    regression, classification or retrieval; where not stated, strings and few whole numbers are classes, others a regression.
+    modalities: name -> `kind:column,column` (kinds: vector, table, sequence, text, choices, image, regions, video, audio@RATE
+    with samples a second, also of video files; columns may be patterns such as `a_*`), a Modality, or columns alone. choices:
+    as many columns of text, or one of lists of texts. task: a Task, regression, classification, retrieval or choice (the target
+    is the right one's place, from 0); where not stated, strings and few whole numbers are classes, others a regression.
     group: rows of one group never part. split: a column of train / valid / test becomes the split `given`. mapping: a JSON
     file with the same keys; an argument beats it. on_error: "skip" leaves the cell of a media file that cannot be read absent
     and lists it in the corpus's errors.json. Empty target cells are unlabelled rows. What was inferred stands in
@@ -100,6 +102,8 @@ def import_table(
         if reader.errors and not cells[name].present.any():
             raise ValueError(f"modality {name!r}: no file can be read; the first: {reader.errors[0]}")
         described[name] = replace(modality, width=_width(cells[name]) or modality.width)
+    if settings.get("task") == "choice":
+        known = _choice(described)
     rows = source.table.num_rows
     ids = columns["id"].categories() if "id" in columns else np.array([f"row-{row}" for row in range(1, rows + 1)], object)
     about = {"source": Path(path).name, "target": settings["target"]} | ({"inferred": "; ".join(said)} if said else {})
@@ -137,15 +141,17 @@ def _task(stated: Task | str | None, column: Column, said: list[str]) -> tuple[T
     if stated is None:
         stated = _infer_task(column)
         said.append(f"task: {stated}, from column {column.name!r}")
-    if stated == "regression" or isinstance(stated, Regression):
+    # How many choices there are is known once they are read.
+    stated = {"regression": Regression(), "choice": Choice(2)}.get(stated, stated) if isinstance(stated, str) else stated
+    if isinstance(stated, Regression | Choice):
         targets = column.numbers()
         if np.isnan(targets).all():
             raise ValueError(f"target column {column.name!r} holds no number")
-        return stated if isinstance(stated, Regression) else Regression(), targets
+        return stated, targets
     kinds = {"classification": Classification(), "retrieval": Retrieval()}
     task = kinds.get(stated) if isinstance(stated, str) else stated
     if not isinstance(task, Classification | Retrieval):
-        raise ValueError(f"unknown task {stated!r}; known: regression, {', '.join(kinds)}")
+        raise ValueError(f"unknown task {stated!r}; known: regression, {', '.join(kinds)}, choice")
     names = column.categories()
     classes = task.classes
     classes = classes or tuple(sorted({name for name in names if name is not None}, key=_number_first))
@@ -154,6 +160,16 @@ def _task(stated: Task | str | None, column: Column, said: list[str]) -> tuple[T
         if name is not None and name not in place:
             raise column.fault(row, f"class {name!r} is none of {', '.join(classes)}")
     return replace(task, classes=classes), [None if name is None else place[name] for name in names]
+
+
+def _choice(described: Mapping[str, Modality]) -> Choice:
+    """The task between as many choices as a row has."""
+    offered = [each.width for each in described.values() if each.kind == "choices"]
+    if not offered:
+        raise ValueError(
+            f"task choice needs a modality of kind choices, such as text=choices:a,b,c,d; got {', '.join(described)}"
+        )
+    return Choice(offered[0])
 
 
 def _number_first(name: str) -> tuple[float, str]:
@@ -217,8 +233,12 @@ def _parse(name: str, spec: Spec) -> tuple[Any, Sequence[str], dict[str, Any], i
 
 
 def _width(cells: Cells) -> int:
-    """D of vectors and sequences, 0 for other kinds."""
+    """D of vectors, sequences and regions, K of choices, 0 for other kinds."""
     if cells.kind == "vector":
         return int(cells.values.shape[1])
-    steps = [value for value in cells.values if value is not None] if cells.kind == "sequence" else []
-    return int(steps[0].shape[1]) if steps else 0
+    if cells.kind not in ("sequence", "regions", "choices") or not cells.present.any():
+        return 0
+    first = cells.values[int(np.argmax(cells.present))]
+    return {"choices": len, "sequence": lambda rows: rows.shape[1], "regions": lambda rows: rows.shape[1] - CORNERS}[cells.kind](
+        first
+    )
