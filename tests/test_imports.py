@@ -50,7 +50,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "whole": (),
     "theatre": ("progress",),
     "picture_world": ("corpus", "prepare", "task"),
-    "corpus": ("prepare", "task", "entries", "bundled"),
+    "corpus": ("prepare", "task", "entries", "bundled", "evaluate.vqa", "evaluate.vocabulary"),
     "loader": ("corpus", "batch", "prepare", "task"),
     "encoders": ("batch", "prepare", "task"),
     "choices": ("batch",),
