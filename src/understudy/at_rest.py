@@ -26,8 +26,9 @@ class Ragged:
 
     def take(self, rows: NDArray[np.intp] | Sequence[int]) -> "Ragged":
         """These rows, in this order."""
-        parts = [self.steps[self.starts[row] : self.starts[row + 1]] for row in rows]
-        return Ragged(np.concatenate([self.steps[:0], *parts]), starts_of([len(part) for part in parts]))
+        first = self.starts[:-1][rows]
+        starts = starts_of(self.starts[1:][rows] - first)
+        return Ragged(self.steps[np.repeat(first - starts[:-1], np.diff(starts)) + np.arange(starts[-1])], starts)
 
     def padded(self) -> tuple[NDArray[Any], NDArray[np.bool_]]:
         """[N T ...] with 0 behind the end of a row, and the mask [N T]; T is at least 1."""
@@ -77,7 +78,7 @@ def decode(stored: Mapping[str, Any], name: str) -> Any:
     """What `encode` kept, as float32."""
     if isinstance(stored[name], Ragged):
         return Ragged(decode({part: kept.steps for part, kept in stored.items()}, name), stored[name].starts)
-    values = stored[name].astype(np.float32)
+    values = stored[name].astype(np.float32, copy=False)
     return values * stored[f"{name}.scale"][:, None] if f"{name}.scale" in stored else values
 
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from torch import Tensor
 
-from understudy.batch import Fields, Output, Tokens
+from understudy.batch import Batch, Fields, Output, Tokens
 
 
 def unfolded_fields(fields: Fields) -> Fields:
@@ -45,6 +45,13 @@ def unfolded_tokens(tokens: Tokens, choices: int) -> Tokens:
         return values.unflatten(1, (choices, -1)).flatten(0, 1)
 
     return Tokens(each(tokens.values), each(tokens.mask), None if tokens.spans is None else each(tokens.spans))
+
+
+def unfolded_rows(batch: Batch, choices: int) -> Batch:
+    """B rows as B*K without inputs, for an objective that reads `unfolded` outputs; each choice has an id of its own."""
+    ids = tuple(f"{row}/{choice}" for row in batch.id for choice in range(choices))
+    present = {m: repeated(here, choices) for m, here in batch.present.items()}
+    return Batch({}, present, repeated(batch.target, choices), repeated(batch.labelled, choices), ids)
 
 
 def unfolded(output: Output, choices: int) -> Output:

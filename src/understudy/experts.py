@@ -12,7 +12,7 @@ from understudy.task import Choice, Task
 
 POOLED, LOGITS = ".pooled", ".logits"
 """How the features of a modality are named: its vector, which is 0 where it is absent, and what its own head says."""
-Vectors = Mapping[str, Float[Tensor, "R _"]]
+Vectors = Mapping[str, Float[Tensor, "*R _"]]
 """Modality -> its vector in each row, or in each choice of each row."""
 
 
@@ -48,15 +48,15 @@ class Experts(Head):
         features |= {m + LOGITS: each[:, 0] if self.choices else each for m, each in logits.items()}
         return self.joined(logits, present), features
 
-    def apart(self, pooled: Vectors) -> dict[str, Float[Tensor, "R C"]]:
-        """Each modality's logits; of choices, one a row, and their rows follow each other."""
+    def apart(self, pooled: Vectors) -> dict[str, Float[Tensor, "*R C"]]:
+        """Each modality's logits; of choices, one for each."""
         given = {m: vectors.detach() for m, vectors in pooled.items()}
         said = {}
         for modality, vectors in given.items():
             said[modality] = self.heads[modality](vectors)
             if self.text and modality != self.text:
                 text = given[self.text]
-                said[modality] = (said[modality] * text).sum(dim=1, keepdim=True) / text.shape[1] ** 0.5
+                said[modality] = (said[modality] * text).sum(dim=-1, keepdim=True) / text.shape[-1] ** 0.5
         return said
 
     def joined(self, logits: Vectors, present: Mapping[str, Bool[Tensor, " B"]]) -> Float[Tensor, "B C"]:

@@ -37,6 +37,10 @@ class Fusion(nn.Module, ABC):
     @abstractmethod
     def forward(self, encoded: Mapping[str, Encoded], present: Mapping[str, Bool[Tensor, " B"]]) -> Fused: ...
 
+    def token_width(self, modality: str) -> int:
+        """D of a modality's tokens as an Output has them."""
+        return self.widths[modality]
+
     def vectors(self, encoded: Mapping[str, Encoded], present: Mapping[str, Bool[Tensor, " B"]]) -> list[Float[Tensor, "B _"]]:
         """Each modality's pooled vector, 0 where it is absent."""
         found = []
@@ -91,6 +95,9 @@ class SingleStream(Fusion):
         self.types = nn.Embedding(1 + len(widths), width)
         nn.init.normal_(self.types.weight, std=0.02)
         self.transformer = Transformer(width=width, steps=None, depth=depth, heads=heads, dropout=dropout)
+
+    def token_width(self, modality: str) -> int:
+        return self.width
 
     def forward(self, encoded: Mapping[str, Encoded], present: Mapping[str, Bool[Tensor, " B"]]) -> Fused:
         given = {m: as_tokens(encoded[m]) for m in self.widths if m in encoded}

@@ -16,7 +16,9 @@ from numpy.typing import NDArray
 
 from understudy.at_rest import Columns, Ragged, decode, encode, joined, read_shard, starts_of, taken, write_shard
 from understudy.batch import Batch, Output, Tokens
-from understudy.task import task_from_json
+from understudy.choices import folded_tokens
+from understudy.experts import POOLED
+from understudy.task import Choice, task_from_json
 from understudy.whole import whole_file, write_json
 
 if TYPE_CHECKING:
@@ -25,8 +27,10 @@ if TYPE_CHECKING:
 Codec = Literal["float32", "float16", "int8"]
 Fingerprint = dict[str, str]
 """teacher: hash of its weights; corpus: of its rows; preprocessing: the teacher's views; augmentation: always none so far."""
-FEATURES, TOKENS, SPANS = "features/", "tokens/", "/spans"
-"""How the columns of named features and of token outputs are named."""
+FEATURES, TOKENS, SPANS, COUNTS = "features/", "tokens/", "/spans", "/counts"
+"""How the columns of named features and of token outputs are named; counts: of choices, how many tokens each of them has."""
+EXACT = (SPANS, COUNTS)
+"""Whole numbers, which no codec touches."""
 
 FORMAT = "understudy store 1"
 SHARD_ROWS, SHARD_SECONDS = 16_384, 30.0
@@ -67,15 +71,23 @@ class Store:
         """Those that the teacher has not been asked about."""
         return [key for key in ids if key not in self.place]
 
-    def answers(self, ids: Sequence[str]) -> Output:
-        """In the order asked for, on the CPU; an unknown id, or one the teacher could not answer, is not valid and 0."""
+    @property
+    def experts(self) -> dict[str, int]:
+        """Width of each modality's own vector, where the teacher says them."""
+        shapes = {name.removeprefix(FEATURES): shape for name, shape in self.header.get("shapes", {}).items()}
+        return {m: shapes[m + POOLED][-1] for m in self.modalities if m + POOLED in shapes}
+
+    def answers(self, ids: Sequence[str], *, tokens: bool = True) -> Output:
+        """In the order asked for, on the CPU; an unknown id, or one the teacher could not answer, is not valid and 0.
+
+        tokens: with token outputs, where there are any.
+        """
         found = np.array([self.place.get(key, (-1, -1)) for key in ids], dtype=np.int64).reshape(-1, 2)
         valid = np.zeros(len(ids), dtype=bool)
         fields = {name: np.zeros((len(ids), width), dtype=np.float32) for name, width in self.widths.items()}
-        for s in np.unique(found[:, 0]):
+        for s, here in by_shard(found):
             if s < 0:
                 continue
-            here = np.flatnonzero(found[:, 0] == s)
             shard, rows = self.shards[s], found[here, 1]
             valid[here] = taken(shard["valid"], rows)
             for name, out in fields.items():
@@ -87,28 +99,57 @@ class Store:
             for name, out in fields.items()
             if name.startswith(FEATURES)
         }
-        tokens = {name.removeprefix(TOKENS): self._tokens(name, found) for name in self.ragged if not name.endswith(SPANS)}
+        kept = [name for name in self.ragged if tokens and not name.endswith(SPANS)]
+        per_token = {name.removeprefix(TOKENS): self._tokens(name, found) for name in kept}
         source = f"store {self.folder.name}"
-        return Output(valid=torch.from_numpy(valid), tokens=tokens, features=features, source=source, **said)  # pyright: ignore
+        return Output(valid=torch.from_numpy(valid), tokens=per_token, features=features, source=source, **said)  # pyright: ignore
 
     def _tokens(self, name: str, found: NDArray[np.int64]) -> Tokens:
         """One kind of token output of the rows at these places."""
-        values, mask = self._rows(name, found).padded()
+        choices = self.task.choices if isinstance(self.task, Choice) else 0
+        counts = self._counts(name, found, choices) if choices else None
+        values, mask = self._padded(name, found, counts)
         spans = None
         if name + SPANS in self.ragged:
-            spans = torch.from_numpy(self._rows(name + SPANS, found).padded()[0].astype(np.int64))
-        return Tokens(torch.from_numpy(values), torch.from_numpy(mask), spans)
+            spans = torch.from_numpy(self._padded(name + SPANS, found, counts)[0].astype(np.int64))
+        told = Tokens(torch.from_numpy(values), torch.from_numpy(mask), spans)
+        return folded_tokens(told, choices) if choices else told
+
+    def _padded(
+        self, name: str, found: NDArray[np.int64], counts: NDArray[np.int64] | None
+    ) -> tuple[NDArray[Any], NDArray[np.bool_]]:
+        """Padded steps with their mask: of each row, or of each choice where `counts` says how many each of them has."""
+        ragged = self._rows(name, found)
+        return (ragged if counts is None else Ragged(ragged.steps, starts_of(counts))).padded()
+
+    def _counts(self, name: str, found: NDArray[np.int64], choices: int) -> NDArray[np.int64]:
+        """Tokens of each choice of each row, one after the other; 0 where the shard is -1."""
+        counts = np.zeros((len(found), choices), dtype=np.int64)
+        for s, here in by_shard(found):
+            if s >= 0:
+                counts[here] = self.shards[s][name + COUNTS][found[here, 1]]
+        return counts.reshape(-1)
 
     def _rows(self, name: str, found: NDArray[np.int64]) -> Ragged:
         """The steps of the rows at these places (shard, row), in order; none where the shard is -1."""
         kind = np.int32 if name.endswith(SPANS) else np.float32
-        none = Ragged(np.zeros((0, self.ragged[name]), dtype=kind), starts_of([0]))
-        parts, order = [none] * len(found), np.flatnonzero(found[:, 0] >= 0)
-        for row in order.tolist():
-            shard = self.shards[found[row, 0]]
-            one = parts_of(shard, name, found[row, 1:])
-            parts[row] = one[name] if name.endswith(SPANS) else decode(one, name)
-        return Ragged.join(parts)
+        parts, order = [], [np.zeros(0, dtype=np.intp)]
+        for s, here in by_shard(found):
+            order.append(here)
+            if s < 0:
+                parts.append(Ragged(np.zeros((0, self.ragged[name]), dtype=kind), starts_of([0] * len(here))))
+                continue
+            one = parts_of(self.shards[s], name, found[here, 1])
+            parts.append(one[name] if name.endswith(SPANS) else decode(one, name))
+        if len(parts) == 1:
+            return parts[0]
+        none = Ragged(np.zeros((0, self.ragged[name]), dtype=kind), starts_of([]))
+        return Ragged.join([none, *parts]).take(np.argsort(np.concatenate(order)))
+
+
+def by_shard(found: NDArray[np.int64]) -> list[tuple[int, NDArray[np.intp]]]:
+    """Each shard among these places (shard, row), and which of the places are in it."""
+    return [(int(s), np.flatnonzero(found[:, 0] == s)) for s in np.unique(found[:, 0])]
 
 
 def parts_of(shard: Columns, name: str, rows: NDArray[np.int64]) -> dict[str, Any]:
@@ -142,7 +183,9 @@ def write_store(
         if new:
             answer = teacher(batch if device is None else batch.to(device))
             shapes = {FEATURES + name: list(values.shape[1:]) for name, values in answer.features.items()}
-            writer.add([batch.id[row] for row in new], arrays_of(answer, new, tokens=tokens), shapes)
+            choices = teacher.task.choices if isinstance(teacher.task, Choice) else 0
+            columns = arrays_of(answer, new, tokens=tokens, choices=choices)
+            writer.add([batch.id[row] for row in new], columns, shapes)
         progress(len(writer.known))
     writer.flush()
     return Store(folder)
@@ -191,7 +234,8 @@ class Writer:
 
     def add(self, ids: list[str], columns: Columns, shapes: Mapping[str, list[int]]) -> None:
         """Answers to rows that are new; refuses any that is not finite. shapes: of the features."""
-        widths = {name: v.shape[1] for name, v in columns.items() if not isinstance(v, Ragged) and name != "valid"}
+        dense = {name: v for name, v in columns.items() if not isinstance(v, Ragged) and not name.endswith(COUNTS)}
+        widths = {name: v.shape[1] for name, v in dense.items() if name != "valid"}
         ragged = {name: values.steps.shape[1] for name, values in columns.items() if isinstance(values, Ragged)}
         said, held = (widths, ragged), (self.header["widths"], self.header.get("ragged", {}))
         if not held[0] and not held[1]:
@@ -214,7 +258,7 @@ class Writer:
             columns: Columns = {name: joined([part[name] for part in self.pending]) for name in self.pending[0]}
             table = {"id": columns["id"], "valid": columns["valid"]}
             for name in columns:
-                if name.endswith(SPANS):
+                if name.endswith(EXACT):
                     table[name] = columns[name]
                 elif name not in table:
                     table |= self._stored(name, columns)
@@ -246,8 +290,8 @@ class Writer:
         self.header["error"][name] = {"max": max(old["max"], float(error.max())), "mean": mean}
 
 
-def arrays_of(answer: Output, rows: list[int], *, tokens: bool = False) -> Columns:
-    """The stored fields of these rows, 0 where the teacher is not valid."""
+def arrays_of(answer: Output, rows: list[int], *, tokens: bool = False, choices: int = 0) -> Columns:
+    """The stored fields of these rows, 0 where the teacher is not valid. choices: how many each row has, if any."""
     valid = answer.valid[rows].cpu()
     columns: Columns = {"valid": valid.numpy()}
     said = {"logits": answer.logits, "embedding": answer.embedding}
@@ -261,6 +305,8 @@ def arrays_of(answer: Output, rows: list[int], *, tokens: bool = False) -> Colum
     for key, each in answer.tokens.items() if tokens else ():
         mask = each.mask[rows].cpu() & valid[:, None]
         starts = starts_of(mask.sum(dim=1).numpy())
+        if choices:
+            columns[TOKENS + key + COUNTS] = mask.unflatten(1, (choices, -1)).sum(dim=2, dtype=torch.int32).numpy()
         columns[TOKENS + key] = Ragged(each.values[rows].detach().float().cpu()[mask].numpy(), starts)
         if each.spans is not None:
             columns[TOKENS + key + SPANS] = Ragged(each.spans[rows].cpu()[mask].numpy().astype(np.int32), starts)

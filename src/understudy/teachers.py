@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from understudy.batch import Batch, Output
+from understudy.experts import Experts
 from understudy.model import Model, views_of
 from understudy.prepare.view import Views, merge_views
 from understudy.store import Store
@@ -31,6 +32,11 @@ class Teacher(ABC):
 
     @abstractmethod
     def __call__(self, batch: Batch) -> Output: ...
+
+    @property
+    def experts(self) -> dict[str, int]:
+        """Width of each modality's own vector, of a teacher that says them (see `Experts`); {} of any other."""
+        return {}
 
     @property
     @abstractmethod
@@ -57,6 +63,10 @@ class Frozen(Teacher):
         if next(self.model.parameters()).device != batch.labelled.device:
             self.model.to(batch.labelled.device)
         return self.model(batch)
+
+    @property
+    def experts(self) -> dict[str, int]:
+        return self.model.head.widths if isinstance(self.model.head, Experts) else {}
 
     @property
     def views(self) -> Views:
@@ -119,6 +129,10 @@ class Stored(Teacher):
 
     def __call__(self, batch: Batch) -> Output:
         return self.store.answers(batch.id).to(batch.labelled.device)
+
+    @property
+    def experts(self) -> dict[str, int]:
+        return self.store.experts
 
     @property
     def views(self) -> Views:

@@ -48,6 +48,8 @@ class Method(nn.Module, ABC):
     """Position of the batch in the whole run; set by `fit`, as are `seed` and `process`."""
     seed: int = 0
     process: int = 0
+    needs_labels: bool = False
+    """Whether a row without a label says nothing to it: its batches then hold none."""
 
     @classmethod
     def check(cls, task: Task, teacher_head: Mapping[str, Any], **options: Any) -> None:
@@ -56,6 +58,11 @@ class Method(nn.Module, ABC):
     @classmethod
     def embeds(cls, **options: Any) -> bool:
         """Whether it reads the teacher's embedding; an ensemble gives none."""
+        return False
+
+    @classmethod
+    def tokens(cls, **options: Any) -> bool:
+        """Whether it reads what the teacher says of each token, which is then stored too."""
         return False
 
     @classmethod

@@ -17,6 +17,8 @@ from understudy.objectives.objective import summed
 class Supervised(Method):
     """The task's loss on labelled rows."""
 
+    needs_labels = True
+
     def __init__(self, student: Model) -> None:
         super().__init__()
         self.student = student

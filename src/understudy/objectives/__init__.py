@@ -15,6 +15,8 @@ from understudy.objectives.pkt import PKT
 from understudy.objectives.rkd import RKD
 from understudy.objectives.similarity import SimilarityPreserving
 from understudy.objectives.supervised import Supervised
+from understudy.objectives.token_selection import TokenSelection
+from understudy.objectives.unimodal import Unimodal
 from understudy.objectives.vid import VID
 
 __all__ = [
@@ -38,4 +40,6 @@ __all__ = [
     "SimilarityDistribution",
     "SimilarityPreserving",
     "Supervised",
+    "TokenSelection",
+    "Unimodal",
 ]

@@ -127,8 +127,7 @@ class Job:
             return model.eval()
         plan = self.teacher_plan if system in ("teacher", "auxiliary") else self.plan
         say(f"{system}, seed {seed}: {'+'.join(model.modalities)}, {plan.epochs} epochs at most")
-        alone = isinstance(method, Supervised)
-        train = self.loader(method.views(), plan, seed=seed, labelled_only=alone)
+        train = self.loader(method.views(), plan, seed=seed, labelled_only=method.needs_labels)
         validate = self.validator(model, beside) if len(self.split.valid) else None
         rows = self.split.train
         method.meet(self.corpus.ids[rows].tolist(), self.corpus.target[rows], np.isin(rows, self.split.labelled))
@@ -190,11 +189,13 @@ class Job:
         teachers: dict[int, Teacher] = {seed: Frozen(model) for seed, model in leads.items()}
         if ensemble:
             teachers = dict.fromkeys(leads, Ensemble(list(teachers.values())))
+        tokens = self.method.tokens(**self.arguments["options"])
         stored: dict[int, Teacher] = {}
         for seed, teacher in teachers.items():
-            folder = self.run.folder / "teacher" / ("answers" if ensemble else f"seed-{seed}/answers")
+            name = "answers_with_tokens" if tokens else "answers"
+            folder = self.run.folder / "teacher" / (name if ensemble else f"seed-{seed}/{name}")
             rows = every_row(self.corpus, self.split.train, teacher.views)
-            stored[seed] = Stored(write_store(folder, teacher, rows, corpus=self.corpus.fingerprint))
+            stored[seed] = Stored(write_store(folder, teacher, rows, corpus=self.corpus.fingerprint, tokens=tokens))
         return stored, ensemble
 
     def better(self, leads: Mapping[int, Model]) -> bool:

@@ -1,0 +1,146 @@
+"""MAD: encoders that know one modality each teach a vision-language student, by row and by token as far as they deserve trust.
+
+Idea: adaptive unimodal -> cross-modal distillation during fine-tuning: each teacher's vector, and its tokens where they matter,
+pull the student's, weighted by how right that teacher is about the row.
+Paper: after Wang et al., "Multimodal Adaptive Distillation", 2022, arXiv 2204.10496; CLIP-TD, 2022, arXiv 2201.05729.
+Differs: only the direction and the parts are theirs: unimodal teachers, fine-tuning only, tokens selected per instance, a
+dynamic weight per instance, inference as before. Every formula, score, distance and default here is ours, and no published
+number is claimed. The teacher is one model of `Experts`: a frozen encoder and a head a modality. With the true label as yardstick
+("truth", "agreement") unlabelled rows have no weight; with "constant" and "none" they are distilled too. A teacher of pictures
+teaches its vector alone: no regions are selected.
+Use when: the student reads text and pictures, labels are few, and there are good encoders of each alone.
+Related: `kd` distils answers; its `feature` is the naive term of one fused teacher. selection="none" confidence="none" here is
+naive distillation.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import nn
+
+from understudy.batch import Batch, Output
+from understudy.choices import repeated, unfolded, unfolded_rows
+from understudy.experts import POOLED
+from understudy.methods.mad_experts import ExpertHeads
+from understudy.methods.mad_tokens import Score, Selection, token_terms
+from understudy.methods.mad_weights import Confidence, Weighting, confidences, mean_truth, trust
+from understudy.methods.method import Method, Terms
+from understudy.methods.taught import Taught, check_weights
+from understudy.model import Model
+from understudy.objectives.objective import Objective, Term, check_temperature, summed, together
+from understudy.objectives.token_selection import TokenSelection
+from understudy.objectives.unimodal import Unimodal, VectorDistance
+from understudy.task import Choice, Regression, Task
+from understudy.teachers import Teacher
+
+
+class MAD(Taught):
+    """supervised + weight * sum over teachers m of alpha_m c_m (vector term of m + token term, where m reads text).
+
+    selection: which of the student's text tokens are taught: the share with the best scores ("topk"), as many drawn by score
+    ("sampled") or evenly ("random", the control), "all", or "none" (no token term). score: a token's cosine with the teacher's
+    vectors of other modalities ("cross": needs a shared space, such as CLIP's) or of the text ("pooled"). share: in (0, 1]; at
+    least one token a row. confidence: c, the teacher's probability of the truth, its "agreement" with it, the mean of the former
+    over the labelled train rows ("constant", the control; needs stored answers), or 1 ("none"). weighting: alpha over the
+    teachers that a row has, adding up to 1. distance: see `vector_distance`. adaptive: whether the teacher's encoders first move
+    to agree on matching pairs. Temperatures, above 0: of "sampled", of "softmax", of distance "infonce", of the adaptive stage.
+    """
+
+    def __init__(
+        self,
+        student: Model,
+        teacher: Teacher,
+        *,
+        weight: float = 1.0,
+        selection: Selection = "topk",
+        score: Score = "cross",
+        share: float = 0.3,
+        confidence: Confidence = "truth",
+        weighting: Weighting = "softmax",
+        distance: VectorDistance = "l1",
+        adaptive: bool = False,
+        token_temperature: float = 0.1,
+        weighting_temperature: float = 0.5,
+        distance_temperature: float = 0.1,
+        adaptive_temperature: float = 0.07,
+    ) -> None:
+        super().__init__(student, teacher)
+        check_weights(weight=weight)
+        check_temperature(weighting_temperature, usual="0.1 to 1")
+        self.check(student.task, {}, confidence=confidence)
+        self.weight, self.selection, self.score, self.share = weight, selection, score, share
+        self.confidence: Confidence = confidence
+        self.weighting: Weighting = weighting
+        self.distance, self.adaptive = distance, adaptive
+        self.token_temperature, self.weighting_temperature = token_temperature, weighting_temperature
+        self.distance_temperature, self.adaptive_temperature = distance_temperature, adaptive_temperature
+        self.constant: list[float] = []
+        if not weight:
+            return
+        if not teacher.experts:
+            raise ValueError(
+                "this teacher gives no vector of each modality, which mad learns from; build it with fusion 'experts'"
+            )
+        told: dict[str, Any] = {"distance": distance, "temperature": distance_temperature}
+        own = student.fusion.width
+        self.terms = nn.ModuleDict({f"{m}_vector": Unimodal(m + POOLED, own, d, **told) for m, d in teacher.experts.items()})
+        chosen = token_terms(student, teacher, selection, score, share=share, sampling=token_temperature, **told)
+        self.terms.update(chosen)
+
+    @classmethod
+    def check(cls, task: Task, teacher_head: Mapping[str, Any], *, confidence: Confidence = "truth", **others: Any) -> None:
+        if teacher_head:
+            raise ValueError("mad learns from a head for each modality, so its teacher has no class prompts; leave them out")
+        if confidence == "agreement" and isinstance(task, Regression):
+            raise ValueError("confidence 'agreement' given, but a number has no likeliest class; use 'truth'")
+
+    @classmethod
+    def embeds(cls, **options: Any) -> bool:
+        return True
+
+    @classmethod
+    def tokens(cls, *, weight: float = 1.0, selection: Selection = "topk", **others: Any) -> bool:
+        return bool(weight) and selection != "none"
+
+    @classmethod
+    def lead(cls, teacher: Model, *, adaptive: bool = False, adaptive_temperature: float = 0.07, **others: Any) -> Method | None:
+        return ExpertHeads(teacher, adaptive=adaptive, temperature=adaptive_temperature)
+
+    def meet(self, ids: Sequence[str], target: NDArray[Any], labelled: NDArray[np.bool_]) -> None:
+        super().meet(ids, target, labelled)
+        if self.weight and self.confidence == "constant":
+            here = np.flatnonzero(labelled)
+            self.constant = mean_truth(self.teacher, [ids[row] for row in here.tolist()], target[here])
+
+    def pulls(self) -> dict[str, tuple[Objective, float]]:
+        """None that weighs all rows alike."""
+        return {}
+
+    def forward(self, batch: Batch, part: str = "main") -> Terms:
+        student = self.say("student", batch)
+        terms = {"supervised": summed(self.supervised, student)}
+        if not self.weight:
+            return terms
+        teacher = self.teacher(batch)
+        found = [self.pulled(seen, answer, teacher) for seen, answer in student]
+        return terms | {name: together([each[name] for each in found]).times(self.weight) for name in self.terms}
+
+    def pulled(self, batch: Batch, student: Output, teacher: Output) -> Terms:
+        """The terms of one branch, all over the rows that any modality of the teacher counts in; of choices, over their texts."""
+        task, modalities = self.student.task, list(self.teacher.experts)
+        said, sure = confidences(self.confidence, task, batch, teacher, modalities, self.constant)
+        weight = trust(sure, said, weighting=self.weighting, temperature=self.weighting_temperature)
+        rows = student.valid & said.any(dim=1)
+        if isinstance(task, Choice):
+            count = task.choices
+            batch, student, teacher = unfolded_rows(batch, count), unfolded(student, count), unfolded(teacher, count)
+            rows, weight = repeated(rows, count), repeated(weight, count)
+        terms = {}
+        for name, term in self.terms.items():
+            if isinstance(term, TokenSelection):
+                term.draw = (self.seed, self.step)
+            own = weight[:, modalities.index(name.rpartition("_")[0])]
+            terms[name] = Term(term(batch, student, teacher, own).total, rows.sum(dtype=weight.dtype))
+        return terms

@@ -1,0 +1,46 @@
+"""The token term of MAD: which tokens of which text, scored against what; or a clear reason why there is none."""
+
+import warnings
+from typing import Any, Literal
+
+from understudy.experts import POOLED
+from understudy.model import Model
+from understudy.objectives.token_selection import TokenSelection
+from understudy.teachers import Stored, Teacher
+
+Selection = Literal["topk", "sampled", "random", "all", "none"]
+Score = Literal["cross", "pooled"]
+
+
+def token_terms(
+    student: Model, teacher: Teacher, selection: Selection, score: Score, **settings: Any
+) -> dict[str, TokenSelection]:
+    """The term between the tokens of the one text that both read; none, with a warning, where the teacher reads no text.
+
+    settings: of `TokenSelection`. ValueError for a student without a text or with two, for a teacher without vectors of anything
+    else (or in another space) to score text against, and for stored answers without tokens.
+    """
+    if selection == "none":
+        return {}
+    texts = [m for m, view in student.views.items() if view.kind in ("text", "choices")]
+    if len(texts) != 1:
+        raise ValueError(f"selection {selection!r} given, but the student reads {len(texts)} texts, not one; use 'none'")
+    text, widths = texts[0], teacher.experts
+    if text not in widths:
+        warnings.warn(f"selection {selection!r} has no effect: the teacher reads no {text}, whose tokens it would teach")
+        return {}
+    if isinstance(teacher, Stored) and not teacher.store.ragged:
+        raise ValueError(f"selection {selection!r} given, but {teacher.store.folder} holds no tokens; write it with tokens=True")
+    against = [text] if score == "pooled" else [m for m in widths if m != text]
+    if selection in ("topk", "sampled"):
+        if not against:
+            raise ValueError(f"score 'cross' given, but the teacher reads {text} alone; use score 'pooled'")
+        foreign = [m for m in against if widths[m] != widths[text]]
+        if foreign:
+            raise ValueError(
+                f"score 'cross' given, but vectors of {', '.join(foreign)} are not in the space of {text} "
+                f"({widths[foreign[0]]} and {widths[text]} numbers); use score 'pooled', or encoders of one CLIP model"
+            )
+    features = [modality + POOLED for modality in against]
+    widths_of_both = student.fusion.token_width(text), widths[text]
+    return {f"{text}_tokens": TokenSelection(*widths_of_both, against=features, choosing=selection, **settings)}

@@ -1,0 +1,152 @@
+"""TokenSelection: some of the student's text tokens, chosen row by row, against a text encoder's of the same characters.
+
+Paper: after CLIP-TD, 2022, arXiv 2201.05729, which applies its objective "to adaptively selected tokens per instance", and Wang
+et al., "Multimodal Adaptive Distillation", 2022, arXiv 2204.10496. Scores, selection and all formulas are ours: theirs were not
+at hand.
+"""
+
+from collections.abc import Sequence
+from typing import Literal, get_args
+from zlib import crc32
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor, nn
+from torch.nn.functional import normalize
+
+from understudy.batch import Batch, Output, Tokens
+from understudy.objectives.objective import Objective, Term, check_temperature, exactly, only, over
+from understudy.objectives.unimodal import VectorDistance, check_distance, vector_distance, vectors_of
+
+Choosing = Literal["topk", "sampled", "random", "all"]
+
+
+def covering(ours: Tokens, theirs: Tokens) -> Bool[Tensor, "B T S"]:
+    """Which of their tokens share a character with each of ours. Padding and special tokens, whose span is empty, share none."""
+    if ours.spans is None or theirs.spans is None:
+        raise ValueError("tokens without character spans given; two tokenizers are aligned by their offsets into the text")
+    start = torch.maximum(ours.spans[:, :, None, 0], theirs.spans[:, None, :, 0])
+    end = torch.minimum(ours.spans[:, :, None, 1], theirs.spans[:, None, :, 1])
+    return (start < end) & ours.mask[:, :, None] & theirs.mask[:, None, :]
+
+
+def covered_mean(values: Float[Tensor, "B S D"], cover: Bool[Tensor, "B T S"]) -> Float[Tensor, "B T D"]:
+    """For each of our tokens the mean of theirs that cover it; 0 where none does."""
+    share = cover / cover.sum(dim=2, keepdim=True).clamp(min=1)
+    return share.to(values.dtype) @ values
+
+
+def selected(
+    scores: Float[Tensor, "B T"], able: Bool[Tensor, "B T"], *, share: float
+) -> tuple[Int[Tensor, "B K"], Bool[Tensor, "B K"]]:
+    """The places of the k = max(1, round(share * n)) best scores among the n tokens of a row that are `able`, and which of the K
+    places a row fills; the earlier of equal scores, none where n is 0."""
+    tokens = able.shape[1]
+    most = max(1, round(share * tokens))
+    order = scores.masked_fill(~able, float("-inf")).argsort(dim=1, descending=True, stable=True)
+    count = able.sum(dim=1)
+    # In double precision this rounds as Python does: .3 * 5 is 1.5, and goes to the even 2; .3 * 15 is 4.5, and goes to 4.
+    wanted = (count.double() * share).round().clamp(min=1).minimum(count.double())
+    return order[:, :most], torch.arange(most, device=able.device) < wanted[:, None]
+
+
+def noise(ids: Sequence[str], tokens: int, *, seed: int, step: int) -> Float[Tensor, "B T"]:
+    """Even draws from (0, 1) for each token of each row, by seed, step, row and place alone: the rest of a batch changes none."""
+    key = torch.tensor([crc32(f"{seed}/{step}/{row}".encode()) for row in ids])[:, None]
+    bits, low = key ^ (torch.arange(tokens) * 0x9E3779B9 & 0xFFFFFFFF), 0xFFFFFFFF
+    # The last steps of MurmurHash3 (Appleby, public domain), in 64 bits of which the lower half is kept.
+    bits = (bits ^ bits >> 16) * 0x85EBCA6B & low
+    bits = (bits ^ bits >> 13) * 0xC2B2AE35 & low
+    return ((bits ^ bits >> 16) >> 9).float().add(0.5) / 2**23
+
+
+class TokenSelection(Objective):
+    """Mean over a row's chosen tokens of distance(P h_i, z_i): the student's token, and the teacher's of the same characters.
+
+    z_i is the mean of the teacher's tokens that share a character with the student's token i. against: features of the teacher;
+    a token's score is the cosine of z_i with them, the mean over those that a row has. choosing: "topk" takes the share
+    of tokens with the highest scores; "sampled" draws as many without repeats, with probabilities softmax(score / sampling), anew
+    in each step; "random" draws evenly; "all" takes every token that the teacher covers. distance, temperature: as in `Unimodal`.
+    """
+
+    counts = "rows with a token that may be chosen, and with a score where one is needed; labels are ignored"
+    draw: tuple[int, int] = (0, 0)
+    """Seed and step, from which what is drawn follows; set by the method."""
+
+    def __init__(
+        self,
+        student_width: int,
+        teacher_width: int,
+        *,
+        against: Sequence[str],
+        choosing: Choosing = "topk",
+        share: float = 0.3,
+        sampling: float = 0.1,
+        distance: VectorDistance = "l1",
+        temperature: float = 0.1,
+    ) -> None:
+        super().__init__()
+        check_distance(distance, temperature)
+        check_temperature(sampling, usual="0.01 to 1")
+        if choosing not in get_args(Choosing) or not 0 < share <= 1:
+            raise ValueError(
+                f"choosing {choosing!r}, share {share} given; allowed: {', '.join(get_args(Choosing))}; 0 < share <= 1"
+            )
+        self.against, self.choosing, self.sampling = tuple(against), choosing, sampling
+        self.share = 1.0 if choosing == "all" else share
+        self.distance: VectorDistance = distance
+        self.temperature = temperature
+        self.projection = nn.Linear(student_width, teacher_width)
+
+    def forward(self, batch: Batch, student: Output, teacher: Output, weight: Float[Tensor, " B"] | None = None) -> Term:
+        """weight: of each row; 1 when None."""
+        both = student.valid & teacher.valid
+        ours, theirs = text_tokens(student), text_tokens(teacher)
+        if ours is None or theirs is None:
+            return over(torch.zeros_like(both), only(torch.zeros_like(both), student.need("embedding").float()).sum(dim=1))
+        with exactly(ours.values):
+            places, kept, wanted = self.aligned(batch, both, ours, theirs, teacher)
+        rows = kept.any(dim=1)
+        states = ours.values.float().gather(1, places[:, :, None].expand(-1, -1, ours.values.shape[2]))
+        given = self.projection(states.where(kept[:, :, None], 0.0)).float()
+        loss = vector_distance(
+            given.flatten(0, 1), wanted.flatten(0, 1), kept.flatten(), distance=self.distance, temperature=self.temperature
+        )
+        loss = loss.view(kept.shape).where(kept, 0.0).sum(dim=1) / kept.sum(dim=1).clamp(min=1)
+        return over(rows, loss if weight is None else loss * weight)
+
+    @torch.no_grad()
+    def aligned(
+        self, batch: Batch, both: Bool[Tensor, " B"], ours: Tokens, theirs: Tokens, teacher: Output
+    ) -> tuple[Int[Tensor, "B K"], Bool[Tensor, "B K"], Float[Tensor, "B K D"]]:
+        """The chosen tokens' places, which of these a row fills, and what the teacher says there."""
+        values = theirs.values.float().where((theirs.mask & both[:, None])[:, :, None], 0.0)
+        cover = covering(ours, theirs) & both[:, None, None]
+        said, able = covered_mean(values, cover), cover.any(dim=2)
+        if self.choosing in ("topk", "sampled"):
+            here, scores = self.scored(said, teacher)
+            able = able & here[:, None]
+        else:
+            scores = torch.zeros_like(able, dtype=said.dtype)
+        if self.choosing in ("sampled", "random"):
+            seed, step = self.draw
+            drawn = noise(batch.id, able.shape[1], seed=seed, step=step).to(scores.device)
+            # The k largest of log p and Gumbel noise are k draws without repeats (Kool et al. 2019, arXiv 1903.06059).
+            scores = scores / self.sampling - (-drawn.log()).log()
+        places, kept = selected(scores, able, share=self.share)
+        return places, kept, said.gather(1, places[:, :, None].expand(-1, -1, said.shape[2]))
+
+    def scored(self, said: Float[Tensor, "B T D"], teacher: Output) -> tuple[Bool[Tensor, " B"], Float[Tensor, "B T"]]:
+        """The rows with a vector to score against, and each token's mean cosine with those."""
+        found = [vectors_of(teacher, feature) for feature in self.against]
+        count = torch.stack([here for here, _ in found]).sum(dim=0)
+        toward = torch.stack([normalize(vectors, dim=1) for _, vectors in found]).sum(dim=0) / count.clamp(min=1)[:, None]
+        return count > 0, (normalize(said, dim=2) @ toward[:, :, None])[:, :, 0]
+
+
+def text_tokens(output: Output) -> Tokens | None:
+    """The tokens that have character spans; None where an output has none, ValueError where it has several."""
+    found = [tokens for tokens in output.tokens.values() if tokens.spans is not None]
+    if len(found) > 1:
+        raise ValueError(f"{output.source} gives tokens of {len(found)} texts; tokens are chosen from one text alone")
+    return found[0] if found else None
