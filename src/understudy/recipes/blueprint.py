@@ -33,7 +33,8 @@ OWN: dict[Kind, dict[str, Callable[..., Encoder]]] = {
     "sequence": {"gru": encoders.SequenceGRU, "transformer": encoders.SequenceTransformer},
     "text": {"small": encoders.TextTransformer},
     "choices": {"small": encoders.TextTransformer},
-    "image": {"conv": encoders.ImageConv},
+    "image": {"conv": encoders.ImageConv, "patches": encoders.ImagePatches},
+    "regions": {"regions": encoders.RegionTokens},
     "audio": {"conv": encoders.AudioConv},
     "video": {"conv": encoders.VideoConv, "xclip": small_xclip, "clip": small_clip},
 }
