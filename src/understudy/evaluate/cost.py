@@ -49,7 +49,9 @@ def measure(model: Model, cells: Mapping[str, Cells], *, seconds: float = 1.0) -
         prepared = {m: [on_device(views[m], one, model) for one in found] for m, found in rows.items()}
         latency = {
             "views": {m: clock(lambda row, m=m: views[m].prepare(row), rows.get(m, []), share) for m in model.modalities},
-            "encoders": {m: clock(model.encoders[m], prepared.get(m, []), share) for m in model.modalities},
+            "encoders": {
+                m: clock(lambda fields, m=m: alone(model, m, fields), prepared.get(m, []), share) for m in model.modalities
+            },
             "model": clock(lambda fields: whole(model, fields), together(prepared), share),
         }
     return {"parameters": parameters_of(model), "latency_ms": latency, "machine": machine(model)}
@@ -65,6 +67,13 @@ def together(prepared: Mapping[str, list[Fields]]) -> list[dict[str, Fields]]:
     """Rows of all modalities; a modality with fewer rows starts again."""
     most = max((len(found) for found in prepared.values()), default=0)
     return [{m: found[row % len(found)] for m, found in prepared.items()} for row in range(most)]
+
+
+def alone(model: Model, modality: str, fields: Fields) -> object:
+    """What its encoder says of one row."""
+    return model.encode(
+        {modality: fields}, {modality: torch.ones(1, dtype=torch.bool, device=next(iter(fields.values())).device)}
+    )
 
 
 def whole(model: Model, fields: dict[str, Fields]) -> object:
