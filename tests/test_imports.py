@@ -39,6 +39,7 @@ NO_TORCH = (
     "evaluate.vocabulary",
     "evaluate.vcr",
     "evaluate.entailment",
+    "evaluate.submissions",
 )
 DATA = ("prepare", "task", "entries", "batch", "corpus", "loader", "model")
 MAY_IMPORT: dict[str, tuple[str, ...]] = {

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import tyro
 
-from understudy.commands import data, protocol, ship, study
+from understudy.commands import data, protocol, ship, study, vision_language
 from understudy.commands.answer import Answer
 
 COMMANDS = {
@@ -26,6 +26,9 @@ COMMANDS = {
         "mult": protocol.import_mult,
         "ucf": protocol.import_ucf,
         "activitynet": protocol.import_activitynet,
+        "vcr": vision_language.import_vcr,
+        "snli-ve": vision_language.import_snli_ve,
+        "vqa": vision_language.import_vqa,
     },
     "check": data.check,
     "split": data.split,
@@ -34,6 +37,15 @@ COMMANDS = {
     "evaluate": study.evaluate,
     "search": protocol.search,
     "information": protocol.information,
+    "protocol": {
+        "score-vqa": vision_language.score_vqa,
+        "score-vcr": vision_language.score_vcr,
+        "score-snli-ve": vision_language.score_snli_ve,
+        "q-ar": vision_language.q_ar,
+        "submit-vqa": vision_language.submit_vqa,
+        "submit-vcr": vision_language.submit_vcr,
+        "rule-sets": vision_language.rule_sets,
+    },
     "compare": study.compare,
     "store": study.store,
     "export": ship.export,
@@ -42,6 +54,8 @@ COMMANDS = {
     "report": study.report,
     "list": study.list_,
 }
+GROUPS = {"import": data.import_, "protocol": vision_language.protocol}
+"""What a group of commands says of itself among the others."""
 ABOUT = """Train with every sense, ship with one: distil a multimodal teacher into a student that needs only some modalities.
 
 Every command takes --json (one JSON document on stdout) and exits 0 on success, 2 on unusable arguments or input."""
@@ -53,9 +67,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     as_json = "--json" in arguments
     arguments = [a for a in arguments if a != "--json"]
     table, program = COMMANDS, "understudy"
-    if arguments[:1] == ["import"]:
-        table, program, arguments = COMMANDS["import"], "understudy import", arguments[1:]
-    functions = {name: f if callable(f) else data.import_ for name, f in table.items()}
+    if arguments and arguments[0] in GROUPS:
+        table, program, arguments = COMMANDS[arguments[0]], f"understudy {arguments[0]}", arguments[1:]
+    functions = {name: f if callable(f) else GROUPS[name] for name, f in table.items()}
     try:
         answer = tyro.extras.subcommand_cli_from_dict(functions, prog=program, args=arguments, description=ABOUT)
         assert isinstance(answer, Answer)

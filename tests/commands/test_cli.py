@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from recipes.small import make_corpus
-from understudy.cli import COMMANDS, main
+from understudy.cli import COMMANDS, GROUPS, main
 
 ROWS = 90
 
@@ -85,7 +85,9 @@ def test_every_command_is_listed_and_has_help(capsys):
     assert all(name in said for name in COMMANDS)
 
 
-@pytest.mark.parametrize("name", [n for n in COMMANDS if n != "import"] + [f"import {n}" for n in COMMANDS["import"]])
+@pytest.mark.parametrize(
+    "name", [n for n in COMMANDS if n not in GROUPS] + [f"{group} {n}" for group in GROUPS for n in COMMANDS[group]]
+)
 def test_help_of_each_command_says_what_its_arguments_mean(name, capsys):
     with pytest.raises(SystemExit) as stop:
         main([*name.split(), "--help"])

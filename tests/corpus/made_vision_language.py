@@ -56,7 +56,10 @@ def snli_row(image: int, number: int, *, key: str | None = "Flickr30K_ID") -> di
     label = ("entailment", "neutral", "contradiction")[number % 3]
     name = f"{image:010d}"
     row = {"gold_label": label, "pairID": f"{name}.jpg#{number}r1{label[0]}", "captionID": f"{name}.jpg#{number}"}
-    row |= {"sentence1": f"A caption that gives {label} away.", "sentence2": f"Hypothesis {image} {number}" + (number + 60 * (image in (200, 300))) * "!"}
+    row |= {
+        "sentence1": f"A caption that gives {label} away.",
+        "sentence2": f"Hypothesis {image} {number}" + (number + 60 * (image in (200, 300))) * "!",
+    }
     return row if key is None else row | {key: name}
 
 
@@ -80,7 +83,10 @@ def vqa_entry(number: int, image: int) -> tuple[dict, dict]:
 
 def write_vqa(questions: Path, annotations: Path | None, entries: list[tuple[dict, dict]], *, envelope: bool = True) -> None:
     about = {"info": {}, "license": {}, "data_type": "mscoco", "data_subtype": "made"}
-    for path, key, rows in ((questions, "questions", [q for q, _ in entries]), (annotations, "annotations", [a for _, a in entries])):
+    for path, key, rows in (
+        (questions, "questions", [q for q, _ in entries]),
+        (annotations, "annotations", [a for _, a in entries]),
+    ):
         if path is not None:
             path.write_text(json.dumps(about | {key: rows} if envelope else rows))
 

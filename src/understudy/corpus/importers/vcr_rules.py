@@ -4,12 +4,15 @@ The rules of the generators in yekeren/VCR-shortcut-effects-study (Ye and Kovash
 val.jsonl they give 16,154 and 3,657 rows by that repository's count.
 """
 
+import json
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 from understudy.corpus.importers.json_rows import Row
-from understudy.corpus.importers.vcr_annotations import PERSON, STAGES, Tokens
+from understudy.corpus.importers.vcr_annotations import PERSON, STAGES, Tokens, read_annotations
+from understudy.whole import whole_folder
 
 HE, SHE = ("he", "his", "him"), ("she", "her", "hers")
 Group = list[int]
@@ -62,6 +65,17 @@ RULES: dict[str, Callable[[Row], Row | None]] = {"rule-singular": rule_singular,
 def changed_rows(rows: Iterable[Row], rule: Callable[[Row], Row | None]) -> Iterator[Row]:
     """The rows that a rule applies to, changed by it; the given ones stay as they are."""
     return (found for found in map(rule, rows) if found is not None)
+
+
+def write_rule_sets(annotations: Path, out: Path) -> dict[str, int]:
+    """Each rule's set of the official val.jsonl, as `val_rule_singular.jsonl` ... in a new folder; how many rows each has."""
+    rows = [row for _, row in read_annotations(annotations, labelled=True)]
+    found = {name: list(changed_rows(rows, rule)) for name, rule in RULES.items()}
+    with whole_folder(out) as partial:
+        for name, each in found.items():
+            text = "".join(f"{json.dumps(row)}\n" for row in each)
+            (partial / f"val_{name.replace('-', '_')}.jsonl").write_text(text, encoding="utf-8")
+    return {name: len(each) for name, each in found.items()}
 
 
 def changed(row: Row, change: Change) -> Row:

@@ -1,0 +1,90 @@
+"""What VCR and VQA ask of a finished run: Q->AR with a verdict, and files to hand in."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from understudy.corpus.importers.vcr_annotations import CHOICES, row_id
+from understudy.evaluate.compare import System as Scored
+from understudy.evaluate.compare import comparison, on_same_rows, over_seeds
+from understudy.evaluate.predictions import Predictions
+from understudy.evaluate.score import predict
+from understudy.evaluate.submissions import write_vcr, write_vqa
+from understudy.evaluate.vcr import examples, stages_of
+from understudy.model import views_of
+from understudy.recipes.evaluation import System, every_row
+from understudy.recipes.run import SYSTEMS, Run
+from understudy.task import Choice, MultiLabel
+from understudy.whole import write_json
+
+CHUNK = 4096
+"""Rows that are answered together: probabilities of thousands of answers take room."""
+
+
+def stages(run: Run) -> dict[str, Any]:
+    """Q->A, QA->R and Q->AR of every system and seed, distilled against plain in Q->AR; written to the run's stages.json.
+
+    All are scored on the examples that every system sees. ValueError for a run that was not trained on a VCR corpus.
+    """
+    corpus = run.corpus()
+    if not isinstance(corpus.task, Choice):
+        raise ValueError(f"{run.folder} is a {corpus.task.kind}: only a VCR corpus has an answer and a rationale stage")
+    systems = {name: Scored((), 0, run.predictions(name)) for name in SYSTEMS}
+    aligned, coverage = on_same_rows(systems)
+    found = {name: [stages_of(each) for each in seeds] for name, seeds in aligned.items()}
+    plain, distilled = (np.stack([each.both for each in found[name]]).astype(np.float64) for name in ("plain", "distilled"))
+    metrics = {name: [each.metrics() for each in seeds] for name, seeds in found.items()}
+    document = {
+        "examples": plain.shape[1],
+        "coverage": coverage,
+        "systems": {
+            name: {metric: over_seeds([each[metric] for each in seeds]) for metric in seeds[0]} for name, seeds in metrics.items()
+        },
+        "comparison": {"metric": "q_ar"} | comparison(distilled - plain, found["plain"][0].group, draws=10_000, seed=0),
+    }
+    write_json(run.folder / "stages.json", document)
+    return document
+
+
+def submit_vcr(run: Run, out: Path, *, system: System = "distilled", seed: int | None = None) -> int:
+    """The CSV of the unlabelled test rows of a VCR corpus, imported with `test`; returns how many annotations it holds."""
+    corpus = run.corpus()
+    if not isinstance(corpus.task, Choice):
+        raise ValueError(f"{run.folder} is a {corpus.task.kind}; VCR's file needs a run on a VCR corpus")
+    rows = np.flatnonzero(~corpus.has_target)
+    values = {name: value for part in answered(run, rows, system, seed) for name, value in zip(part.id, part.values, strict=True)}
+    wanted = ("answer", *(f"rationale-{answer}" for answer in range(CHOICES)))
+    scores = {name: np.stack([values[row_id(name, stage)] for stage in wanted]) for name in examples(list(values))}
+    write_vcr(out, scores)
+    return len(scores)
+
+
+def submit_vqa(run: Run, out: Path, *, system: System = "distilled", seed: int | None = None, labelled: bool = False) -> int:
+    """The JSON of the unlabelled questions, or of the `labelled` test rows of the run's split; returns how many."""
+    corpus = run.corpus()
+    if not isinstance(corpus.task, MultiLabel):
+        raise ValueError(f"{run.folder} is a {corpus.task.kind}; VQA's file needs a run on a VQA corpus")
+    classes = corpus.task.classes
+    rows = np.sort(run.split().test) if labelled else np.flatnonzero(~corpus.has_target)
+    answers: dict[int, str] = {}
+    for part in answered(run, rows, system, seed):
+        if not all(name.isdecimal() for name in part.id.tolist()):
+            raise ValueError(f"{corpus.folder} was not imported from VQA: its ids are not numbers of questions")
+        said = part.values.argmax(axis=1)
+        answers |= {int(name): classes[each] for name, each in zip(part.id.tolist(), said.tolist(), strict=True)}
+    write_vqa(out, answers)
+    return len(answers)
+
+
+def answered(run: Run, rows: np.ndarray, system: System, seed: int | None) -> Iterator[Predictions]:
+    """One system's predictions of these rows, so many at a time; ValueError where there are none or one cannot be seen."""
+    if not len(rows):
+        raise ValueError(f"{run.corpus().folder} holds no unlabelled rows; import the test questions too, with --test")
+    corpus, model = run.corpus(), run.model(system, seed=seed)
+    for start in range(0, len(rows), CHUNK):
+        found = predict(model, every_row(corpus, rows[start : start + CHUNK], views_of(model)))
+        if not found.seen.all():
+            raise ValueError(f"row {found.id[~found.seen][0]!r} has none of the modalities of {system}; nothing was written")
+        yield found
