@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from scipy.stats import entropy
 
 from understudy.batch import Batch, Output
-from understudy.objectives import LogitKD, RegressionKD
-from understudy.objectives.kd import answer_kd, kl_divergence
-from understudy.task import Classification, Regression
+from understudy.objectives import BernoulliKD, LogitKD, RegressionKD
+from understudy.objectives.kd import answer_kd, bernoulli_divergence, kl_divergence
+from understudy.task import Choice, Classification, MultiLabel, Regression
 
 logits = st.lists(st.floats(-1e4, 1e4, width=32), min_size=3, max_size=3)
 
@@ -21,6 +21,14 @@ logits = st.lists(st.floats(-1e4, 1e4, width=32), min_size=3, max_size=3)
 @given(logits, logits, st.floats(0.5, 8))
 def test_kl_is_never_below_zero_and_always_finite(student, teacher, temperature):
     value = kl_divergence(torch.tensor([student]), torch.tensor([teacher]), temperature=temperature)
+    assert value.isfinite().all()
+    assert value.item() >= -1e-4
+
+
+@settings(max_examples=50, deadline=None)
+@given(logits, logits, st.floats(0.5, 8))
+def test_classes_apart_are_never_below_zero_and_always_finite(student, teacher, temperature):
+    value = bernoulli_divergence(torch.tensor([student]), torch.tensor([teacher]), temperature=temperature)
     assert value.isfinite().all()
     assert value.item() >= -1e-4
 
@@ -49,6 +57,9 @@ def test_the_task_chooses_what_is_compared():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert isinstance(answer_kd(classes, temperature=4.0, distance="l1"), LogitKD)
+        assert isinstance(answer_kd(Choice(4), temperature=4.0, distance="l1"), LogitKD)
+        several = MultiLabel(classes=("a", "b"), entries=1)
+        assert isinstance(answer_kd(several, temperature=4.0, distance="l1"), BernoulliKD)
         assert isinstance(answer_kd(number, temperature=2.0, distance="mse"), RegressionKD)
 
 

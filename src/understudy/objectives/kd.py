@@ -11,7 +11,7 @@ from typing import Literal, get_args
 
 from jaxtyping import Bool, Float
 from torch import Tensor
-from torch.nn.functional import softplus
+from torch.nn.functional import logsigmoid
 
 from understudy.batch import Batch, Output
 from understudy.objectives.objective import Objective, Term, check_temperature, only, over
@@ -32,9 +32,9 @@ def bernoulli_divergence(
 ) -> Float[Tensor, " B"]:
     """T^2 * the sum over classes of KL(sigmoid(teacher / T) || sigmoid(student / T)) in nats, each row >= 0."""
     ours, theirs = student / temperature, teacher / temperature
-    p = theirs.sigmoid()
-    # KL = p (a - b) + softplus(b) - softplus(a) for logits a, b: safe for any finite ones.
-    return (p * (theirs - ours) + softplus(ours) - softplus(theirs)).sum(dim=-1) * temperature**2
+    yes = theirs.sigmoid() * (logsigmoid(theirs) - logsigmoid(ours))
+    no = (-theirs).sigmoid() * (logsigmoid(-theirs) - logsigmoid(-ours))
+    return (yes + no).sum(dim=-1) * temperature**2
 
 
 def answer_distance(student: Float[Tensor, "B C"], teacher: Float[Tensor, "B C"], *, distance: Distance) -> Float[Tensor, " B"]:
