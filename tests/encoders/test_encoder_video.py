@@ -175,7 +175,7 @@ def test_what_does_not_fit_is_refused(xclip, clip, minilm):
         XClip.pretrained(xclip, Frames(8, size=SIZE))
     with pytest.raises(ValueError, match=r"a clip is given; expected .* xclip"):
         XClip.pretrained(clip, VIEW)
-    with pytest.raises(FileNotFoundError, match="no video encoder nowhere"):
+    with pytest.raises(FileNotFoundError, match="no published encoder nowhere"):
         XClip.pretrained("nowhere", VIEW)
     with pytest.raises(ValueError, match="each class needs a text"):
         class_features(str(xclip), ["good", " "])

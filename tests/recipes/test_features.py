@@ -151,7 +151,7 @@ def test_tokens_of_a_text_become_a_sequence(corpus, minilm, tmp_path):
         ({"modality": "smell"}, KeyError, "no modality 'smell'"),
         ({"views": 0}, ValueError, "views=0 of a video"),
         ({"modality": "text", "views": 2}, ValueError, "views=2 of a text"),
-        ({"encoder": "nowhere"}, FileNotFoundError, "no video encoder nowhere"),
+        ({"encoder": "nowhere"}, FileNotFoundError, "no published encoder nowhere"),
     ],
 )
 def test_what_cannot_be_stored_is_refused(corpus, xclip, tmp_path, options, error, message):

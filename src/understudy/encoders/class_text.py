@@ -8,7 +8,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from understudy.encoders.text import TextEncoder, published_weights
+from understudy.encoders.published import published_weights
+from understudy.encoders.text import TextEncoder
 from understudy.prepare.cells import Cells
 from understudy.prepare.text import Text
 

@@ -1,6 +1,5 @@
 """XClip and PlainClip: video through a published CLIP of transformers, or through one of the same make and any size."""
 
-import json
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -9,7 +8,7 @@ from typing import Any, Literal, get_args
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from understudy.encoders.text import published_weights
+from understudy.encoders.published import preprocessor, published_config, published_weights, without_origin
 from understudy.encoders.transformer import Transformer
 from understudy.encoders.video import Tower, VideoEncoder, check_view, over_time
 from understudy.prepare.picture import CLIP_MEAN, CLIP_STD
@@ -32,8 +31,6 @@ NO_TEXT = {
     "pad_token_id": 1,
 }
 """A text tower that is built only to be left out."""
-BILINEAR = 2
-"""Pillow's number of it, which preprocessor files hold."""
 
 
 class ClipEncoder(VideoEncoder):
@@ -50,7 +47,7 @@ class ClipEncoder(VideoEncoder):
         if freeze not in get_args(Freeze):
             raise ValueError(f"freeze={freeze!r}; choose from {', '.join(get_args(Freeze))}")
         known = known_config(config, self.model_type)
-        self.config: dict[str, Any] = {key: value for key, value in known.to_dict().items() if key != "_name_or_path"}
+        self.config = without_origin(known)
         self.view, self.width, self.freeze = view, known.projection_dim, freeze
         self.check(known, view)
         if not isinstance(view, Frames):
@@ -75,7 +72,7 @@ class ClipEncoder(VideoEncoder):
         try:
             published = published_weights(str(name))
         except OSError as error:
-            raise FileNotFoundError(f"no video encoder {name}: {error}") from None
+            raise FileNotFoundError(f"no published encoder {name}: {error}") from None
         own = encoder.state_dict()
         encoder.load_state_dict({key: published.get(key.removeprefix("tower."), value) for key, value in own.items()})
         return encoder
@@ -193,39 +190,15 @@ def known_config(config: Mapping[str, Any], model_type: str) -> Any:
     return AutoConfig.for_model(**settings)
 
 
-def published_config(name: str) -> dict[str, Any]:
-    """The configuration of a transformers folder or hub id; FileNotFoundError where there is none."""
-    from transformers import AutoConfig
-
-    try:
-        return AutoConfig.from_pretrained(name, trust_remote_code=False).to_dict()
-    except (OSError, ValueError) as error:
-        raise FileNotFoundError(f"no video encoder {name}: {error}") from None
-
-
 def published_frames(name: str, *, frames: int = 8) -> Frames:
     """The view that a published X-CLIP or CLIP was trained with: size, colours, and frames where it has a number of its own.
 
     ValueError for a preprocessor file that cannot be read.
     """
-    from transformers.utils.hub import cached_file
-
     vision = published_config(name).get("vision_config") or {}
-    told = cached_file(name, "preprocessor_config.json", _raise_exceptions_for_missing_entries=False)
-    try:
-        settings = json.loads(Path(told).read_text(encoding="utf-8")) if told else {}
-        mean, std = (triple(settings.get(*each)) for each in (("image_mean", CLIP_MEAN), ("image_std", CLIP_STD)))
-    except (ValueError, TypeError, AttributeError) as error:
-        raise ValueError(f"{told}: {error}; expected a JSON object, image_mean and image_std each three numbers") from None
-    resample = "bilinear" if settings.get("resample") == BILINEAR else "bicubic"
+    told = preprocessor(name, mean=CLIP_MEAN, std=CLIP_STD)
     count = vision.get("num_frames", frames)
-    return Frames(frames=count, size=vision["image_size"], mean=mean, std=std, resample=resample)
-
-
-def triple(colours: Any) -> tuple[float, float, float]:
-    """Red, green, blue."""
-    red, green, blue = colours
-    return float(red), float(green), float(blue)
+    return Frames(frames=count, size=vision["image_size"], mean=told.mean, std=told.std, resample=told.resample)
 
 
 def small_config(view: Frames | StoredFrames, *, model_type: str, width: int) -> dict[str, Any]:

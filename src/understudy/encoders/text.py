@@ -7,12 +7,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from safetensors import SafetensorError
-from torch import Tensor, nn
+from torch import nn
 
 from understudy.batch import Fields, Tokens
 from understudy.encoders.encoder import Encoded, Encoder
 from understudy.encoders.pooling import attended, masked_mean
+from understudy.encoders.published import published_weights, without_origin
 from understudy.encoders.transformer import Transformer
 from understudy.prepare.choices import Choices
 from understudy.prepare.text import Text
@@ -82,28 +82,8 @@ class TextEncoder(Encoder):
     @property
     def config(self) -> dict[str, Any]:
         """The transformers configuration as JSON, without the place it came from."""
-        return {key: value for key, value in self.model.config.to_dict().items() if key != "_name_or_path"}
+        return without_origin(self.model.config)
 
     def forward(self, fields: Fields) -> Encoded:
         states = self.model(input_ids=fields["ids"], attention_mask=attended(fields["mask"]).long()).last_hidden_state
         return Encoded(masked_mean(states, fields["mask"]), Tokens(states, fields["mask"], fields["spans"]))
-
-
-def published_weights(name: str) -> dict[str, Tensor]:
-    """The weights of a transformers folder or hub id without its pooler; from safetensors only, since a pickle is code.
-
-    Raises OSError where there are none, ValueError where they are broken or do not fit the configuration.
-    """
-    from transformers import AutoModel
-
-    try:
-        loaded, report = AutoModel.from_pretrained(
-            name, use_safetensors=True, trust_remote_code=False, dtype="float32", output_loading_info=True
-        )
-    except (RuntimeError, SafetensorError) as error:
-        reason = " ".join(str(error).split())[:200]
-        raise ValueError(f"{name}: its weights are broken or do not fit its configuration ({reason}); fetch them again") from None
-    missing = sorted(key for key in report["missing_keys"] if not key.startswith("pooler."))
-    if missing:
-        raise ValueError(f"{name}: its weights lack {missing[0]}" + (f" and {len(missing) - 1} more" if missing[1:] else ""))
-    return {key: weight for key, weight in loaded.state_dict().items() if not key.startswith("pooler.")}

@@ -4,6 +4,7 @@ from understudy.prepare.audio import LogMel
 from understudy.prepare.catalogue import restore, view_for
 from understudy.prepare.choices import Choices
 from understudy.prepare.image import Image
+from understudy.prepare.pictures import Pictures
 from understudy.prepare.regions import Regions
 from understudy.prepare.sequence import Sequence
 from understudy.prepare.table import Table
@@ -11,4 +12,17 @@ from understudy.prepare.text import Text
 from understudy.prepare.vector import Vector
 from understudy.prepare.video import Frames
 
-__all__ = ["Choices", "Frames", "Image", "LogMel", "Regions", "Sequence", "Table", "Text", "Vector", "restore", "view_for"]
+__all__ = [
+    "Choices",
+    "Frames",
+    "Image",
+    "LogMel",
+    "Pictures",
+    "Regions",
+    "Sequence",
+    "Table",
+    "Text",
+    "Vector",
+    "restore",
+    "view_for",
+]

@@ -7,6 +7,7 @@ from understudy.prepare.audio import LogMel
 from understudy.prepare.cells import Modality
 from understudy.prepare.choices import Choices
 from understudy.prepare.image import Image
+from understudy.prepare.pictures import Pictures
 from understudy.prepare.regions import Regions
 from understudy.prepare.sequence import Sequence
 from understudy.prepare.stored import StoredFrames
@@ -17,7 +18,7 @@ from understudy.prepare.video import Frames
 from understudy.prepare.view import View
 
 VIEWS: dict[str, type[View]] = {
-    view.__name__: view for view in (Vector, Table, Sequence, Text, Choices, Image, Regions, LogMel, Frames, StoredFrames)
+    view.__name__: view for view in (Vector, Table, Sequence, Text, Choices, Image, Pictures, Regions, LogMel, Frames, StoredFrames)
 }
 
 

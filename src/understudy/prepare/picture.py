@@ -15,21 +15,25 @@ NARROW = 8
 """A picture with sides further apart than this is first cut: resized whole, a strip of 1 x 10,000 would take gigabytes."""
 
 
-def centre_square(picture: "Image", size: int, resample: Resample) -> NDArray[np.uint8]:
-    """`[size size 3]`: the short side resized to `size` with antialiasing, then the centre."""
+def resized(picture: "Image", size: tuple[int, int], resample: Resample) -> "Image":
+    """In colour, at `size` (W, H), with antialiasing."""
     from PIL.Image import Resampling
 
+    return picture.convert("RGB").resize(size, Resampling[resample.upper()])
+
+
+def centre_square(picture: "Image", size: int, resample: Resample, *, short: int = 0) -> NDArray[np.uint8]:
+    """`[size size 3]`: the short side resized to `short` (`size` where it is 0), then the centre."""
     width, height = picture.size
-    short = min(width, height)
-    if max(width, height) > NARROW * short:
-        keep = NARROW * short
+    side, into = min(width, height), short or size
+    if max(width, height) > NARROW * side:
+        keep = NARROW * side
         left, top = max(0, (width - keep) // 2), max(0, (height - keep) // 2)
         picture = picture.crop((left, top, left + min(width, keep), top + min(height, keep)))
         width, height = picture.size
-    wide, high = int(size * width / short), int(size * height / short)
+    wide, high = int(into * width / side), int(into * height / side)
     left, top = (wide - size) // 2, (high - size) // 2
-    resized = picture.convert("RGB").resize((wide, high), Resampling[resample.upper()])
-    return np.asarray(resized.crop((left, top, left + size, top + size)))
+    return np.asarray(resized(picture, (wide, high), resample).crop((left, top, left + size, top + size)))
 
 
 def standardised(pixels: NDArray[np.uint8], mean: tuple[float, ...], std: tuple[float, ...]) -> NDArray[np.float32]:

@@ -6,8 +6,9 @@ from typing import Any
 
 from understudy import encoders
 from understudy.corpus import Corpus
-from understudy.encoders.clip import Freeze, published_config, published_frames
+from understudy.encoders.clip import Freeze, published_frames
 from understudy.encoders.encoder import Encoder
+from understudy.encoders.published import published_config
 from understudy.prepare.cells import Kind
 from understudy.prepare.stored import StoredFrames
 from understudy.prepare.text import Text
