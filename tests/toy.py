@@ -9,6 +9,8 @@ from torch import nn
 
 from understudy.batch import Batch, Fields, Tokens
 from understudy.encoders.encoder import Encoded, Encoder
+from understudy.experts import Experts
+from understudy.fusion import Beside
 from understudy.model import Model
 from understudy.prepare.cells import Cells
 from understudy.prepare.view import FieldArrays, View
@@ -83,6 +85,16 @@ def toy_prompted(task: Task, *modalities: str, classes: int = 3, seed: int = 0, 
         settings = {"tokens_of": modalities[0], "width": 8, "classes": classes, "fused": fused, "heads": 2, "layers": 1}
         head = PromptHead(task, **settings | anchors | options)
         return Model(task, built, head=head, width=6, name="prompted")
+
+
+def toy_experts(task: Task, *modalities: str, width: int = 5, seed: int = 0) -> Model:
+    """A model with a head for each modality on its own vector: the teacher of MAD."""
+    plain = toy_model(task, *modalities, width=width, seed=seed)
+    widths = dict.fromkeys(modalities, width)
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        encoders = {m: plain._encoder(m) for m in modalities}
+        return Model(task, encoders, fusion=Beside(widths), head=Experts(task, widths), name="experts")
 
 
 def toy_batch(

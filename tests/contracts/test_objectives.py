@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 import contrast_examples
+import mad_examples
 import numpy as np
 import pytest
 import relation_examples
 import torch
-from scipy.special import log_softmax, rel_entr, softmax
+from scipy.special import expit, log_softmax, rel_entr, softmax
 from torch import Tensor
 
 from understudy import objectives
@@ -62,6 +63,11 @@ def feature_reference(a: dict[str, np.ndarray], objective: Objective) -> np.ndar
     return ((a["student_embedding"] @ projection.T - a["teacher_embedding"]) ** 2).mean(axis=1)
 
 
+def coins(teacher: np.ndarray, student: np.ndarray) -> np.ndarray:
+    p, q = expit(teacher), expit(student)
+    return (rel_entr(p, q) + rel_entr(1 - p, 1 - q)).sum(axis=1)
+
+
 ANCHORS = (-3.0, -1.5, 0.0, 1.5, 3.0)
 
 
@@ -100,6 +106,15 @@ EXAMPLES: dict[str, list[Example]] = {
         )
         for temperature in (1.0, 4.0)
     ],
+    "BernoulliKD": [
+        Example(
+            lambda temperature=temperature: objectives.BernoulliKD(temperature=temperature),
+            CLASSES,
+            True,
+            lambda a, o: o.temperature**2 * coins(a["teacher"] / o.temperature, a["student"] / o.temperature),
+        )
+        for temperature in (1.0, 4.0)
+    ],
     "RegressionKD": [
         Example(
             lambda distance=distance: objectives.RegressionKD(distance=distance),
@@ -134,7 +149,7 @@ EXAMPLES: dict[str, list[Example]] = {
 }
 EXAMPLES |= {
     name: [Example(**each) for each in examples]
-    for name, examples in (contrast_examples.EXAMPLES | relation_examples.EXAMPLES).items()
+    for name, examples in (contrast_examples.EXAMPLES | mad_examples.EXAMPLES | relation_examples.EXAMPLES).items()
 }
 ALL = [pytest.param(example, id=f"{name}-{n}") for name in objectives.__all__ for n, example in enumerate(EXAMPLES.get(name, ()))]
 
@@ -158,8 +173,14 @@ def case(task: Task, rows: int, *, seed: int = 0, scale: float = 1.0, dtype: tor
     batch = Batch({}, {}, target, labelled, tuple(str(row) for row in range(rows)))
     student, teacher = output(STUDENT_WIDTH, "student"), output(TEACHER_WIDTH, "teacher")
     mask = torch.arange(4) < torch.randint(1, 5, (rows, 1), generator=draw)
-    tokens = [{"view": Tokens(numbers(4 * width).detach().view(rows, 4, width).requires_grad_(), mask)} for width in (2, 3)]
-    return Case(batch, replace(student, tokens=tokens[0]), replace(teacher, tokens=tokens[1]))
+    spans = [torch.tensor(each).expand(rows, -1, -1) for each in (mad_examples.OURS, mad_examples.THEIRS)]
+    tokens = [
+        {"view": Tokens(numbers(4 * width).detach().view(rows, 4, width).requires_grad_(), mask, where)}
+        for width, where in zip((2, 3), spans, strict=True)
+    ]
+    vectors = {f"{modality}.pooled": numbers(mad_examples.VECTOR_WIDTH) for modality in ("text", "image")}
+    student = replace(student, tokens=tokens[0])
+    return Case(batch, student, replace(teacher, tokens=tokens[1], features=teacher.features | vectors))
 
 
 def build(example: Example) -> Objective:
@@ -194,7 +215,7 @@ def pick(given: Case, rows: Tensor) -> Case:
     def output(o: Output) -> Output:
         logits, embedding, *features, values = [x.detach()[rows].clone().requires_grad_() for x in said(o)]
         named = dict(zip(o.features, features, strict=True))
-        tokens = {"view": Tokens(values, o.tokens["view"].mask[rows])}
+        tokens = {"view": Tokens(values, o.tokens["view"].mask[rows], o.tokens["view"].spans[rows])}
         return Output(valid=o.valid[rows], logits=logits, embedding=embedding, tokens=tokens, features=named, source=o.source)
 
     batch = Batch({}, {}, given.batch.target[rows], given.batch.labelled[rows], tuple(given.batch.id[int(r)] for r in rows))
@@ -229,7 +250,9 @@ def test_agrees_with_the_float64_reference(example):
         "teacher_tokens": given.teacher.tokens["view"].values,
         "mask": given.student.tokens["view"].mask,
         "rows": counted(example, given),
-    } | {f"student_{name}": value for name, value in given.student.features.items()}
+    }
+    for player, output in (("student", given.student), ("teacher", given.teacher)):
+        numbers |= {f"{player}_{name}": value for name, value in output.features.items()}
     rows = numbers["rows"].numpy()
     arrays = {name: (x.detach().double() if x.is_floating_point() else x).numpy() for name, x in numbers.items()}
     expected = example.reference(arrays, objective)[rows]

@@ -24,7 +24,7 @@ from understudy.batch import Batch, Output
 from understudy.choices import repeated, unfolded, unfolded_rows
 from understudy.experts import POOLED
 from understudy.methods.mad_experts import ExpertHeads
-from understudy.methods.mad_tokens import Score, Selection, token_terms
+from understudy.methods.mad_tokens import Score, Selection, draws, token_terms
 from understudy.methods.mad_weights import Confidence, Weighting, confidences, mean_truth, trust
 from understudy.methods.method import Method, Terms
 from understudy.methods.taught import Taught, check_weights
@@ -139,8 +139,8 @@ class MAD(Taught):
             rows, weight = repeated(rows, count), repeated(weight, count)
         terms = {}
         for name, term in self.terms.items():
-            if isinstance(term, TokenSelection):
-                term.draw = (self.seed, self.step)
-            own = weight[:, modalities.index(name.rpartition("_")[0])]
-            terms[name] = Term(term(batch, student, teacher, own).total, rows.sum(dtype=weight.dtype))
+            own = [weight[:, modalities.index(name.rpartition("_")[0])]]
+            if isinstance(term, TokenSelection) and self.selection in ("sampled", "random"):
+                own.append(draws(batch, student, seed=self.seed, step=self.step))
+            terms[name] = Term(term(batch, student, teacher, *own).total, rows.sum(dtype=weight.dtype))
         return terms

@@ -2,10 +2,16 @@
 
 import warnings
 from typing import Any, Literal
+from zlib import crc32
 
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from understudy.batch import Batch, Output
 from understudy.experts import POOLED
 from understudy.model import Model
-from understudy.objectives.token_selection import TokenSelection
+from understudy.objectives.token_selection import TokenSelection, text_tokens
 from understudy.teachers import Stored, Teacher
 
 Selection = Literal["topk", "sampled", "random", "all", "none"]
@@ -44,3 +50,18 @@ def token_terms(
     features = [modality + POOLED for modality in against]
     widths_of_both = student.fusion.token_width(text), widths[text]
     return {f"{text}_tokens": TokenSelection(*widths_of_both, against=features, choosing=selection, **settings)}
+
+
+def draws(batch: Batch, student: Output, *, seed: int, step: int) -> Float[Tensor, "B T"]:
+    """Even draws from (0, 1) for each token of the student's text, by seed, step, row and place alone.
+
+    So the other rows of a batch, and how rows are spread over processes, change none of them.
+    """
+    tokens = text_tokens(student)
+    steps = torch.arange(0 if tokens is None else tokens.mask.shape[1])
+    low = 0xFFFFFFFF
+    bits = torch.tensor([crc32(f"{seed}/{step}/{row}".encode()) for row in batch.id])[:, None] ^ (steps * 0x9E3779B9 & low)
+    # The last steps of MurmurHash3 (Appleby, public domain), in 64 bits of which the lower half is kept.
+    bits = (bits ^ bits >> 16) * 0x85EBCA6B & low
+    bits = (bits ^ bits >> 13) * 0xC2B2AE35 & low
+    return ((bits ^ bits >> 16) >> 9).float().add(0.5).div(2**23).to(student.valid.device)

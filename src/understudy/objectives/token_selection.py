@@ -7,7 +7,6 @@ at hand.
 
 from collections.abc import Sequence
 from typing import Literal, get_args
-from zlib import crc32
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -50,28 +49,17 @@ def selected(
     return order[:, :most], torch.arange(most, device=able.device) < wanted[:, None]
 
 
-def noise(ids: Sequence[str], tokens: int, *, seed: int, step: int) -> Float[Tensor, "B T"]:
-    """Even draws from (0, 1) for each token of each row, by seed, step, row and place alone: the rest of a batch changes none."""
-    key = torch.tensor([crc32(f"{seed}/{step}/{row}".encode()) for row in ids])[:, None]
-    bits, low = key ^ (torch.arange(tokens) * 0x9E3779B9 & 0xFFFFFFFF), 0xFFFFFFFF
-    # The last steps of MurmurHash3 (Appleby, public domain), in 64 bits of which the lower half is kept.
-    bits = (bits ^ bits >> 16) * 0x85EBCA6B & low
-    bits = (bits ^ bits >> 13) * 0xC2B2AE35 & low
-    return ((bits ^ bits >> 16) >> 9).float().add(0.5) / 2**23
-
-
 class TokenSelection(Objective):
     """Mean over a row's chosen tokens of distance(P h_i, z_i): the student's token, and the teacher's of the same characters.
 
     z_i is the mean of the teacher's tokens that share a character with the student's token i. against: features of the teacher;
     a token's score is the cosine of z_i with them, the mean over those that a row has. choosing: "topk" takes the share
-    of tokens with the highest scores; "sampled" draws as many without repeats, with probabilities softmax(score / sampling), anew
-    in each step; "random" draws evenly; "all" takes every token that the teacher covers. distance, temperature: as in `Unimodal`.
+    of tokens with the highest scores; "sampled" draws as many without repeats, with probabilities softmax(score / sampling), by
+    numbers handed over; "random" draws evenly; "all" takes every token that the teacher covers. distance, temperature: as in
+    `Unimodal`.
     """
 
     counts = "rows with a token that may be chosen, and with a score where one is needed; labels are ignored"
-    draw: tuple[int, int] = (0, 0)
-    """Seed and step, from which what is drawn follows; set by the method."""
 
     def __init__(
         self,
@@ -98,14 +86,21 @@ class TokenSelection(Objective):
         self.temperature = temperature
         self.projection = nn.Linear(student_width, teacher_width)
 
-    def forward(self, batch: Batch, student: Output, teacher: Output, weight: Float[Tensor, " B"] | None = None) -> Term:
-        """weight: of each row; 1 when None."""
+    def forward(
+        self,
+        batch: Batch,
+        student: Output,
+        teacher: Output,
+        weight: Float[Tensor, " B"] | None = None,
+        drawn: Float[Tensor, "B T"] | None = None,
+    ) -> Term:
+        """weight: of each row; 1 when None. drawn: from (0, 1), one a token of the student's, where tokens are drawn."""
         both = student.valid & teacher.valid
         ours, theirs = text_tokens(student), text_tokens(teacher)
         if ours is None or theirs is None:
             return over(torch.zeros_like(both), only(torch.zeros_like(both), student.need("embedding").float()).sum(dim=1))
         with exactly(ours.values):
-            places, kept, wanted = self.aligned(batch, both, ours, theirs, teacher)
+            places, kept, wanted = self.aligned(both, ours, theirs, teacher, drawn)
         rows = kept.any(dim=1)
         states = ours.values.float().gather(1, places[:, :, None].expand(-1, -1, ours.values.shape[2]))
         given = self.projection(states.where(kept[:, :, None], 0.0)).float()
@@ -117,7 +112,7 @@ class TokenSelection(Objective):
 
     @torch.no_grad()
     def aligned(
-        self, batch: Batch, both: Bool[Tensor, " B"], ours: Tokens, theirs: Tokens, teacher: Output
+        self, both: Bool[Tensor, " B"], ours: Tokens, theirs: Tokens, teacher: Output, drawn: Float[Tensor, "B T"] | None
     ) -> tuple[Int[Tensor, "B K"], Bool[Tensor, "B K"], Float[Tensor, "B K D"]]:
         """The chosen tokens' places, which of these a row fills, and what the teacher says there."""
         values = theirs.values.float().where((theirs.mask & both[:, None])[:, :, None], 0.0)
@@ -129,8 +124,8 @@ class TokenSelection(Objective):
         else:
             scores = torch.zeros_like(able, dtype=said.dtype)
         if self.choosing in ("sampled", "random"):
-            seed, step = self.draw
-            drawn = noise(batch.id, able.shape[1], seed=seed, step=step).to(scores.device)
+            if drawn is None:
+                raise ValueError(f"choosing {self.choosing!r} needs drawn numbers, one for each token of the student's text")
             # The k largest of log p and Gumbel noise are k draws without repeats (Kool et al. 2019, arXiv 1903.06059).
             scores = scores / self.sampling - (-drawn.log()).log()
         places, kept = selected(scores, able, share=self.share)

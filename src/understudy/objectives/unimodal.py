@@ -78,7 +78,7 @@ class Unimodal(Objective):
         here, theirs = vectors_of(teacher, self.feature)
         rows = student.valid & here
         ours = self.projection(only(rows, student.need("embedding").float())).float()
-        loss = vector_distance(ours, theirs, rows, distance=self.distance, temperature=self.temperature)
+        loss = vector_distance(ours, only(rows, theirs), rows, distance=self.distance, temperature=self.temperature)
         return over(rows, loss if weight is None else loss * weight)
 
 
