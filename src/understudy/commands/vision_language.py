@@ -37,7 +37,7 @@ def import_vcr(
         out: folder of the new corpus.
         features: folder of .npz of a detector, named as the pictures; crops of the boxes else.
         shifted: NAME=FILE, published changed val sets, a split each; the two rule sets are made from val.jsonl.
-        keep: file of annot_ids or img_ids, one a line; other train rows are left out.
+        keep: file of annot_ids, one a line; other train rows are left out.
         test: also take the unlabelled rows of test.jsonl, for a submission.
         side: longest side of a picture in the corpus, in pixels.
         valid: share of the train rows that validates, by whole pictures.

@@ -83,8 +83,8 @@ def import_vcr(
     since the official test rows have no labels; `valid` of the train rows validates, by whole pictures, drawn by `seed` (ours).
     The rule splits, and one for each of `shifted` (name -> published jsonl), have the same train and validation rows and test
     changed val rows. features: a folder with an .npz beside each picture's name, `features [1 + objects, D]`, the whole picture
-    first; else regions are crops of 16 x 16 pixels. keep: a file of annot_ids or img_ids, one a line; other train rows are left
-    out. test: also take the rows of test.jsonl, without labels and in no split, for a submission. side: longest side of a
+    first; else regions are crops of 16 x 16 pixels. keep: a file of annot_ids, one a line; other train rows are left out.
+    test: also take the rows of test.jsonl, without labels and in no split, for a submission. side: longest side of a
     picture in the corpus, in pixels.
     """
     folder, reader = Path(annotations), MediaReader(on_error)
@@ -123,11 +123,11 @@ def read_items(folder: Path, *, keep: Path | str | None, test: bool, shifted: Ma
     known: set[str] = set()
     train = 0
     for where, row in read_annotations(folder / "train.jsonl", labelled=True):
-        if kept is None or row["annot_id"] in kept or row["img_id"] in kept:
+        if kept is None or row["annot_id"] in kept:
             train += 1
             yield from stages(row, where, "train")
     if not train:
-        raise ValueError(f"{keep}: it names no annot_id or img_id of {folder / 'train.jsonl'}")
+        raise ValueError(f"{keep}: it names no annot_id of {folder / 'train.jsonl'}")
     official = list(read_annotations(folder / "val.jsonl", labelled=True))
     for where, row in official:
         known.add(row["annot_id"])

@@ -66,8 +66,8 @@ def import_vqa(
     folder, reader = Path(folder), MediaReader(on_error)
     if dataset not in LAYOUT or vocabulary not in ("published", "train"):
         raise ValueError(f"dataset {dataset!r}, vocabulary {vocabulary!r}; choose v2 or cp-v2, and published or train")
-    if not 0 < valid < 1:
-        raise ValueError(f"valid={valid}: a share of the train part's pictures, between 0 and 1")
+    if not 0 <= valid < 1:
+        raise ValueError(f"valid={valid}: a share of the train part's pictures, from 0 to below 1")
     everything = read_v2(folder, test=test) if dataset == "v2" else read_cp(folder)
     rows = everything if keep is None else kept_rows(everything, Path(keep))
     answers, said = vocabulary_of(rows if vocabulary == "train" else everything, dataset, vocabulary, least=least)
@@ -151,7 +151,7 @@ def place(pictures: Pictures, question: Question) -> str:
 def split_of(corpus: Corpus, parts: Sequence[str], groups: Sequence[str], *, valid: float, seed: int) -> Split:
     """The published parts, with train pictures drawn to validate; pictures may cross between the published parts (VQA-CP)."""
     trained = sorted({group for group, part in zip(groups, parts, strict=True) if part == "train"})
-    many = max(1, round(valid * len(trained)))
+    many = max(1, round(valid * len(trained))) if valid else 0
     if many >= len(trained):
         raise ValueError(f"{len(trained)} pictures to train on; too few to hold {many} out for validation")
     held = set(np.random.default_rng(seed).permutation(trained)[:many].tolist())
