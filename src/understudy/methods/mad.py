@@ -9,8 +9,7 @@ number is claimed. The teacher is one model of `Experts`: a frozen encoder and a
 ("truth", "agreement") unlabelled rows have no weight; with "constant" and "none" they are distilled too. A teacher of pictures
 teaches its vector alone: no regions are selected.
 Use when: the student reads text and pictures, labels are few, and there are good encoders of each alone.
-Related: `kd` distils answers; its `feature` is the naive term of one fused teacher. selection="none" confidence="none" here is
-naive distillation.
+Related: `kd` distils answers. With selection="none" confidence="none" weighting="uniform" this is naive distillation.
 """
 
 from collections.abc import Mapping, Sequence
@@ -24,9 +23,9 @@ from understudy.batch import Batch, Output
 from understudy.choices import repeated, unfolded, unfolded_rows
 from understudy.experts import POOLED
 from understudy.methods.mad_experts import ExpertHeads
-from understudy.methods.mad_tokens import Score, Selection, draws, token_terms
+from understudy.methods.mad_tokens import Score, Selection, draws, scored, token_terms
 from understudy.methods.mad_weights import Confidence, Weighting, confidences, mean_truth, trust
-from understudy.methods.method import Method, Terms
+from understudy.methods.method import Kinds, Method, Terms
 from understudy.methods.taught import Taught, check_weights
 from understudy.model import Model
 from understudy.objectives.objective import Objective, Term, check_temperature, summed, together
@@ -70,9 +69,9 @@ class MAD(Taught):
         check_weights(weight=weight)
         check_temperature(weighting_temperature, usual="0.1 to 1")
         self.check(student.task, {}, confidence=confidence)
-        self.weight, self.selection, self.score, self.share = weight, selection, score, share
         self.confidence: Confidence = confidence
         self.weighting: Weighting = weighting
+        self.weight, self.selection, self.score, self.share = weight, selection, score, share
         self.distance, self.adaptive = distance, adaptive
         self.token_temperature, self.weighting_temperature = token_temperature, weighting_temperature
         self.distance_temperature, self.adaptive_temperature = distance_temperature, adaptive_temperature
@@ -80,14 +79,12 @@ class MAD(Taught):
         if not weight:
             return
         if not teacher.experts:
-            raise ValueError(
-                "this teacher gives no vector of each modality, which mad learns from; build it with fusion 'experts'"
-            )
+            raise ValueError("mad learns from a vector of each modality, and this teacher gives none; use fusion 'experts'")
         told: dict[str, Any] = {"distance": distance, "temperature": distance_temperature}
-        own = student.fusion.width
-        self.terms = nn.ModuleDict({f"{m}_vector": Unimodal(m + POOLED, own, d, **told) for m, d in teacher.experts.items()})
-        chosen = token_terms(student, teacher, selection, score, share=share, sampling=token_temperature, **told)
-        self.terms.update(chosen)
+        vectors = {f"{m}_vector": (m + POOLED, student.fusion.width, width) for m, width in teacher.experts.items()}
+        self.terms = nn.ModuleDict({name: Unimodal(*widths, **told) for name, widths in vectors.items()})
+        told |= {"share": share, "sampling": token_temperature}
+        self.terms.update(token_terms(student, teacher, selection, score, **told))
 
     @classmethod
     def check(cls, task: Task, teacher_head: Mapping[str, Any], *, confidence: Confidence = "truth", **others: Any) -> None:
@@ -95,6 +92,14 @@ class MAD(Taught):
             raise ValueError("mad learns from a head for each modality, so its teacher has no class prompts; leave them out")
         if confidence == "agreement" and isinstance(task, Regression):
             raise ValueError("confidence 'agreement' given, but a number has no likeliest class; use 'truth'")
+
+    @classmethod
+    def check_players(
+        cls, student: Kinds, teacher: Kinds, fusion: str, *, selection: Selection = "topk", score: Score = "cross", **others: Any
+    ) -> None:
+        if fusion != "experts":
+            raise ValueError("mad learns from a head for each modality: give its teacher the fusion 'experts'")
+        scored(student, list(teacher), selection, score)
 
     @classmethod
     def embeds(cls, **options: Any) -> bool:
@@ -132,12 +137,11 @@ class MAD(Taught):
         task, modalities = self.student.task, list(self.teacher.experts)
         said, sure = confidences(self.confidence, task, batch, teacher, modalities, self.constant)
         weight = trust(sure, said, weighting=self.weighting, temperature=self.weighting_temperature)
-        rows = student.valid & said.any(dim=1)
+        terms, rows = {}, student.valid & said.any(dim=1)
         if isinstance(task, Choice):
             count = task.choices
             batch, student, teacher = unfolded_rows(batch, count), unfolded(student, count), unfolded(teacher, count)
             rows, weight = repeated(rows, count), repeated(weight, count)
-        terms = {}
         for name, term in self.terms.items():
             own = [weight[:, modalities.index(name.rpartition("_")[0])]]
             if isinstance(term, TokenSelection) and self.selection in ("sampled", "random"):

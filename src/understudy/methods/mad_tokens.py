@@ -1,6 +1,7 @@
 """The token term of MAD: which tokens of which text, scored against what; or a clear reason why there is none."""
 
 import warnings
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 from zlib import crc32
 
@@ -16,6 +17,28 @@ from understudy.teachers import Stored, Teacher
 
 Selection = Literal["topk", "sampled", "random", "all", "none"]
 Score = Literal["cross", "pooled"]
+SCORED = ("topk", "sampled")
+"""Selections that need a score."""
+
+
+def scored(student: Mapping[str, str], teacher: Sequence[str], selection: Selection, score: Score) -> tuple[str, list[str]]:
+    """The one text that the student reads, and the modalities of the teacher that its tokens are scored against.
+
+    student: the kind of each modality. No text where `selection` wants none, or the teacher does not read it. ValueError for a
+    student without a text or with two, and for a teacher that has nothing else to score a text against.
+    """
+    if selection == "none":
+        return "", []
+    texts = [m for m, kind in student.items() if kind in ("text", "choices")]
+    if len(texts) != 1:
+        raise ValueError(f"selection {selection!r} given, but the student reads {len(texts)} texts, not one; use 'none'")
+    text = texts[0]
+    if text not in teacher:
+        return "", []
+    against = [text] if score == "pooled" else [m for m in teacher if m != text]
+    if selection in SCORED and not against:
+        raise ValueError(f"score 'cross' given, but the teacher reads {text} alone; use score 'pooled'")
+    return text, against
 
 
 def token_terms(
@@ -23,33 +46,26 @@ def token_terms(
 ) -> dict[str, TokenSelection]:
     """The term between the tokens of the one text that both read; none, with a warning, where the teacher reads no text.
 
-    settings: of `TokenSelection`. ValueError for a student without a text or with two, for a teacher without vectors of anything
-    else (or in another space) to score text against, and for stored answers without tokens.
+    settings: of `TokenSelection`. ValueError as `scored` has it, for vectors in another space than the text's to score it
+    against, and for stored answers without tokens.
     """
+    kinds, widths = {m: view.kind for m, view in student.views.items()}, teacher.experts
+    text, against = scored(kinds, list(widths), selection, score)
     if selection == "none":
         return {}
-    texts = [m for m, view in student.views.items() if view.kind in ("text", "choices")]
-    if len(texts) != 1:
-        raise ValueError(f"selection {selection!r} given, but the student reads {len(texts)} texts, not one; use 'none'")
-    text, widths = texts[0], teacher.experts
-    if text not in widths:
-        warnings.warn(f"selection {selection!r} has no effect: the teacher reads no {text}, whose tokens it would teach")
+    if not text:
+        warnings.warn(f"selection {selection!r} has no effect: the teacher does not read the text whose tokens it would teach")
         return {}
     if isinstance(teacher, Stored) and not teacher.store.ragged:
         raise ValueError(f"selection {selection!r} given, but {teacher.store.folder} holds no tokens; write it with tokens=True")
-    against = [text] if score == "pooled" else [m for m in widths if m != text]
-    if selection in ("topk", "sampled"):
-        if not against:
-            raise ValueError(f"score 'cross' given, but the teacher reads {text} alone; use score 'pooled'")
-        foreign = [m for m in against if widths[m] != widths[text]]
-        if foreign:
-            raise ValueError(
-                f"score 'cross' given, but vectors of {', '.join(foreign)} are not in the space of {text} "
-                f"({widths[foreign[0]]} and {widths[text]} numbers); use score 'pooled', or encoders of one CLIP model"
-            )
-    features = [modality + POOLED for modality in against]
-    widths_of_both = student.fusion.token_width(text), widths[text]
-    return {f"{text}_tokens": TokenSelection(*widths_of_both, against=features, choosing=selection, **settings)}
+    foreign = [m for m in against if widths[m] != widths[text]]
+    if selection in SCORED and foreign:
+        raise ValueError(
+            f"score 'cross' given, but vectors of {', '.join(foreign)} are not in the space of {text} "
+            f"({widths[foreign[0]]} and {widths[text]} numbers); use score 'pooled', or encoders of one CLIP model"
+        )
+    both, features = (student.fusion.token_width(text), widths[text]), [modality + POOLED for modality in against]
+    return {f"{text}_tokens": TokenSelection(*both, against=features, choosing=selection, **settings)}
 
 
 def draws(batch: Batch, student: Output, *, seed: int, step: int) -> Float[Tensor, "B T"]:

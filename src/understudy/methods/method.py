@@ -21,6 +21,8 @@ from understudy.teachers import Frozen
 Terms = dict[str, Term]
 Answers = list[tuple[Batch, Output]]
 """What a player is shown of a batch, and what it says of that."""
+Kinds = Mapping[str, str]
+"""The kind of each modality that a player reads."""
 Beside = Literal["", "fresh", "trained"]
 """A teacher that stays frozen, one that starts untrained, and one that goes on from where it was led."""
 
@@ -54,6 +56,10 @@ class Method(nn.Module, ABC):
     @classmethod
     def check(cls, task: Task, teacher_head: Mapping[str, Any], **options: Any) -> None:
         """ValueError where the method cannot do what `options` ask on this task with this head; asked before a run begins."""
+
+    @classmethod
+    def check_players(cls, student: Kinds, teacher: Kinds, fusion: str, **options: Any) -> None:
+        """ValueError where the method cannot bind these players; asked before a run begins. fusion: the teacher's, by name."""
 
     @classmethod
     def embeds(cls, **options: Any) -> bool:

@@ -84,6 +84,8 @@ def distill(
     check_fusion("teacher", teacher_fusion, corpus.task, prompts=bool(teacher_head))
     plan = whole_plan(plan or {}, rows, theirs)
     chosen, head = check_method(method, options or {}, teacher_head or {}, corpus, reads, ensemble)
+    kinds = {player: {m: corpus.modalities[m].kind for m in modalities} for player, modalities in reads.items()}
+    CATALOGUE[method].check_players(kinds["student"], kinds["teacher"], teacher_fusion, **chosen)
     arguments: dict[str, Any] = (
         {"corpus": str(corpus.folder.resolve()), "split": rows.name}
         | {player: list(modalities) for player, modalities in reads.items()}
