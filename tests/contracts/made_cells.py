@@ -13,7 +13,7 @@ from understudy import encoders
 from understudy.batch import Fields
 from understudy.encoders.clip import small_config
 from understudy.encoders.encoder import Encoder
-from understudy.prepare import Choices, Frames, Image, LogMel, Regions, Sequence, Table, Text, Vector
+from understudy.prepare import Choices, Frames, Image, LogMel, Pictures, Regions, Sequence, Table, Text, Vector
 from understudy.prepare.cells import Cells, Kind
 from understudy.prepare.view import View
 
@@ -24,6 +24,7 @@ VIEWS: dict[str, Callable[[], View]] = {
     "Text": lambda: Text.bpe(vocabulary=300, max_tokens=8),
     "Choices": lambda: Choices.bpe(vocabulary=300, max_tokens=8),
     "Image": lambda: Image((12, 10), 3),
+    "Pictures": lambda: Pictures(8, 10),
     "Regions": lambda: Regions(max_regions=5),
     "LogMel": lambda: LogMel(1000, mels=8, max_seconds=0.2),
     "Frames": lambda: Frames(3, size=16),
@@ -37,6 +38,14 @@ BERT = {
     "intermediate_size": 32,
     "max_position_embeddings": 32,
 }
+LAYER = {"hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2}
+CLIP = {
+    "model_type": "clip",
+    "projection_dim": 12,
+    "text_config": LAYER | {"vocab_size": 400, "max_position_embeddings": 32, "eos_token_id": 399, "bos_token_id": 1},
+    "vision_config": LAYER | {"image_size": 8, "patch_size": 4},
+}
+VIT = {"model_type": "vit", "image_size": 8, "patch_size": 4} | LAYER
 ENCODERS: dict[str, tuple[str, Callable[[Any], Encoder]]] = {
     "VectorMLP": ("Vector", encoders.VectorMLP),
     "TableMLP": ("Table", encoders.TableMLP),
@@ -45,6 +54,9 @@ ENCODERS: dict[str, tuple[str, Callable[[Any], Encoder]]] = {
     "TextTransformer": ("Text", lambda view: encoders.TextTransformer(view, width=16, depth=1)),
     "TextEncoder": ("Text", lambda view: encoders.TextEncoder(view, config=BERT)),
     "ImageConv": ("Image", encoders.ImageConv),
+    "ClipImage": ("Pictures", lambda view: encoders.ClipImage(view, config=CLIP)),
+    "ViT": ("Pictures", lambda view: encoders.ViT(view, config=VIT)),
+    "ClipText": ("Text", lambda view: encoders.ClipText(view, config=CLIP)),
     "ImagePatches": ("Image", lambda view: encoders.ImagePatches(view, width=16)),
     "RegionTokens": ("Regions", lambda view: encoders.RegionTokens(view, width=16)),
     "VideoConv": ("Frames", lambda view: encoders.VideoConv(view, width=16, channels=(8, 16))),

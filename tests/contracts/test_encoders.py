@@ -21,13 +21,15 @@ PRESENT = {"x": [True, False, True, True, False, True, False], "y": [True, True,
 SHIPPED_IN_TESTS_OF_ARTIFACT = (
     "AudioConv",
     "ImageConv",
+    "ImagePatches",
+    "RegionTokens",
     "SequenceGRU",
     "TableMLP",
     "TextEncoder",
     "TextTransformer",
     "VectorMLP",
 )
-EXPORTS_LIKE_ANOTHER = ("PlainClip", "VideoConv")
+EXPORTS_LIKE_ANOTHER = ("PlainClip", "VideoConv", "ViT")
 RAGGED = [name for name, (view, _) in ENCODERS.items() if view in ("Sequence", "Text", "LogMel", "Regions")]
 
 
@@ -39,7 +41,7 @@ def name(request):
 def made_model(*names: str) -> Model:
     """A model that reads modality x through the first encoder, y through the second, and so on."""
     with drawn(5):
-        return Model(TASK, {m: made_encoder(n) for m, n in zip("xyzuvwst", names, strict=False)}, width=16)
+        return Model(TASK, {m: made_encoder(n) for m, n in zip("xyzuvwstabcd"[: len(names)], names, strict=True)}, width=16)
 
 
 def made_batch(model: Model, present: dict[str, list[bool]], *, filler: float = 0.0) -> Batch:

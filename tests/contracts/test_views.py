@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from made_cells import VIEWS, cells, fitted
 
-from understudy.prepare import Frames, view_for
+from understudy.prepare import Frames, Pictures, view_for
 from understudy.prepare.catalogue import VIEWS as CATALOGUE
 from understudy.prepare.catalogue import restore
 from understudy.prepare.cells import KINDS, Modality
@@ -18,7 +18,7 @@ from understudy.prepare.view import trim
 
 READS_ONLY_WHAT_WAS_STORED = ("StoredFrames",)
 """Held to account in tests/encoders/test_encoder_video.py."""
-NOTHING_TO_FIT = (Frames,)
+NOTHING_TO_FIT = (Frames, Pictures)
 PRESENT = [True, False, True, True, False, True]
 
 

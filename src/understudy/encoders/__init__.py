@@ -2,6 +2,7 @@
 
 from understudy.encoders.audio import AudioConv
 from understudy.encoders.clip import PlainClip, XClip
+from understudy.encoders.clip_text import ClipText
 from understudy.encoders.image import ImageConv
 from understudy.encoders.patches import ImagePatches
 from understudy.encoders.regions import RegionTokens
@@ -10,9 +11,12 @@ from understudy.encoders.table import TableMLP
 from understudy.encoders.text import TextEncoder, TextTransformer
 from understudy.encoders.vector import VectorMLP
 from understudy.encoders.video import VideoConv
+from understudy.encoders.vision import ClipImage, ViT
 
 __all__ = [
     "AudioConv",
+    "ClipImage",
+    "ClipText",
     "ImageConv",
     "ImagePatches",
     "PlainClip",
@@ -23,6 +27,7 @@ __all__ = [
     "TextEncoder",
     "TextTransformer",
     "VectorMLP",
+    "ViT",
     "VideoConv",
     "XClip",
 ]

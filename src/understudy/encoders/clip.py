@@ -181,12 +181,12 @@ def patches_of(vision: Any) -> int:
 
 
 def known_config(config: Mapping[str, Any], model_type: str) -> Any:
-    """The configuration as transformers has it, with a text tower of nearly nothing; ValueError for another kind of model."""
+    """The configuration as transformers has it, a text tower made nearly nothing; ValueError for another kind of model."""
     from transformers import AutoConfig
 
     if config.get("model_type") != model_type:
         raise ValueError(f"a {config.get('model_type')} is given; expected a transformers configuration of type {model_type}")
-    settings: dict[str, Any] = dict(config) | {"text_config": NO_TEXT}
+    settings: dict[str, Any] = dict(config) | ({"text_config": NO_TEXT} if "vision_config" in config else {})
     return AutoConfig.for_model(**settings)
 
 

@@ -72,10 +72,10 @@ def preprocessor(name: str, *, mean: Colours, std: Colours) -> Preprocessor:
     told = cached_file(name, "preprocessor_config.json", _raise_exceptions_for_missing_entries=False)
     try:
         settings = json.loads(Path(told).read_text(encoding="utf-8")) if told else {}
-        colours = [triple(settings.get(*each)) for each in (("image_mean", mean), ("image_std", std))]
+        mean, std = (triple(settings.get(*each)) for each in (("image_mean", mean), ("image_std", std)))
     except (ValueError, TypeError, AttributeError) as error:
         raise ValueError(f"{told}: {error}; expected a JSON object, image_mean and image_std each three numbers") from None
-    return Preprocessor(*colours, "bilinear" if settings.get("resample") == BILINEAR else "bicubic", settings)
+    return Preprocessor(mean, std, "bilinear" if settings.get("resample") == BILINEAR else "bicubic", settings)
 
 
 def triple(colours: Any) -> Colours:

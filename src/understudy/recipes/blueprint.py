@@ -18,12 +18,13 @@ from understudy.head import Head
 from understudy.model import Model
 from understudy.prepare.catalogue import restore, view_for
 from understudy.prepare.cells import Kind
+from understudy.prepare.pictures import Pictures
 from understudy.prepare.stored import StoredFrames
 from understudy.prepare.video import Frames
 from understudy.prepare.view import View
 from understudy.recipes.fusions import DEPTH, fusion_of
 from understudy.recipes.prompting import prompt_head, resolved
-from understudy.recipes.published import published_encoder, published_view, seen_kinds, stored_features
+from understudy.recipes.published import KINDS, published_encoder, published_view, seen_kinds, stored_features
 from understudy.task import Retrieval, Space, Task, task_from_json
 from understudy.whole import whole_file, write_json
 
@@ -38,9 +39,9 @@ OWN: dict[Kind, dict[str, Callable[..., Encoder]]] = {
     "audio": {"conv": encoders.AudioConv},
     "video": {"conv": encoders.VideoConv, "xclip": small_xclip, "clip": small_clip},
 }
-"""kind -> encoder names, the first one the default. For text and video any other name is a transformers folder or hub id."""
-NOTHING_TO_FIT = (Frames, StoredFrames)
-"""Views for which the train rows, gigabytes of video, need not be read."""
+"""kind -> encoder names, the first one the default. Of `published.KINDS` any other name is a transformers folder or hub id."""
+NOTHING_TO_FIT = (Frames, StoredFrames, Pictures)
+"""Views for which the train rows, gigabytes of video or pictures, need not be read."""
 SMALL_FRAMES = Frames(size=64, jitter=False)
 """Of video encoders that are not pretrained: frames that fit into memory, so that a clip is decoded once."""
 
@@ -58,7 +59,7 @@ def check_encoders(corpus: Corpus, named: Mapping[str, str]) -> None:
         kind = corpus.modalities[modality].kind
         if name in OWN[kind]:
             continue
-        if kind not in ("text", "video") and stored_features(corpus, modality) is None:
+        if kind not in KINDS and stored_features(corpus, modality) is None:
             raise ValueError(f"no {kind} encoder {name!r} for {modality}; choose from {', '.join(OWN[kind])}")
         try:
             published_view(corpus, modality, name)

@@ -9,14 +9,22 @@ from understudy.corpus import Corpus
 from understudy.encoders.clip import Freeze, published_frames
 from understudy.encoders.encoder import Encoder
 from understudy.encoders.published import published_config
+from understudy.encoders.vision import published_pictures
 from understudy.prepare.cells import Kind
+from understudy.prepare.choices import Choices
+from understudy.prepare.pictures import Pictures
 from understudy.prepare.stored import StoredFrames
 from understudy.prepare.text import Text
 from understudy.prepare.video import Frames
 from understudy.prepare.view import View
 
-CLIPS = {"xclip": encoders.XClip, "clip": encoders.PlainClip}
+VIDEO = {"xclip": encoders.XClip, "clip": encoders.PlainClip}
+IMAGE = {"clip": encoders.ClipImage, "vit": encoders.ViT}
 """By transformers' `model_type`."""
+KINDS: tuple[Kind, ...] = ("text", "choices", "image", "video")
+"""What can be read by a transformers folder or hub id."""
+MAX_TOKENS = 128
+"""Of a text, where an encoder reads as many."""
 
 
 def published_view(corpus: Corpus, modality: str, name: str) -> View:
@@ -25,13 +33,15 @@ def published_view(corpus: Corpus, modality: str, name: str) -> View:
     ValueError for a name that is neither ours nor published, FileNotFoundError for one that is nowhere.
     """
     kind = corpus.modalities[modality].kind
-    if kind == "text":
-        return Text.pretrained(name)
-    if kind == "video":
-        model_type = published_config(name).get("model_type")
-        if model_type not in CLIPS:
-            raise ValueError(f"{name} is a {model_type}; a video encoder is one of {', '.join(CLIPS)}")
-        return published_frames(name)
+    if kind in ("text", "choices"):
+        make, clip = Text if kind == "text" else Choices, published_config(name).get("text_config") or {}
+        return make.pretrained(name, max_tokens=min(MAX_TOKENS, clip.get("max_position_embeddings", MAX_TOKENS)))
+    if kind in ("image", "video"):
+        model_type, known = published_config(name).get("model_type"), IMAGE if kind == "image" else VIDEO
+        if model_type not in known:
+            article = "an" if kind == "image" else "a"
+            raise ValueError(f"{name} is a {model_type}; {article} {kind} encoder is one of {', '.join(known)}")
+        return published_pictures(name) if kind == "image" else published_frames(name)
     stored = stored_features(corpus, modality)
     if stored is None or stored["encoder"] != name:
         raise ValueError(f"no {kind} encoder {name!r}")
@@ -42,13 +52,15 @@ def published_encoder(
     view: View, name: str, *, config: Mapping[str, Any] | None = None, freeze: Freeze = "tower", weights: bool = True
 ) -> Encoder:
     """The encoder with its published weights; without `weights` its architecture alone, of `config`, or the published one."""
-    if isinstance(view, Text):
-        if config is None or weights:
-            return encoders.TextEncoder.pretrained(name, view, weights=weights)
-        return encoders.TextEncoder(view, config=config)
-    assert isinstance(view, Frames | StoredFrames)
     known = config or published_config(name)
-    make = CLIPS[known["model_type"]]
+    if isinstance(view, Text | Choices):
+        make = encoders.ClipText if known["model_type"] == "clip" else encoders.TextEncoder
+        return make.pretrained(name, view) if weights else make(view, config=known)
+    if isinstance(view, Pictures):
+        make = IMAGE[known["model_type"]]
+        return make.pretrained(name, view) if weights else make(view, config=known)
+    assert isinstance(view, Frames | StoredFrames)
+    make = VIDEO[known["model_type"]]
     return make.pretrained(name, view, freeze=freeze) if weights else make(view, config=known, freeze=freeze)
 
 
