@@ -26,6 +26,7 @@ from understudy.prepare import Image, LogMel, Sequence, Table, Text, Vector
 from understudy.prepare.cells import Cells, Modality
 from understudy.serve import app as service
 from understudy.serve import create_app
+from understudy.serve.page import fields
 
 MODALITIES = {
     "few": Modality("vector", width=2, source=("a", "b")),
@@ -255,6 +256,12 @@ class Form(HTMLParser):
         self.tags.append(tag)
         if tag == "label":
             self.boxes.append((dict(attrs)["data-how"], json.loads(dict(attrs)["data-columns"])))
+
+
+def test_boxes_of_choices_and_regions():
+    boxes = fields(Modality("choices", width=3), ("said",)) + fields(Modality("choices", width=2), ("a", "b"))
+    form = Form("".join(boxes + fields(Modality("regions", width=5), ("seen",))))
+    assert form.boxes == [("lines", ["said"]), ("text", ["a"]), ("text", ["b"]), ("steps", ["seen"])]
 
 
 def test_the_page_is_one_form_of_the_contract(client, chooser):

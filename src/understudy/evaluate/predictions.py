@@ -12,6 +12,9 @@ from understudy.whole import whole_file
 
 Array = NDArray[Any]
 
+LARGE = 2**26
+"""Bytes of values above which a file is not compressed: that would take minutes, and save little of probabilities."""
+
 
 @dataclass(frozen=True, eq=False)
 class Predictions:
@@ -60,7 +63,7 @@ class Predictions:
         names = {"id": self.id} if self.group is None else {"id": self.id, "group": self.group}
         arrays: dict[str, Any] = said | {name: column.astype(str) for name, column in names.items()}
         with whole_file(path) as partial:
-            np.savez_compressed(partial, **arrays)
+            (np.savez if self.values.nbytes > LARGE else np.savez_compressed)(partial, **arrays)
 
     @staticmethod
     def load(path: Path) -> "Predictions":
