@@ -379,7 +379,7 @@ def test_vqa_cp_says_where_its_pictures_are(tmp_path):
     edit(tmp_path / "vqacp_v2_train_questions.json", lambda rows: rows[0].update(coco_split="test2015"))
     with pytest.raises(ValueError, match="entry 1: coco_split 'test2015'; expected train2014 or val2014"):
         import_vqa(tmp_path, tmp_path / "images", tmp_path / "c", dataset="cp-v2")
-    with pytest.raises(ValueError, match="valid=1.0"):
+    with pytest.raises(ValueError, match=r"valid=1.0"):
         import_vqa(tmp_path, tmp_path / "images", tmp_path / "c", valid=1.0)
 
 

@@ -10,7 +10,7 @@ from understudy.evaluate import submissions
 from understudy.evaluate.entailment import LABELS, entailment_scores
 from understudy.evaluate.predictions import Predictions
 from understudy.evaluate.submissions import COLUMNS, read_vcr, score_entailment, score_vcr, score_vqa, write_vcr
-from understudy.evaluate.vcr import Stages, examples, stages_of, stages_of_scores
+from understudy.evaluate.vcr import Stages, by_stage, stages_of, stages_of_scores
 
 
 def said(ids: list[str], right: list[bool], **changes) -> Predictions:
@@ -50,7 +50,7 @@ def test_stages_are_joined_by_annotation():
     found = stages_of(said(ids, [True, True, False, False, True, True], group=np.array(["b", "a", "b", "a", "a", "a"])))
     assert found.metrics() == pytest.approx({"q_a": 2 / 3, "qa_r": 2 / 3, "q_ar": 1 / 3})
     assert found.group is not None
-    assert found.group.tolist() == ["b", "a", "a"]
+    assert found.group.tolist() == ["a", "b", "a"]
     unseen = np.array([True] * 4 + [False] * 2)
     assert stages_of(said(ids, [True] * 6, seen=unseen)).metrics()["q_ar"] == 1
     assert len(stages_of(said(ids, [True] * 6, seen=unseen)).answer) == 2
@@ -59,7 +59,7 @@ def test_stages_are_joined_by_annotation():
 @pytest.mark.parametrize(
     ("ids", "fault"),
     [
-        (["val-0/answer"], "'val-0' has answer alone"),
+        (["val-0/answer"], "'val-0' has its answer row alone"),
         (["val-0/answer", "val-0/answer"], "stands twice"),
         (["cat", "dog"], "row 'cat' is none of a VCR corpus"),
         ([], "0 answers and 0 rationales"),
@@ -72,7 +72,8 @@ def test_stages_refuse(ids, fault):
 
 def test_test_rows_have_five_stages():
     ids = ["test-0/answer", *(f"test-0/rationale-{answer}" for answer in range(4))]
-    assert examples(ids) == {"test-0": {each.partition("/")[2]: place for place, each in enumerate(ids)}}
+    found = {stage: rows for stage, rows in by_stage(ids).items() if rows}
+    assert found == {each.partition("/")[2]: {"test-0": place} for place, each in enumerate(ids)}
 
 
 def test_vcr_file(tmp_path):

@@ -48,26 +48,26 @@ def stages_of(predictions: Predictions) -> Stages:
     ValueError where an example has one stage alone: Q->AR needs both.
     """
     kept = predictions.take(np.flatnonzero(predictions.has_target & predictions.seen))
-    found = examples(kept.id.tolist())
-    lacking = next((name for name, rows in found.items() if set(rows) != set(STAGES)), None)
+    found = by_stage(kept.id.tolist())
+    answered, reasoned = (found.get(stage, {}) for stage in STAGES)
+    lacking = min(answered.keys() ^ reasoned.keys(), default=None)
     if lacking is not None:
-        raise ValueError(
-            f"example {lacking!r} has {' and '.join(found[lacking])} alone; Q->AR needs answer and rationale of each"
-        )
-    answer, rationale = (np.array([rows[stage] for rows in found.values()], np.intp) for stage in STAGES)
+        only = STAGES[lacking not in answered]
+        raise ValueError(f"example {lacking!r} has its {only} row alone; Q->AR needs answer and rationale of each")
+    answer = np.fromiter(answered.values(), np.intp, len(answered))
+    rationale = np.fromiter(map(reasoned.__getitem__, answered), np.intp, len(answered))
     right = kept.values.argmax(axis=1) == kept.target
     return Stages(right[answer], right[rationale], None if kept.group is None else kept.group[answer])
 
 
-def examples(ids: Sequence[str]) -> dict[str, dict[str, int]]:
-    """Example -> stage -> position in `ids`; ValueError for a row of another kind, and for a stage that stands twice."""
-    found: dict[str, dict[str, int]] = {}
+def by_stage(ids: Sequence[str]) -> dict[str, dict[str, int]]:
+    """Stage -> example -> position in `ids`; ValueError for a row of another kind, and for one that stands twice."""
+    found: dict[str, dict[str, int]] = {stage: {} for stage in (*STAGES, *(f"rationale-{answer}" for answer in range(CHOICES)))}
     for row, each in enumerate(ids):
         annotation, _, rest = each.partition("/")
         stage, _, variant = rest.partition("/")
-        if stage not in (*STAGES, *(f"rationale-{answer}" for answer in range(CHOICES))):
+        if stage not in found:
             raise ValueError(f"row {each!r} is none of a VCR corpus; its ids are ANNOTATION/answer and ANNOTATION/rationale")
-        stages = found.setdefault(f"{annotation}/{variant}" if variant else annotation, {})
-        if stages.setdefault(stage, row) != row:
+        if found[stage].setdefault(f"{annotation}/{variant}" if variant else annotation, row) != row:
             raise ValueError(f"row {each!r} stands twice")
     return found

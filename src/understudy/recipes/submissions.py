@@ -12,7 +12,7 @@ from understudy.evaluate.compare import comparison, on_same_rows, over_seeds
 from understudy.evaluate.predictions import Predictions
 from understudy.evaluate.score import predict
 from understudy.evaluate.submissions import write_vcr, write_vqa
-from understudy.evaluate.vcr import examples, stages_of
+from understudy.evaluate.vcr import by_stage, stages_of
 from understudy.model import views_of
 from understudy.recipes.evaluation import System, every_row
 from understudy.recipes.run import SYSTEMS, Run
@@ -56,7 +56,7 @@ def submit_vcr(run: Run, out: Path, *, system: System = "distilled", seed: int |
     rows = np.flatnonzero(~corpus.has_target)
     values = {name: value for part in answered(run, rows, system, seed) for name, value in zip(part.id, part.values, strict=True)}
     wanted = ("answer", *(f"rationale-{answer}" for answer in range(CHOICES)))
-    scores = {name: np.stack([values[row_id(name, stage)] for stage in wanted]) for name in examples(list(values))}
+    scores = {name: np.stack([values[row_id(name, stage)] for stage in wanted]) for name in by_stage(list(values))["answer"]}
     write_vcr(out, scores)
     return len(scores)
 
