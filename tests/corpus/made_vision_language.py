@@ -88,6 +88,7 @@ def write_vqa(questions: Path, annotations: Path | None, entries: list[tuple[dic
         (annotations, "annotations", [a for _, a in entries]),
     ):
         if path is not None:
+            path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(json.dumps(about | {key: rows} if envelope else rows))
 
 
