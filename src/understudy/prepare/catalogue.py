@@ -18,7 +18,8 @@ from understudy.prepare.video import Frames
 from understudy.prepare.view import View
 
 VIEWS: dict[str, type[View]] = {
-    view.__name__: view for view in (Vector, Table, Sequence, Text, Choices, Image, Pictures, Regions, LogMel, Frames, StoredFrames)
+    view.__name__: view
+    for view in (Vector, Table, Sequence, Text, Choices, Image, Pictures, Regions, LogMel, Frames, StoredFrames)
 }
 
 
