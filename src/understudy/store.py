@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from understudy.teachers import Teacher
 
 Codec = Literal["float32", "float16", "int8"]
+Kept = bool | Literal["text"]
+"""Token outputs at rest: all, none, or those with character spans alone."""
 Fingerprint = dict[str, str]
 """teacher: hash of its weights; corpus: of its rows; preprocessing: the teacher's views; augmentation: always none so far."""
 FEATURES, TOKENS, SPANS, COUNTS = "features/", "tokens/", "/spans", "/counts"
@@ -164,7 +166,7 @@ def write_store(
     *,
     corpus: str,
     codec: Codec = "float32",
-    tokens: bool = False,
+    tokens: Kept = False,
     device: torch.device | None = None,
     progress: Callable[[int], object] = lambda rows: None,
 ) -> Store:
@@ -290,7 +292,7 @@ class Writer:
         self.header["error"][name] = {"max": max(old["max"], float(error.max())), "mean": mean}
 
 
-def arrays_of(answer: Output, rows: list[int], *, tokens: bool = False, choices: int = 0) -> Columns:
+def arrays_of(answer: Output, rows: list[int], *, tokens: Kept = False, choices: int = 0) -> Columns:
     """The stored fields of these rows, 0 where the teacher is not valid. choices: how many each row has, if any."""
     valid = answer.valid[rows].cpu()
     columns: Columns = {"valid": valid.numpy()}
@@ -303,6 +305,8 @@ def arrays_of(answer: Output, rows: list[int], *, tokens: bool = False, choices:
         if values is not None:
             columns[name] = values[rows].detach().float().cpu().where(valid[:, None], 0.0).numpy()
     for key, each in answer.tokens.items() if tokens else ():
+        if tokens == "text" and each.spans is None:
+            continue
         mask = each.mask[rows].cpu() & valid[:, None]
         starts = starts_of(mask.sum(dim=1).numpy())
         if choices:

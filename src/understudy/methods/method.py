@@ -68,7 +68,7 @@ class Method(nn.Module, ABC):
 
     @classmethod
     def tokens(cls, **options: Any) -> bool:
-        """Whether it reads what the teacher says of each token, which is then stored too."""
+        """Whether it reads what the teacher says of each token of a text, which is then stored too."""
         return False
 
     @classmethod

@@ -136,7 +136,7 @@ class TokenSelection(Objective):
         found = [vectors_of(teacher, feature) for feature in self.against]
         count = torch.stack([here for here, _ in found]).sum(dim=0)
         toward = torch.stack([normalize(vectors, dim=1) for _, vectors in found]).sum(dim=0) / count.clamp(min=1)[:, None]
-        return count > 0, (normalize(said, dim=2) @ toward[:, :, None])[:, :, 0]
+        return count > 0, (said @ toward[:, :, None])[:, :, 0] / said.norm(dim=2).clamp(min=1e-12)
 
 
 def text_tokens(output: Output) -> Tokens | None:
