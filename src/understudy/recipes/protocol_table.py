@@ -1,0 +1,95 @@
+"""protocol_table: every system of a protocol on every size and test, beside plain training and naive distillation."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from understudy.corpus.low_shot import size_name
+from understudy.evaluate.compare import adjust, comparison, over_seeds, per_row, with_score
+from understudy.evaluate.predictions import Predictions
+from understudy.recipes.run import Run
+from understudy.recipes.transfer import place
+from understudy.task import Task
+
+PLAIN = "plain"
+
+
+def table_rows(
+    task: Task,
+    found: Mapping[Any, Mapping[str, Sequence[Run]]],
+    tests: Mapping[str, str],
+    weights: Mapping[Any, Mapping[str, float]],
+) -> list[dict[str, Any]]:
+    """A row for each size, test and system: its score over all draws and seeds, and its difference to each control.
+
+    found: size -> system -> its run of each draw, the first system with the plain students and teachers. tests: name -> split; ""
+    is the runs' own. The controls are plain training and the first system. Differences are paired: the same draw, seed and test
+    row; Holm's p is over all rows of the table that are held against the same control.
+    """
+    rows = []
+    for size, runs in found.items():
+        for test, split in tests.items():
+            rows += of_test(task, runs, split, {"size": size_name(size), "test": test}, weights[size])
+    first = next(iter(next(iter(found.values()))))
+    for control in (PLAIN, first):
+        adjust([row[f"against {control}"] for row in rows if f"against {control}" in row])
+    return rows
+
+
+def of_test(
+    task: Task, runs: Mapping[str, Sequence[Run]], split: str, where: Mapping[str, str], weights: Mapping[str, float]
+) -> list[dict[str, Any]]:
+    """The rows of one size and test."""
+    first = next(iter(runs))
+    found = {name: predictions(runs[first], name, split) for name in ("teacher", PLAIN)}
+    found |= {label: predictions(each, "distilled", split) for label, each in runs.items()}
+    order = found[PLAIN][0].id
+    found = {name: [each.ordered(order) for each in said] for name, said in found.items()}
+    scores, groups = with_score({name: per_row(task, said) for name, said in found.items()}, found[PLAIN][0].group)
+    sign, rows = (1.0 if task.higher_is_better else -1.0), []
+    for name, said in found.items():
+        values = over_seeds([task.metrics(each.values, each.target)[task.primary] for each in said])
+        row = {**where, "system": name, "metric": task.primary, "trainings": len(said), "weight": weights.get(name), **values}
+        for control in (PLAIN, first):
+            if name not in ("teacher", PLAIN, control):
+                gain = sign * (scores[name] - scores[control])
+                row[f"against {control}"] = comparison(gain, groups, draws=10_000, seed=0)
+        rows.append(row)
+    return rows
+
+
+def predictions(runs: Sequence[Run], system: str, split: str) -> list[Predictions]:
+    """One a draw and seed: of the runs' own test rows, or of those of `split`."""
+    if not split:
+        return [each for run in runs for each in run.predictions(system)]
+    return [Predictions.load(place(run, split, system, seed)) for run in runs for seed in run.seeds]
+
+
+def protocol_text(document: Mapping[str, Any]) -> str:
+    """The table for a terminal or a page in Markdown."""
+    controls = sorted(
+        {key for row in document["rows"] for key in row if key.startswith("against ")}, key=lambda key: key != "against plain"
+    )
+    heads = ["size", "test", "system", "weight", *dict.fromkeys(row["metric"] for row in document["rows"]), *controls]
+    lines = []
+    for row in document["rows"]:
+        spread = "" if row["std"] is None else f" ± {row['std']:.3f}"
+        weight = "" if row["weight"] is None else f"{row['weight']:g}"
+        lines.append(
+            [
+                row["size"],
+                row["test"],
+                row["system"],
+                weight,
+                f"{row['mean']:.3f}{spread}",
+                *(said(row.get(each)) for each in controls),
+            ]
+        )
+    return "\n".join("| " + " | ".join(line) + " |" for line in [heads, ["---"] * len(heads), *lines])
+
+
+def said(found: Mapping[str, Any] | None) -> str:
+    """A comparison in a cell; the verdict stands where Holm's p is small, too."""
+    if found is None:
+        return ""
+    mark = {"better": "**better**", "worse": "*worse*"}.get(found["verdict_holm"], "–")
+    return f"{found['difference']:+.3f} [{found['low']:+.3f}, {found['high']:+.3f}] {mark}"

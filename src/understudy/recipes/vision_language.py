@@ -1,0 +1,267 @@
+"""vision_language: the protocol of VCR, SNLI-VE and VQA: few labels and all of them, on rows alike and where habits mislead.
+
+One call trains plain students, naive distillation, `mad`, its ablations and two controls on the same nested subsets with the same
+steps, scores all of them on the split's test rows and on those of other splits, and says of every system whether it differs from
+plain training and from naive distillation. Sizes, draws and seeds, ablations and controls are proposals of ours, after the
+protocols named in `docs/guide/picture_world.md`.
+"""
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from understudy.corpus import Corpus, Split
+from understudy.corpus.draw import hold_out
+from understudy.corpus.low_shot import Size, low_shot, size_name
+from understudy.plan import Plan
+from understudy.recipes.distill import distill, seed_list
+from understudy.recipes.protocol_table import table_rows
+from understudy.recipes.run import Run, load
+from understudy.recipes.transfer import transfer
+from understudy.whole import write_json
+
+WEIGHTS = (3.0, 30.0, 300.0)
+"""Of the distillation, from which each tuned system takes one."""
+TUNING_DRAWS = 2
+HELD = 0.25
+"""Of a subset, by groups: what a weight is chosen on."""
+
+
+@dataclass(frozen=True)
+class System:
+    """A way to distil: options of `mad`, and what differs in its teacher.
+
+    weight_of: the system whose weight it takes; its own, chosen like all others, when empty. teacher: the modalities of the
+    teacher; all when empty. encoders: of the teacher, where they differ.
+    """
+
+    options: Mapping[str, Any] = field(default_factory=dict)
+    weight_of: str = ""
+    teacher: Sequence[str] = ()
+    encoders: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def own_teacher(self) -> bool:
+        """Whether its teacher reads or learns otherwise than the others'."""
+        return bool(self.teacher or self.encoders or self.options.get("adaptive"))
+
+
+NAIVE = {"selection": "none", "confidence": "none", "weighting": "uniform"}
+SYSTEMS: dict[str, System] = {
+    "naive": System(NAIVE),
+    "mad": System(),
+    "mad, no tokens": System({"selection": "none"}, "mad"),
+    "mad, all tokens": System({"selection": "all"}, "mad"),
+    "mad, no confidence": System({"confidence": "none"}, "mad"),
+    "mad, teachers alike": System({"weighting": "uniform"}, "mad"),
+    "mad, adaptive": System({"adaptive": True}, "mad"),
+    "mad, random tokens": System({"selection": "random"}),
+    "mad, constant weight": System({"confidence": "constant"}),
+}
+"""Naive distillation, mad, ablations with its weight, and two controls with weights of their own."""
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """What every run of one table shares.
+
+    split: its train and test rows. tests: name -> split whose test rows mislead. student: modality -> encoder; teacher: the same
+    of the unimodal teachers. systems: the first one, whose teachers and plain students serve the others, takes all defaults of a
+    teacher. weights: each tuned system takes one of them. plan: of all students, its epochs such that there are `steps` steps on
+    every size; teacher_plan: the same of the teachers' heads. settings: other arguments of `distill`.
+    """
+
+    corpus: Corpus
+    split: str
+    tests: Mapping[str, str]
+    student: Mapping[str, str]
+    teacher: Mapping[str, str]
+    systems: Mapping[str, System]
+    weights: Sequence[float]
+    draws: int
+    seeds: Sequence[int]
+    plan: Plan
+    steps: int
+    teacher_plan: Plan
+    teacher_steps: int
+    settings: Mapping[str, Any]
+    out: Path
+
+    def draws_of(self, size: Size) -> range:
+        """There is only one draw of all rows."""
+        return range(1 if size == 1.0 else self.draws)
+
+    def subset(self, size: Size, draw: int) -> Split:
+        """The train rows of a size and draw, saved with the corpus."""
+        whole = self.corpus.split(self.split)
+        return whole if size == 1.0 else self.saved(low_shot(self.corpus, whole, sizes=[size], draw=draw)[0])
+
+    def saved(self, split: Split) -> Split:
+        """With its ids in the corpus folder, unless they are there."""
+        return self.corpus.split(split.name) if split.name in self.corpus.splits else self.corpus.save_split(split)
+
+    def home(self, size: Size, draw: int) -> Path:
+        """The runs of a subset."""
+        return self.out / size_name(size) / f"draw-{draw}"
+
+    def play(self, size: Size) -> None:
+        """Every system on every draw of a size, scored on all tests; what is on disk is not done again."""
+        chosen = self.weights_of(size)
+        for draw in self.draws_of(size):
+            for label in self.systems:
+                run = self.train(self.subset(size, draw), self.home(size, draw), label, chosen[label], self.seeds)
+                for split in self.tests.values():
+                    if not (run.folder / "transfer" / f"{split}.json").is_file():
+                        transfer(run, split)
+
+    def weights_of(self, size: Size) -> dict[str, float]:
+        """The weight of every system."""
+        chosen = self.chosen_weights(size)
+        return {label: chosen[system.weight_of or label] for label, system in self.systems.items()}
+
+    def chosen_weights(self, size: Size) -> dict[str, float]:
+        """The weight of each tuned system: the best of `weights` on a quarter of the subset's own rows, held out by groups.
+
+        Each is tried with one seed on the first TUNING_DRAWS draws; the first of equally good ones is taken. No test row, shifted
+        or not, is read.
+        """
+        path = self.out / size_name(size) / "weights.json"
+        if not path.is_file():
+            tuned = [label for label, system in self.systems.items() if not system.weight_of]
+            write_json(path, {label: self.merits(size, label) for label in tuned})
+        return {label: self.weights[int(np.argmax(each))] for label, each in json.loads(path.read_text()).items()}
+
+    def merits(self, size: Size, label: str) -> list[float]:
+        """Mean held-out score of a system with each weight, larger is better."""
+        sign = 1 if self.corpus.task.higher_is_better else -1
+        found = []
+        for number, weight in enumerate(self.weights):
+            scores = []
+            for draw in self.draws_of(size)[:TUNING_DRAWS]:
+                folder = self.out / size_name(size) / f"held-{draw}" / str(number)
+                run = self.train(self.held(size, draw), folder, label, weight, self.seeds[:1])
+                scores.append(sign * run.results["systems"]["distilled"]["metrics"][self.corpus.task.primary]["mean"])
+            found.append(float(np.mean(scores)))
+        return found
+
+    def table(self, sizes: Sequence[Size]) -> dict[str, Any]:
+        """The document, written to table.json too; empty while a run is missing."""
+        found: dict[Size, dict[str, list[Run]]] = {}
+        for size in sizes:
+            folders = {label: [self.home(size, draw) / label for draw in self.draws_of(size)] for label in self.systems}
+            if not all((folder / "results.json").is_file() for each in folders.values() for folder in each):
+                return {}
+            found[size] = {label: [load(folder) for folder in each] for label, each in folders.items()}
+        weights = {size: self.weights_of(size) for size in sizes}
+        rows = table_rows(self.corpus.task, found, {self.split: ""} | dict(self.tests), weights)
+        document = {"split": self.split, "tests": dict(self.tests), "rows": rows}
+        write_json(self.out / "table.json", document)
+        return document
+
+    def held(self, size: Size, draw: int) -> Split:
+        """A subset whose own rows, a quarter of them, are what is scored."""
+        subset = self.subset(size, draw)
+        parted = hold_out(self.corpus, replace(subset, valid=subset.valid[:0]), HELD, seed=draw)
+        return self.saved(replace(parted, name=f"{subset.name}-held", test=parted.valid, valid=parted.valid[:0], hash=""))
+
+    def train(self, split: Split, folder: Path, label: str, weight: float, seeds: Sequence[int]) -> Run:
+        """One system on one subset."""
+        system, first = self.systems[label], next(iter(self.systems))
+        reads = tuple(system.teacher) or tuple(self.teacher)
+        taken: dict[str, Any] = {} if label == first else {"plain_of": folder / first}
+        if taken and not system.own_teacher:
+            taken["teachers_of"] = folder / first
+        return distill(
+            self.corpus,
+            student=list(self.student),
+            teacher=list(reads),
+            split=split.name,
+            method="mad",
+            options={**system.options, "weight": weight},
+            encoders=dict(self.student),
+            teacher_encoders={m: system.encoders.get(m, self.teacher[m]) for m in reads},
+            teacher_fusion="experts",
+            plan=for_steps(self.plan, self.steps, len(split.train)),
+            teacher_plan=for_steps(self.teacher_plan, self.teacher_steps, len(split.train)),
+            seeds=list(seeds),
+            out=folder / label,
+            report=False,
+            **taken,
+            **self.settings,
+        )
+
+
+def for_steps(plan: Plan, steps: int, rows: int) -> Plan:
+    """The plan with as many epochs as make at least so many steps; never fewer rows in a batch than there are or it asks for."""
+    batch = min(plan.batch_size, rows)
+    return replace(plan, batch_size=batch, epochs=math.ceil(steps / math.ceil(rows / batch)))
+
+
+def vision_language(
+    corpus: Corpus | Path | str,
+    *,
+    student: Mapping[str, str],
+    teacher: Mapping[str, str],
+    split: str,
+    tests: Mapping[str, str] | None = None,
+    sizes: Sequence[Size] = (0.01, 0.1, 1.0),
+    draws: int = 3,
+    seeds: int | Sequence[int] = 3,
+    systems: Mapping[str, System] | None = None,
+    weights: Sequence[float] = WEIGHTS,
+    plan: Plan | None = None,
+    steps: int = 300,
+    teacher_plan: Plan | None = None,
+    teacher_steps: int = 300,
+    only: Sequence[Size] | None = None,
+    out: Path | str = "runs/vision-language",
+    **settings: Any,
+) -> dict[str, Any]:
+    """Play the protocol and write OUT/table.json; the same call goes on where it stopped, and returns the document.
+
+    student, teacher: modality -> encoder, ours or a transformers folder or hub id. split: train and test rows; its validation
+    rows, if any, choose the epoch, and no other row chooses anything but held-out train rows. tests: name -> another split whose
+    test rows are scored, too, never chosen on. sizes: of the subsets, rows or shares. only: of the sizes, those that are played
+    now; the table is written when all are. plan, steps: of every student, on every size; settings: other arguments of `distill`.
+    ValueError and KeyError say what cannot be done.
+    """
+    corpus = corpus if isinstance(corpus, Corpus) else Corpus(corpus)
+    systems = SYSTEMS if systems is None else systems
+    check_systems(systems, weights)
+    protocol = Protocol(
+        corpus=corpus,
+        split=split,
+        tests=dict(tests or {}),
+        student=dict(student),
+        teacher=dict(teacher),
+        systems=systems,
+        weights=list(weights),
+        draws=draws,
+        seeds=seed_list(seeds),
+        plan=plan or Plan(epochs=1, batch_size=64, rate=2e-3, weight_decay=0.05),
+        steps=steps,
+        teacher_plan=teacher_plan or Plan(epochs=1, batch_size=64, rate=5e-3, weight_decay=0.01),
+        teacher_steps=teacher_steps,
+        settings={"fusion": "single_stream"} | settings,
+        out=Path(out),
+    )
+    for size in sizes if only is None else only:
+        protocol.play(size)
+    return protocol.table(sizes)
+
+
+def check_systems(systems: Mapping[str, System], weights: Sequence[float]) -> None:
+    """ValueError for no weight, a first system that cannot serve the others, or a weight taken from nowhere."""
+    if not systems or not weights:
+        raise ValueError(f"{len(systems)} systems and {len(weights)} weights given; at least one each is needed")
+    first = next(iter(systems))
+    if systems[first].own_teacher:
+        raise ValueError(f"system {first!r} comes first, so the others take its teachers; it must have the ones that they want")
+    for label, system in systems.items():
+        if system.weight_of and (system.weight_of not in systems or systems[system.weight_of].weight_of):
+            raise ValueError(f"system {label!r} takes the weight of {system.weight_of!r}, which is not among the tuned ones")
