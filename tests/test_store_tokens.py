@@ -12,7 +12,9 @@ from toy import CLASSES, ToyLoader, toy_batch, toy_model
 from understudy import store as module
 from understudy.at_rest import Ragged, decode, encode, starts_of
 from understudy.batch import Batch, Output, Tokens
+from understudy.choices import folded_tokens, unfolded_tokens
 from understudy.store import Store, write_store
+from understudy.task import Choice
 from understudy.teachers import Frozen, Stored
 
 WIDTH = 3
@@ -141,3 +143,41 @@ def test_ragged_rows(lengths, data):
     np.testing.assert_array_equal(both.lengths, [*lengths, *picked.lengths])
     kept = decode(encode(column, "x", "int8"), "x")
     np.testing.assert_allclose(kept.steps, steps, atol=float(steps.max(initial=0)) / 200)
+
+
+class Chooser(Talkative):
+    """A toy of a task with two choices, whose tokens have a choice axis folded into them."""
+
+    def __call__(self, batch: Batch) -> Output:
+        texts = tuple(f"{2 * int(key) + choice}" for key in batch.id for choice in range(2))
+        return replace(super().__call__(batch), tokens={"text-1": folded_tokens(talk(texts, spans=True), 2)})
+
+
+@pytest.mark.parametrize("codec", ["float32", "int8"])
+@pytest.mark.parametrize("shard_rows", [3, 1000])
+def test_each_choice_keeps_its_own_tokens_through_shards_and_unknown_ids(tmp_path, monkeypatch, codec, shard_rows):
+    monkeypatch.setattr(module, "SHARD_ROWS", shard_rows)
+    teacher = Chooser(toy_model(CLASSES, "x", "y"))
+    teacher.task = Choice(choices=2)
+    store = write_store(tmp_path / "s", teacher, in_eights(numbered(20)), corpus="c", codec=codec, tokens=True)
+    ids = ["13", "nobody", "2", "19", "0"]
+    found = unfolded_tokens(store.answers(ids).tokens["text-1"], 2)
+    assert found.spans is not None
+    for place, key in enumerate(ids):
+        for choice in range(2):
+            at = 2 * place + choice
+            said = torch.zeros(0, WIDTH) if key == "nobody" or not answered(store, key) else row(f"{2 * int(key) + choice}")
+            assert found.mask[at].tolist() == [step < len(said) for step in range(found.mask.shape[1])]
+            torch.testing.assert_close(found.values[at][found.mask[at]], said, rtol=0, atol=0.02 if codec == "int8" else 0)
+            assert found.spans[at][found.mask[at]].tolist() == [[2 * step, 2 * step + 1] for step in range(len(said))]
+
+
+def answered(store: Store, key: str) -> bool:
+    return bool(store.answers([key]).valid[0])
+
+
+def test_tokens_of_text_alone_and_none_when_not_asked_for(tmp_path, teacher):
+    store = write_store(tmp_path / "s", teacher, in_eights(numbered(8)), corpus="c", tokens="text")
+    assert set(store.answers(["1"]).tokens) == {"text-1"}
+    assert store.answers(["1"], tokens=False).tokens == {}
+    assert set(store.answers(["1"], tokens=False).features) == {"classes", "expected"}
