@@ -82,6 +82,9 @@ def test_q_ar_of_a_run(home, capsys):
     assert np.mean(stages) == pytest.approx(run.results["systems"]["distilled"]["metrics"]["accuracy"]["mean"])
     assert found["comparison"]["verdict"] in ("better", "worse", "not distinguishable")
     assert json.loads((home / "vcr-run" / "stages.json").read_text())["examples"] == 8
+    shifted = said(capsys, "protocol", "q-ar", home / "vcr-run", "--split", "rule-singular")
+    assert (shifted["split"], shifted["examples"]) == ("rule-singular", 8)
+    assert (home / "vcr-run" / "transfer" / "rule-singular-stages.json").is_file()
     assert "only a VCR corpus" in refused(capsys, "protocol", "q-ar", home / "vqa-run")
 
 

@@ -16,6 +16,7 @@ from understudy.evaluate.vcr import by_stage, stages_of
 from understudy.model import views_of
 from understudy.recipes.evaluation import System, every_row
 from understudy.recipes.run import SYSTEMS, Run
+from understudy.recipes.transfer import place, transfer
 from understudy.task import Choice, MultiLabel
 from understudy.whole import write_json
 
@@ -23,20 +24,27 @@ CHUNK = 4096
 """Rows that are answered together: probabilities of thousands of answers take room."""
 
 
-def stages(run: Run) -> dict[str, Any]:
+def stages(run: Run, *, split: str = "") -> dict[str, Any]:
     """Q->A, QA->R and Q->AR of every system and seed, distilled against plain in Q->AR; written to the run's stages.json.
 
-    All are scored on the examples that every system sees. ValueError for a run that was not trained on a VCR corpus.
+    split: whose test rows, "" for the run's own; of another (a rule set), `transfer` predicts them, and the file is
+    transfer/SPLIT-stages.json. All are scored on the examples that every system sees. ValueError for a run that was not trained
+    on a VCR corpus.
     """
     corpus = run.corpus()
     if not isinstance(corpus.task, Choice):
         raise ValueError(f"{run.folder} is a {corpus.task.kind}: only a VCR corpus has an answer and a rationale stage")
-    systems = {name: Scored((), 0, run.predictions(name)) for name in SYSTEMS}
-    aligned, coverage = on_same_rows(systems)
+    if split:
+        transfer(run, split)
+        said = {name: [Predictions.load(place(run, split, name, seed)) for seed in run.seeds] for name in SYSTEMS}
+    else:
+        said = {name: run.predictions(name) for name in SYSTEMS}
+    aligned, coverage = on_same_rows({name: Scored((), 0, seeds) for name, seeds in said.items()})
     found = {name: [stages_of(each) for each in seeds] for name, seeds in aligned.items()}
     plain, distilled = (np.stack([each.both for each in found[name]]).astype(np.float64) for name in ("plain", "distilled"))
     metrics = {name: [each.metrics() for each in seeds] for name, seeds in found.items()}
     document = {
+        "split": split or run.split().name,
         "examples": plain.shape[1],
         "coverage": coverage,
         "systems": {
@@ -44,7 +52,7 @@ def stages(run: Run) -> dict[str, Any]:
         },
         "comparison": {"metric": "q_ar"} | comparison(distilled - plain, found["plain"][0].group, draws=10_000, seed=0),
     }
-    write_json(run.folder / "stages.json", document)
+    write_json(run.folder / (f"transfer/{split}-stages.json" if split else "stages.json"), document)
     return document
 
 
