@@ -56,6 +56,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "encoders": ("batch", "prepare", "task"),
     "choices": ("batch",),
     "fusion": ("batch", "encoders.encoder", "encoders.transformer"),
+    "published_fusion": ("batch", "encoders", "fusion"),
     "head": ("batch", "encoders.encoder"),
     "experts": ("encoders.encoder", "head", "task"),
     "prompts": ("batch", "encoders", "head", "task"),

@@ -1,7 +1,7 @@
 """How present modalities join: the abstract Fusion, Concat and Beside over vectors, SingleStream over tokens."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 import torch
@@ -40,6 +40,10 @@ class Fusion(nn.Module, ABC):
     def token_width(self, modality: str) -> int:
         """D of a modality's tokens as an Output has them."""
         return self.widths[modality]
+
+    def published(self) -> Iterator[nn.Parameter]:
+        """The parameters that came from elsewhere and take the plan's `pretrained_rate`."""
+        return iter(())
 
     def vectors(self, encoded: Mapping[str, Encoded], present: Mapping[str, Bool[Tensor, " B"]]) -> list[Float[Tensor, "B _"]]:
         """Each modality's pooled vector, 0 where it is absent."""

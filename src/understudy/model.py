@@ -87,7 +87,8 @@ class Model(nn.Module):
 
     def published(self) -> Iterator[nn.Parameter]:
         """The parameters that came from elsewhere and take the plan's `pretrained_rate`."""
-        return (p for modality in self.modalities for p in self._encoder(modality).published())
+        parts = (*(self._encoder(modality) for modality in self.modalities), self.fusion)
+        return (p for part in parts for p in part.published())
 
     def _encoder(self, modality: str) -> Encoder:
         encoder = self.encoders[modality]

@@ -46,6 +46,16 @@ CLIP = {
     "vision_config": LAYER | {"image_size": 8, "patch_size": 4},
 }
 VIT = {"model_type": "vit", "image_size": 8, "patch_size": 4} | LAYER
+
+
+def joint(model_type: str) -> dict[str, Any]:
+    """The configuration of a tiny vision-language model."""
+    layers = {"l_layers": 1, "x_layers": 1, "r_layers": 1, "visual_feat_dim": 3} if model_type == "lxmert" else {}
+    seen = {"visual_embedding_dim": 3} if model_type == "visual_bert" else {}
+    size = {"image_size": 8, "patch_size": 4} if model_type == "vilt" else {}
+    return {"model_type": model_type, "vocab_size": 400, "max_position_embeddings": 32} | LAYER | layers | seen | size
+
+
 ENCODERS: dict[str, tuple[str, Callable[[Any], Encoder]]] = {
     "VectorMLP": ("Vector", encoders.VectorMLP),
     "TableMLP": ("Table", encoders.TableMLP),
@@ -57,6 +67,9 @@ ENCODERS: dict[str, tuple[str, Callable[[Any], Encoder]]] = {
     "ClipImage": ("Pictures", lambda view: encoders.ClipImage(view, config=CLIP)),
     "ViT": ("Pictures", lambda view: encoders.ViT(view, config=VIT)),
     "ClipText": ("Text", lambda view: encoders.ClipText(view, config=CLIP)),
+    "Words": ("Text", lambda view: encoders.Words(view, config=joint("visual_bert"))),
+    "DetectedRegions": ("Regions", lambda view: encoders.DetectedRegions(view, config=joint("lxmert"))),
+    "ViltPatches": ("Pictures", lambda view: encoders.ViltPatches(view, config=joint("vilt"))),
     "ImagePatches": ("Image", lambda view: encoders.ImagePatches(view, width=16)),
     "RegionTokens": ("Regions", lambda view: encoders.RegionTokens(view, width=16)),
     "VideoConv": ("Frames", lambda view: encoders.VideoConv(view, width=16, channels=(8, 16))),

@@ -29,7 +29,7 @@ SHIPPED_IN_TESTS_OF_ARTIFACT = (
     "TextTransformer",
     "VectorMLP",
 )
-EXPORTS_LIKE_ANOTHER = ("PlainClip", "VideoConv", "ViT")
+EXPORTS_LIKE_ANOTHER = ("DetectedRegions", "PlainClip", "VideoConv", "ViT", "ViltPatches", "Words")
 RAGGED = [name for name, (view, _) in ENCODERS.items() if view in ("Sequence", "Text", "LogMel", "Regions")]
 
 

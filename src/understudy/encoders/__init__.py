@@ -4,6 +4,7 @@ from understudy.encoders.audio import AudioConv
 from understudy.encoders.clip import PlainClip, XClip
 from understudy.encoders.clip_text import ClipText
 from understudy.encoders.image import ImageConv
+from understudy.encoders.joint import DetectedRegions, ViltPatches, Words
 from understudy.encoders.patches import ImagePatches
 from understudy.encoders.regions import RegionTokens
 from understudy.encoders.sequence import SequenceGRU, SequenceTransformer
@@ -17,6 +18,7 @@ __all__ = [
     "AudioConv",
     "ClipImage",
     "ClipText",
+    "DetectedRegions",
     "ImageConv",
     "ImagePatches",
     "PlainClip",
@@ -29,5 +31,7 @@ __all__ = [
     "VectorMLP",
     "ViT",
     "VideoConv",
+    "ViltPatches",
+    "Words",
     "XClip",
 ]

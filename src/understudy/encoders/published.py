@@ -19,11 +19,11 @@ BILINEAR = 2
 
 
 def published_config(name: str) -> dict[str, Any]:
-    """The configuration of a transformers folder or hub id; FileNotFoundError where there is none."""
+    """The configuration of a transformers folder or hub id, as JSON; FileNotFoundError where there is none."""
     from transformers import AutoConfig
 
     try:
-        return AutoConfig.from_pretrained(name, trust_remote_code=False).to_dict()
+        return without_origin(AutoConfig.from_pretrained(name, trust_remote_code=False))
     except (OSError, ValueError) as error:
         raise FileNotFoundError(f"no published encoder {name}: {error}") from None
 

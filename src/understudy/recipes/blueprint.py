@@ -13,7 +13,9 @@ from understudy import encoders
 from understudy.corpus import Corpus, Split
 from understudy.encoders.clip import Freeze, small_clip, small_xclip
 from understudy.encoders.encoder import Encoder
+from understudy.encoders.published import published_config
 from understudy.experts import Experts
+from understudy.fusion import Fusion
 from understudy.head import Head
 from understudy.model import Model
 from understudy.prepare.catalogue import restore, view_for
@@ -22,9 +24,9 @@ from understudy.prepare.pictures import Pictures
 from understudy.prepare.stored import StoredFrames
 from understudy.prepare.video import Frames
 from understudy.prepare.view import View
-from understudy.recipes.fusions import DEPTH, fusion_of
+from understudy.recipes.fusions import DEPTH, FUSIONS, TEXTS, fusion_of, own_parts
 from understudy.recipes.prompting import prompt_head, resolved
-from understudy.recipes.published import KINDS, published_encoder, published_view, seen_kinds, stored_features
+from understudy.recipes.published import READERS, published_encoder, published_view, seen_kinds, stored_features
 from understudy.task import Retrieval, Space, Task, task_from_json
 from understudy.whole import whole_file, write_json
 
@@ -39,7 +41,7 @@ OWN: dict[Kind, dict[str, Callable[..., Encoder]]] = {
     "audio": {"conv": encoders.AudioConv},
     "video": {"conv": encoders.VideoConv, "xclip": small_xclip, "clip": small_clip},
 }
-"""kind -> encoder names, the first one the default. Of `published.KINDS` any other name is a transformers folder or hub id."""
+"""kind -> encoder names, the first one the default. Of `published.READERS` any other name is a transformers folder or hub id."""
 NOTHING_TO_FIT = (Frames, StoredFrames, Pictures)
 """Views for which the train rows, gigabytes of video or pictures, need not be read."""
 SMALL_FRAMES = Frames(size=64, jitter=False)
@@ -59,7 +61,7 @@ def check_encoders(corpus: Corpus, named: Mapping[str, str]) -> None:
         kind = corpus.modalities[modality].kind
         if name in OWN[kind]:
             continue
-        if kind not in KINDS and stored_features(corpus, modality) is None:
+        if kind not in READERS and stored_features(corpus, modality) is None:
             raise ValueError(f"no {kind} encoder {name!r} for {modality}; choose from {', '.join(OWN[kind])}")
         try:
             published_view(corpus, modality, name)
@@ -74,7 +76,8 @@ class Blueprint:
 
     configs: the transformers configuration of each encoder that is not ours, so that a trained one comes back without its source.
     freeze: what never trains of a published video encoder. head: class prompts as `prompting.resolved` gives them; linear if
-    empty. branches: as in `Model`. fusion: as in `fusions.FUSIONS`; depth: of a single stream, in blocks.
+    empty. branches: as in `Model`. fusion: one of `fusions.FUSIONS`, or where a published model came from, whose transformers
+    configuration is fusion_config. depth: of a single stream, in blocks.
     """
 
     name: str
@@ -90,6 +93,7 @@ class Blueprint:
     branches: Sequence[str] = ()
     fusion: str = "concat"
     depth: int = DEPTH
+    fusion_config: Mapping[str, Any] = field(default_factory=dict)
 
     def build(self, seed: int, *, weights: bool = True) -> Model:
         """The untrained model; initialisation depends on (seed, name) alone.
@@ -101,9 +105,14 @@ class Blueprint:
             built = {m: self._encoder(m, weights) for m in self.encoders}
             widths = {m: encoder.width for m, encoder in built.items()}
             head = self._head(widths, weights)
-            fusion = fusion_of(self.fusion, widths, width=self.width, depth=self.depth, dropout=self.dropout)
+            fusion = self._fusion(widths, weights)
             options = {"dropout": self.dropout, "modality_dropout": self.modality_dropout, "branches": self.branches}
             return Model(self.task, built, head=head, fusion=fusion, name=self.name, **options)
+
+    def _fusion(self, widths: Mapping[str, int], weights: bool) -> Fusion:
+        texts = [modality for modality, view in self.views.items() if view.kind in TEXTS]
+        sizes = {"width": self.width, "depth": self.depth, "dropout": self.dropout}
+        return fusion_of(self.fusion, widths, **sizes, texts=texts, config=self.fusion_config, weights=weights)
 
     def _head(self, widths: Mapping[str, int], weights: bool) -> Head | None:
         """None where it is linear."""
@@ -133,6 +142,7 @@ class Blueprint:
             "branches": list(self.branches),
             "fusion": self.fusion,
             "depth": self.depth,
+            "fusion_config": dict(self.fusion_config),
         }
         for modality, view in self.views.items():
             files = {}
@@ -178,6 +188,7 @@ def draw(
     when empty.
     """
     chosen, views, configs = {}, {}, {}
+    named = own_parts(corpus, fusion, modalities) | dict(named)
     for modality in modalities:
         kind = corpus.modalities[modality].kind
         stored = stored_features(corpus, modality)
@@ -186,9 +197,11 @@ def draw(
             view = SMALL_FRAMES if kind == "video" else view_for(corpus.modalities[modality])
         else:
             view = published_view(corpus, modality, chosen[modality])
-            configs[modality] = published_encoder(view, chosen[modality], weights=False).config
         views[modality] = view.fit(corpus.cells(modality, split.train)) if not isinstance(view, NOTHING_TO_FIT) else view
+        if chosen[modality] not in OWN[kind]:
+            configs[modality] = published_encoder(views[modality], chosen[modality], weights=False).config
     task = corpus.task.fit(corpus.target[split.labelled])
     told = resolved(task, head or {}, seen_kinds(corpus, modalities))
     made: dict[str, Any] = {"encoders": chosen, "views": views, "configs": configs, "head": told, "fusion": fusion}
+    made |= {} if fusion in FUSIONS else {"fusion_config": published_config(fusion)}
     return Blueprint(name=name, task=task, **made, **sizes)

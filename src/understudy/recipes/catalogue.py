@@ -4,11 +4,12 @@ import inspect
 from typing import Any
 
 from understudy import objectives
+from understudy.encoders.joint import JOINT
 from understudy.methods import CATALOGUE
 from understudy.recipes.blueprint import OWN
 from understudy.recipes.fusions import FUSIONS
 from understudy.recipes.options import options_of
-from understudy.recipes.published import KINDS
+from understudy.recipes.published import READERS
 
 
 def catalogue() -> dict[str, Any]:
@@ -18,8 +19,7 @@ def catalogue() -> dict[str, Any]:
         module = inspect.getmodule(method)
         about = (inspect.getdoc(module) or "").splitlines()[0].partition(": ")[2]
         methods[name] = {"about": about, "options": ", ".join(str(each) for each in options_of(name).values()) or "none"}
-    encoders = {
-        kind: list(named) + (["FOLDER or hub id of a transformers model"] if kind in KINDS else []) for kind, named in OWN.items()
-    }
-    fusions = list(FUSIONS)
+    published = ["FOLDER or hub id of a transformers model"]
+    encoders = {kind: list(named) + (published if kind in READERS else []) for kind, named in OWN.items()}
+    fusions = [*FUSIONS, f"FOLDER or hub id of {', '.join(JOINT)}"]
     return {"methods": methods, "encoders": encoders, "fusions": fusions, "objectives": list(objectives.__all__)}

@@ -13,7 +13,7 @@ from understudy.model import check_names
 from understudy.plan import Plan
 from understudy.recipes.blueprint import check_encoders, own_encoder
 from understudy.recipes.estimate import Estimate
-from understudy.recipes.fusions import check_fusion
+from understudy.recipes.fusions import FUSIONS, check_fusion
 from understudy.recipes.job import Job
 from understudy.recipes.options import PLAN, SIZES, options_of, typed
 from understudy.recipes.players import auxiliary_modalities
@@ -64,8 +64,9 @@ def distill(
     or hub id); the teacher takes the student's where it has none. teacher_head: settings of the class prompts that a teacher
     answers through, such as `classes` and `prompts`; a linear head when empty. fusion, teacher_fusion: how modalities join, of
     the students and of the teacher: "concat", "single_stream" (one transformer over all tokens), for a teacher also "experts" (a
-    head of each modality's own). sizes: `width`, `dropout`, `modality_dropout` of every model, `depth` of single streams. plan:
-    the student's, or what to change in the default one; teacher_plan: the same when None. ensemble: distil
+    head of each modality's own), or a transformers folder or hub id of a VisualBERT, ViLT or LXMERT. sizes: `width`, `dropout`,
+    `modality_dropout` of every model, `depth` of single streams. plan: the student's, or what to change in the default one;
+    teacher_plan: the same when None. ensemble: distil
     from the mean of all seeds' teachers; "if better" asks the validation rows. teachers_of, plain_of: finished runs whose
     teachers and plain students are taken (same corpus, split, seeds, and settings of what is taken). space: of a retrieval task,
     where its branches, the student's modalities, meet; the corpus's own when "". report: also measure subsets
@@ -80,9 +81,9 @@ def distill(
     own, theirs = dict(encoders or {}), dict(encoders or {}) | dict(teacher_encoders or {})
     for named in (own, theirs):
         check_encoders(corpus, named)
-    check_fusion("student", fusion, corpus.task)
-    check_fusion("teacher", teacher_fusion, corpus.task, prompts=bool(teacher_head))
-    plan = whole_plan(plan or {}, rows, theirs)
+    check_fusion("student", fusion, corpus, reads["student"])
+    check_fusion("teacher", teacher_fusion, corpus, reads["teacher"], prompts=bool(teacher_head))
+    plan = whole_plan(plan or {}, rows, [*theirs.values(), fusion, teacher_fusion])
     chosen, head = check_method(method, options or {}, teacher_head or {}, corpus, reads, ensemble)
     kinds = {player: {m: corpus.modalities[m].kind for m in modalities} for player, modalities in reads.items()}
     CATALOGUE[method].check_players(kinds["student"], kinds["teacher"], teacher_fusion, **chosen)
@@ -211,11 +212,12 @@ def method_options(name: str, options: Mapping[str, Any]) -> dict[str, Any]:
     return typed(name, options, {option: each.annotation for option, each in options_of(name).items()})
 
 
-def whole_plan(plan: Plan | Mapping[str, Any], split: Split, encoders: Mapping[str, str]) -> Plan:
+def whole_plan(plan: Plan | Mapping[str, Any], split: Split, named: Sequence[str]) -> Plan:
     """The plan given, or the default one with the changes given."""
     if isinstance(plan, Plan):
         return plan
-    default = default_plan(split, pretrained=any(not own_encoder(name) for name in encoders.values()))
+    ours = [own_encoder(name) or name in FUSIONS for name in named]
+    default = default_plan(split, pretrained=not all(ours))
     return replace(default, **typed("a plan", plan, PLAN))
 
 

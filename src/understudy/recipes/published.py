@@ -8,21 +8,24 @@ from understudy import encoders
 from understudy.corpus import Corpus
 from understudy.encoders.clip import Freeze, published_frames
 from understudy.encoders.encoder import Encoder
+from understudy.encoders.joint import JOINT
 from understudy.encoders.published import published_config
 from understudy.encoders.vision import published_pictures
 from understudy.prepare.cells import Kind
 from understudy.prepare.choices import Choices
-from understudy.prepare.pictures import Pictures
+from understudy.prepare.regions import Regions
 from understudy.prepare.stored import StoredFrames
 from understudy.prepare.text import Text
-from understudy.prepare.video import Frames
 from understudy.prepare.view import View
 
-VIDEO = {"xclip": encoders.XClip, "clip": encoders.PlainClip}
-IMAGE = {"clip": encoders.ClipImage, "vit": encoders.ViT}
-"""By transformers' `model_type`."""
-KINDS: tuple[Kind, ...] = ("text", "choices", "image", "video")
-"""What can be read by a transformers folder or hub id."""
+READERS: dict[Kind, dict[str, Any]] = {
+    "text": {"clip": encoders.ClipText} | dict.fromkeys(JOINT, encoders.Words),
+    "choices": {"clip": encoders.ClipText} | dict.fromkeys(JOINT, encoders.Words),
+    "image": {"clip": encoders.ClipImage, "vit": encoders.ViT, "vilt": encoders.ViltPatches},
+    "regions": dict.fromkeys(("visual_bert", "lxmert"), encoders.DetectedRegions),
+    "video": {"xclip": encoders.XClip, "clip": encoders.PlainClip},
+}
+"""What reads each kind by a transformers folder or hub id, by its `model_type`; any other text encoder is a `TextEncoder`."""
 MAX_TOKENS = 128
 """Of a text, where an encoder reads as many."""
 
@@ -32,20 +35,21 @@ def published_view(corpus: Corpus, modality: str, name: str) -> View:
 
     ValueError for a name that is neither ours nor published, FileNotFoundError for one that is nowhere.
     """
-    kind = corpus.modalities[modality].kind
+    kind, stored = corpus.modalities[modality].kind, stored_features(corpus, modality)
+    if kind not in READERS:
+        if stored is None or stored["encoder"] != name:
+            raise ValueError(f"no {kind} encoder {name!r}")
+        return StoredFrames(**stored["view"])
+    config = published_config(name)
     if kind in ("text", "choices"):
-        make, clip = Text if kind == "text" else Choices, published_config(name).get("text_config") or {}
-        return make.pretrained(name, max_tokens=min(MAX_TOKENS, clip.get("max_position_embeddings", MAX_TOKENS)))
-    if kind in ("image", "video"):
-        model_type, known = published_config(name).get("model_type"), IMAGE if kind == "image" else VIDEO
-        if model_type not in known:
-            article = "an" if kind == "image" else "a"
-            raise ValueError(f"{name} is a {model_type}; {article} {kind} encoder is one of {', '.join(known)}")
-        return published_pictures(name) if kind == "image" else published_frames(name)
-    stored = stored_features(corpus, modality)
-    if stored is None or stored["encoder"] != name:
-        raise ValueError(f"no {kind} encoder {name!r}")
-    return StoredFrames(**stored["view"])
+        longest = (config.get("text_config") or config).get("max_position_embeddings", MAX_TOKENS)
+        return (Text if kind == "text" else Choices).pretrained(name, max_tokens=min(MAX_TOKENS, longest))
+    if config["model_type"] not in READERS[kind]:
+        known = ", ".join(READERS[kind])
+        raise ValueError(f"{name} is a {config['model_type']}; an encoder of kind {kind} is one of {known}")
+    if kind == "regions":
+        return Regions()
+    return published_pictures(name) if kind == "image" else published_frames(name)
 
 
 def published_encoder(
@@ -53,15 +57,10 @@ def published_encoder(
 ) -> Encoder:
     """The encoder with its published weights; without `weights` its architecture alone, of `config`, or the published one."""
     known = config or published_config(name)
-    if isinstance(view, Text | Choices):
-        make = encoders.ClipText if known["model_type"] == "clip" else encoders.TextEncoder
-        return make.pretrained(name, view) if weights else make(view, config=known)
-    if isinstance(view, Pictures):
-        make = IMAGE[known["model_type"]]
-        return make.pretrained(name, view) if weights else make(view, config=known)
-    assert isinstance(view, Frames | StoredFrames)
-    make = VIDEO[known["model_type"]]
-    return make.pretrained(name, view, freeze=freeze) if weights else make(view, config=known, freeze=freeze)
+    kind: Kind = "video" if isinstance(view, StoredFrames) else view.kind
+    make = READERS[kind].get(known["model_type"], encoders.TextEncoder)
+    told = {"freeze": freeze} if kind == "video" else {}
+    return make.pretrained(name, view, **told) if weights else make(view, config=known, **told)
 
 
 def seen_kinds(corpus: Corpus, modalities: Sequence[str]) -> dict[str, Kind]:
