@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import tyro
 
-from understudy.commands import data, protocol, ship, study, vision_language
+from understudy.commands import data, protocol, ship, study, vision_language, vision_table
 from understudy.commands.answer import Answer
 
 COMMANDS = {
@@ -38,6 +38,7 @@ COMMANDS = {
     "search": protocol.search,
     "information": protocol.information,
     "protocol": {
+        "vision-language": vision_table.vision_language,
         "score-vqa": vision_language.score_vqa,
         "score-vcr": vision_language.score_vcr,
         "score-snli-ve": vision_language.score_snli_ve,

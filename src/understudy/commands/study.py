@@ -7,15 +7,18 @@ from understudy.commands.answer import Answer, pairs, values
 from understudy.commands.ship import export
 
 
-def demo(which: Literal["digits", "theatre"] = "digits", /, *, out: Path = Path("demo"), seeds: int = 0) -> Answer:
+def demo(which: Literal["digits", "theatre", "pictures"] = "digits", /, *, out: Path = Path("demo"), seeds: int = 0) -> Answer:
     """From data to a shipped student, with nothing to download.
 
     Args:
         which: digits: six views of handwritten digits teach a student that needs one, real data, about a minute. theatre: clips
-            of a cartoon puppet, drawn and filmed here, teach a student that reads its lines; about five minutes.
-        out: folder for corpus, run and artifact; the theatre has its own in it.
-        seeds: how many times each system is trained; 0 takes 5 for the digits, 3 for the theatre.
+            of a cartoon puppet, drawn and filmed here, teach a student that reads its lines; about five minutes. pictures: a CLIP
+            trained on made pictures with captions teaches a student that checks claims about others; about five minutes.
+        out: folder for corpus, run and artifact; theatre and pictures have their own in it.
+        seeds: how many times each system is trained; 0 takes 5 for the digits, 3 for the others.
     """
+    if which == "pictures":
+        return demo_pictures(out / "pictures", seeds or 3)
     return demo_theatre(out / "theatre", seeds or 3) if which == "theatre" else demo_digits(out, seeds or 5)
 
 
@@ -43,6 +46,22 @@ def demo_theatre(out: Path, seeds: int) -> Answer:
     document = run.results | {"ceilings": ceilings, "report": str(run.report), "artifact": str(out / "artifact")}
     text = "\n".join([summary(run), "", table(ceilings), "", *said])
     return Answer(document, text, f"open {run.report} in a browser; the clips are in {out / 'raw'}")
+
+
+def demo_pictures(out: Path, seeds: int) -> Answer:
+    """Made pictures with claims to a shipped student, beside the best possible scores."""
+    import json
+
+    from understudy.recipes.picture_world import pictures, pictures_text
+    from understudy.recipes.summary import summary
+
+    run = pictures(out, seeds=seeds)
+    if not (out / "artifact").exists():
+        export(run.folder, out=out / "artifact")
+    beside = json.loads((run.folder / "ceilings.json").read_text(encoding="utf-8"))
+    document = run.results | {"beside": beside, "report": str(run.report), "artifact": str(out / "artifact")}
+    text = "\n".join([summary(run), "", pictures_text(beside), "", f"The student, shipped: {out / 'artifact'}"])
+    return Answer(document, text, f"open {run.report} in a browser")
 
 
 def shipped(run: Path, rows: Path, out: Path) -> list[str]:

@@ -73,7 +73,8 @@ class Protocol:
     split: its train and test rows. tests: name -> split whose test rows mislead. student: modality -> encoder; teacher: the same
     of the unimodal teachers. systems: the first one, whose teachers and plain students serve the others, takes all defaults of a
     teacher. weights: each tuned system takes one of them. plan: of all students, its epochs such that there are `steps` steps on
-    every size; teacher_plan: the same of the teachers' heads. settings: other arguments of `distill`.
+    every size; teacher_plan: the same of the teachers' heads. options: of `mad`, in every system. model: sizes of all
+    models, as of `distill`.
     """
 
     corpus: Corpus
@@ -89,7 +90,9 @@ class Protocol:
     steps: int
     teacher_plan: Plan
     teacher_steps: int
-    settings: Mapping[str, Any]
+    options: Mapping[str, Any]
+    model: Mapping[str, Any]
+    fusion: str
     out: Path
 
     def draws_of(self, size: Size) -> range:
@@ -182,7 +185,7 @@ class Protocol:
             teacher=list(reads),
             split=split.name,
             method="mad",
-            options={**system.options, "weight": weight},
+            options={**self.options, **system.options, "weight": weight},
             encoders=dict(self.student),
             teacher_encoders={m: system.encoders.get(m, self.teacher[m]) for m in reads},
             teacher_fusion="experts",
@@ -191,8 +194,9 @@ class Protocol:
             seeds=list(seeds),
             out=folder / label,
             report=False,
+            sizes=self.model,
+            fusion=self.fusion,
             **taken,
-            **self.settings,
         )
 
 
@@ -214,21 +218,23 @@ def vision_language(
     seeds: int | Sequence[int] = 3,
     systems: Mapping[str, System] | None = None,
     weights: Sequence[float] = WEIGHTS,
+    options: Mapping[str, Any] | None = None,
     plan: Plan | None = None,
     steps: int = 300,
     teacher_plan: Plan | None = None,
     teacher_steps: int = 300,
     only: Sequence[Size] | None = None,
+    model: Mapping[str, Any] | None = None,
+    fusion: str = "single_stream",
     out: Path | str = "runs/vision-language",
-    **settings: Any,
 ) -> dict[str, Any]:
     """Play the protocol and write OUT/table.json; the same call goes on where it stopped, and returns the document.
 
     student, teacher: modality -> encoder, ours or a transformers folder or hub id. split: train and test rows; its validation
     rows, if any, choose the epoch, and no other row chooses anything but held-out train rows. tests: name -> another split whose
     test rows are scored, too, never chosen on. sizes: of the subsets, rows or shares. only: of the sizes, those that are played
-    now; the table is written when all are. plan, steps: of every student, on every size; settings: other arguments of `distill`.
-    ValueError and KeyError say what cannot be done.
+    now; the table is written when all are. plan, steps: of every student, on every size; the epochs follow from the steps.
+    options: of `mad`, in every system. model: sizes of all models. ValueError and KeyError say what cannot be done.
     """
     corpus = corpus if isinstance(corpus, Corpus) else Corpus(corpus)
     systems = SYSTEMS if systems is None else systems
@@ -245,9 +251,11 @@ def vision_language(
         seeds=seed_list(seeds),
         plan=plan or Plan(epochs=1, batch_size=64, rate=2e-3, weight_decay=0.05),
         steps=steps,
+        options=dict(options or {}),
         teacher_plan=teacher_plan or Plan(epochs=1, batch_size=64, rate=5e-3, weight_decay=0.01),
         teacher_steps=teacher_steps,
-        settings={"fusion": "single_stream"} | settings,
+        model=dict(model or {}),
+        fusion=fusion,
         out=Path(out),
     )
     for size in sizes if only is None else only:
