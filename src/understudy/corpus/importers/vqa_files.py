@@ -6,9 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from understudy.corpus.importers.json_rows import Row, field, read_json
-
-ANSWERS = 10
-"""References of a question."""
+from understudy.evaluate.vqa import ANSWERS
 
 
 @dataclass(frozen=True)
