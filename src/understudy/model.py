@@ -128,7 +128,7 @@ class Model(nn.Module):
         embedding, changed = self.fusion(encoded, present)
         seen = {m: visible(e, present[m]) for m, e in encoded.items()}
         logits, features = self.head(embedding, seen, present)
-        said = {m: changed.get(m, e.tokens) for m, e in encoded.items()}
+        said = {m: changed.get(m, e.tokens) for m, e in seen.items()}
         tokens = {self._encoder(m).view.key: each for m, each in said.items() if each is not None}
         answer = Answer(logits, embedding, tokens, features)
         return answer.folded(self.choices) if self.choices else answer

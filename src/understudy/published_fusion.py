@@ -16,9 +16,6 @@ from understudy.encoders.pooling import attended
 from understudy.encoders.published import published_config, published_weights, without_origin
 from understudy.fusion import Fused, Fusion, as_tokens
 
-Side = tuple[Float[Tensor, "B T D"], Bool[Tensor, "B T"]]
-"""Tokens of one side, and which of them there are."""
-
 
 class PublishedFusion(Fusion):
     """The tokens of texts, then those of all else, through a published model; the embedding is the state of the first place.
@@ -54,13 +51,13 @@ class PublishedFusion(Fusion):
         """The model without what enters it and without its pooler."""
 
     @abstractmethod
-    def mixed(self, text: Side, seen: Side) -> tuple[Float[Tensor, "B T D"], Float[Tensor, "B R D"]]:
+    def mixed(self, text: Tokens, seen: Tokens) -> tuple[Float[Tensor, "B T D"], Float[Tensor, "B R D"]]:
         """What becomes of both."""
 
     def forward(self, encoded: Mapping[str, Encoded], present: Mapping[str, Bool[Tensor, " B"]]) -> Fused:
         given = {m: as_tokens(encoded[m]) for m in self.widths if m in encoded}
         masks = {m: each.mask & present[m][:, None] for m, each in given.items()}
-        text, seen = (self.side(given, masks, here) for here in (True, False))
+        text, seen = (self.side(given, masks, here) or self.nothing(present) for here in (True, False))
         states = self.mixed(text, seen)
         said: dict[str, Tokens] = {}
         for side, here in zip(states, (True, False), strict=True):
@@ -72,16 +69,19 @@ class PublishedFusion(Fusion):
                     said[modality] = Tokens(part.where(mask[:, :, None], 0.0), mask, given[modality].spans)
         return Fused(states[0][:, 0], said)
 
-    def side(self, given: Mapping[str, Tokens], masks: Mapping[str, Tensor], text: bool) -> Side:
-        """The tokens of all modalities of one side, 0 where there is none; one that is masked where there is no modality."""
+    def side(self, given: Mapping[str, Tokens], masks: Mapping[str, Tensor], text: bool) -> Tokens | None:
+        """The tokens of all modalities of one side, 0 where there is none; None where there is no modality."""
         names = [m for m in given if (m in self.texts) == text]
         if not names:
-            rows = next(iter(masks.values()))
-            values = torch.zeros(len(rows), 1, self.width, device=rows.device)
-            return values, torch.zeros_like(values[:, :, 0], dtype=torch.bool)
-        entered = [self.enter[m](given[m].values.where(masks[m][:, :, None], 0.0)) for m in names]
+            return None
         mask = torch.cat([masks[m] for m in names], dim=1)
-        return torch.cat(entered, dim=1).where(mask[:, :, None], 0.0), mask
+        entered = [self.enter[m](given[m].values.where(masks[m][:, :, None], 0.0)) for m in names]
+        return Tokens(torch.cat(entered, dim=1).where(mask[:, :, None], 0.0), mask)
+
+    def nothing(self, present: Mapping[str, Bool[Tensor, " B"]]) -> Tokens:
+        """One token that is masked."""
+        mask = torch.zeros_like(next(iter(present.values())))[:, None]
+        return Tokens(torch.zeros(len(mask), 1, self.width, device=mask.device), mask)
 
 
 def enter(width: int, into: int) -> nn.Module:
@@ -89,10 +89,10 @@ def enter(width: int, into: int) -> nn.Module:
     return nn.Identity() if width == into else nn.Linear(width, into)
 
 
-def both(text: Side, seen: Side) -> tuple[Tensor, Tensor]:
+def both(text: Tokens, seen: Tokens) -> tuple[Tensor, Tensor]:
     """The masks of both sides as transformers takes them; a row with nothing on either side attends to its filler."""
-    whole = attended(torch.cat([text[1], seen[1]], dim=1)).long()
-    return whole[:, : text[1].shape[1]], whole[:, text[1].shape[1] :]
+    whole, place = attended(torch.cat([text.mask, seen.mask], dim=1)).long(), text.mask.shape[1]
+    return whole[:, :place], whole[:, place:]
 
 
 class VisualBert(PublishedFusion):
@@ -106,12 +106,12 @@ class VisualBert(PublishedFusion):
         model.embeddings.word_embeddings = model.embeddings.visual_projection = nn.Identity()
         return model
 
-    def mixed(self, text: Side, seen: Side) -> tuple[Tensor, Tensor]:
+    def mixed(self, text: Tokens, seen: Tokens) -> tuple[Tensor, Tensor]:
         masks = both(text, seen)
         states = self.model(
-            inputs_embeds=text[0], attention_mask=masks[0], visual_embeds=seen[0], visual_attention_mask=masks[1]
+            inputs_embeds=text.values, attention_mask=masks[0], visual_embeds=seen.values, visual_attention_mask=masks[1]
         ).last_hidden_state
-        return states[:, : text[0].shape[1]], states[:, text[0].shape[1] :]
+        return states[:, : text.mask.shape[1]], states[:, text.mask.shape[1] :]
 
 
 class Vilt(PublishedFusion):
@@ -125,12 +125,12 @@ class Vilt(PublishedFusion):
         model.embeddings.cls_token = model.embeddings.position_embeddings = None
         return model
 
-    def mixed(self, text: Side, seen: Side) -> tuple[Tensor, Tensor]:
+    def mixed(self, text: Tokens, seen: Tokens) -> tuple[Tensor, Tensor]:
         masks = both(text, seen)
         states = self.model(
-            inputs_embeds=text[0], attention_mask=masks[0], image_embeds=seen[0], pixel_mask=masks[1]
+            inputs_embeds=text.values, attention_mask=masks[0], image_embeds=seen.values, pixel_mask=masks[1]
         ).last_hidden_state
-        return states[:, : text[0].shape[1]], states[:, text[0].shape[1] :]
+        return states[:, : text.mask.shape[1]], states[:, text.mask.shape[1] :]
 
 
 class Lxmert(PublishedFusion):
@@ -150,13 +150,13 @@ class Lxmert(PublishedFusion):
             unused.requires_grad_(False)
         return model
 
-    def mixed(self, text: Side, seen: Side) -> tuple[Tensor, Tensor]:
+    def mixed(self, text: Tokens, seen: Tokens) -> tuple[Tensor, Tensor]:
         said = self.model(
-            inputs_embeds=text[0],
-            attention_mask=attended(text[1]).long(),
-            visual_feats=seen[0],
-            visual_pos=seen[0],
-            visual_attention_mask=attended(seen[1]).long(),
+            inputs_embeds=text.values,
+            attention_mask=attended(text.mask).long(),
+            visual_feats=seen.values,
+            visual_pos=seen.values,
+            visual_attention_mask=attended(seen.mask).long(),
         )
         return said.language_output, said.vision_output
 
