@@ -50,6 +50,7 @@ def picture_world(
     seeds: int | Sequence[int] = 3,
     weights: Sequence[float] = WEIGHTS,
     steps: int = STEPS,
+    teacher_steps: int = STEPS,
 ) -> dict[str, Any]:
     """Draw an album, train teachers, play the protocol, write FOLDER/NAME/table.json with the ceilings; the same call resumes.
 
@@ -72,6 +73,7 @@ def picture_world(
         options=OPTIONS,
         plan=PLANS[name],
         steps=steps,
+        teacher_steps=teacher_steps,
         out=Path(folder) / name / "runs",
         model=SIZES,
     )
