@@ -30,13 +30,6 @@ class Ragged:
         starts = starts_of(self.starts[1:][rows] - first)
         return Ragged(self.steps[np.repeat(first - starts[:-1], np.diff(starts)) + np.arange(starts[-1])], starts)
 
-    def padded(self) -> tuple[NDArray[Any], NDArray[np.bool_]]:
-        """[N T ...] with 0 behind the end of a row, and the mask [N T]; T is at least 1."""
-        mask = np.arange(max(1, int(self.lengths.max(initial=1)))) < self.lengths[:, None]
-        values = np.zeros((*mask.shape, *self.steps.shape[1:]), dtype=self.steps.dtype)
-        values[mask] = self.steps
-        return values, mask
-
     @staticmethod
     def join(parts: "Sequence[Ragged]") -> "Ragged":
         """The rows of all of them."""
@@ -79,7 +72,7 @@ def decode(stored: Mapping[str, Any], name: str) -> Any:
     if isinstance(stored[name], Ragged):
         return Ragged(decode({part: kept.steps for part, kept in stored.items()}, name), stored[name].starts)
     values = stored[name].astype(np.float32, copy=False)
-    return values * stored[f"{name}.scale"][:, None] if f"{name}.scale" in stored else values
+    return values * stored[f"{name}.scale"][..., None] if f"{name}.scale" in stored else values
 
 
 def arrow_column(values: Any) -> pa.Array:

@@ -88,8 +88,6 @@ class Store:
         valid = np.zeros(len(ids), dtype=bool)
         fields = {name: np.zeros((len(ids), width), dtype=np.float32) for name, width in self.widths.items()}
         for s, here in by_shard(found):
-            if s < 0:
-                continue
             shard, rows = self.shards[s], found[here, 1]
             valid[here] = taken(shard["valid"], rows)
             for name, out in fields.items():
@@ -109,49 +107,46 @@ class Store:
     def _tokens(self, name: str, found: NDArray[np.int64]) -> Tokens:
         """One kind of token output of the rows at these places."""
         choices = self.task.choices if isinstance(self.task, Choice) else 0
-        counts = self._counts(name, found, choices) if choices else None
-        values, mask = self._padded(name, found, counts)
+        runs = self._runs(name, found, choices)
+        mask = np.arange(max(1, int(runs[:, 2].max(initial=1)))) < runs[:, 2:]
         spans = None
         if name + SPANS in self.ragged:
-            spans = torch.from_numpy(self._padded(name + SPANS, found, counts)[0].astype(np.int64))
-        told = Tokens(torch.from_numpy(values), torch.from_numpy(mask), spans)
+            spans = torch.from_numpy(self._padded(name + SPANS, runs, mask).astype(np.int64))
+        told = Tokens(torch.from_numpy(self._padded(name, runs, mask)), torch.from_numpy(mask), spans)
         return folded_tokens(told, choices) if choices else told
 
-    def _padded(
-        self, name: str, found: NDArray[np.int64], counts: NDArray[np.int64] | None
-    ) -> tuple[NDArray[Any], NDArray[np.bool_]]:
-        """Padded steps with their mask: of each row, or of each choice where `counts` says how many each of them has."""
-        ragged = self._rows(name, found)
-        return (ragged if counts is None else Ragged(ragged.steps, starts_of(counts))).padded()
-
-    def _counts(self, name: str, found: NDArray[np.int64], choices: int) -> NDArray[np.int64]:
-        """Tokens of each choice of each row, one after the other; 0 where the shard is -1."""
-        counts = np.zeros((len(found), choices), dtype=np.int64)
+    def _runs(self, name: str, found: NDArray[np.int64], choices: int) -> NDArray[np.int64]:
+        """Of each row, or of each choice of each row, its shard, its first step there and how many it has: [N 3]."""
+        runs = np.zeros((len(found), max(1, choices), 3), dtype=np.int64)
+        runs[:, :, 0] = found[:, :1]
         for s, here in by_shard(found):
-            if s >= 0:
-                counts[here] = self.shards[s][name + COUNTS][found[here, 1]]
-        return counts.reshape(-1)
+            rows, shard = found[here, 1], self.shards[s]
+            starts = shard[name].starts
+            counts = shard[name + COUNTS][rows] if choices else (starts[rows + 1] - starts[rows])[:, None]
+            runs[here, :, 1] = starts[rows][:, None] + np.cumsum(counts, axis=1) - counts
+            runs[here, :, 2] = counts
+        return runs.reshape(-1, 3)
 
-    def _rows(self, name: str, found: NDArray[np.int64]) -> Ragged:
-        """The steps of the rows at these places (shard, row), in order; none where the shard is -1."""
-        kind = np.int32 if name.endswith(SPANS) else np.float32
-        parts, order = [], [np.zeros(0, dtype=np.intp)]
-        for s, here in by_shard(found):
-            order.append(here)
-            if s < 0:
-                parts.append(Ragged(np.zeros((0, self.ragged[name]), dtype=kind), starts_of([0] * len(here))))
+    def _padded(self, name: str, runs: NDArray[np.int64], mask: NDArray[np.bool_]) -> NDArray[Any]:
+        """The steps of these runs, 0 behind the end of each."""
+        values = np.zeros((*mask.shape, self.ragged[name]), dtype=np.int32 if name.endswith(SPANS) else np.float32)
+        for s, here in by_shard(runs):
+            shard, inside = self.shards[s], mask[here]
+            if not inside.any():
                 continue
-            one = parts_of(self.shards[s], name, found[here, 1])
-            parts.append(one[name] if name.endswith(SPANS) else decode(one, name))
-        if len(parts) == 1:
-            return parts[0]
-        none = Ragged(np.zeros((0, self.ragged[name]), dtype=kind), starts_of([]))
-        return Ragged.join([none, *parts]).take(np.argsort(np.concatenate(order)))
+            steps = np.where(inside, runs[here, 1:2] + np.arange(mask.shape[1]), 0)
+            parts = {part: shard[part].steps[steps] for part in (name, f"{name}.scale") if part in shard}
+            found = parts[name] if name.endswith(SPANS) else decode(parts, name)
+            found[~inside] = 0
+            if len(here) == len(runs):
+                return found
+            values[here] = found
+        return values
 
 
 def by_shard(found: NDArray[np.int64]) -> list[tuple[int, NDArray[np.intp]]]:
-    """Each shard among these places (shard, row), and which of the places are in it."""
-    return [(int(s), np.flatnonzero(found[:, 0] == s)) for s in np.unique(found[:, 0])]
+    """Each shard among these places (shard, ...), and which of the places are in it; -1 is none."""
+    return [(int(s), np.flatnonzero(found[:, 0] == s)) for s in np.unique(found[:, 0]) if s >= 0]
 
 
 def parts_of(shard: Columns, name: str, rows: NDArray[np.int64]) -> dict[str, Any]:
