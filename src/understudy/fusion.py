@@ -50,7 +50,7 @@ class Fusion(nn.Module, ABC):
         found = []
         for modality, width in self.widths.items():
             here = present[modality][:, None]
-            said = encoded[modality].pooled if modality in encoded else torch.zeros(len(here), width, device=here.device)
+            said = encoded[modality].pooled if modality in encoded else torch.zeros(here.shape[0], width, device=here.device)
             found.append(said.where(here, 0.0))
         return found
 
@@ -105,7 +105,7 @@ class SingleStream(Fusion):
 
     def forward(self, encoded: Mapping[str, Encoded], present: Mapping[str, Bool[Tensor, " B"]]) -> Fused:
         given = {m: as_tokens(encoded[m]) for m in self.widths if m in encoded}
-        rows = len(next(iter(present.values())))
+        rows = next(iter(present.values())).shape[0]
         first = self.types.weight[0].expand(rows, 1, -1)
         entered, masks = [first], [torch.ones_like(first[:, :, 0], dtype=torch.bool)]
         for place, modality in enumerate(self.widths, start=1):

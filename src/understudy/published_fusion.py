@@ -81,7 +81,7 @@ class PublishedFusion(Fusion):
     def nothing(self, present: Mapping[str, Bool[Tensor, " B"]]) -> Tokens:
         """One token that is masked."""
         mask = torch.zeros_like(next(iter(present.values())))[:, None]
-        return Tokens(torch.zeros(len(mask), 1, self.width, device=mask.device), mask)
+        return Tokens(torch.zeros(mask.shape[0], 1, self.width, device=mask.device), mask)
 
 
 def enter(width: int, into: int) -> nn.Module:

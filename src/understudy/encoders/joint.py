@@ -132,5 +132,5 @@ class ViltPatches(JointPart):
 
     def forward(self, fields: Fields) -> Encoded:
         seen = self.patches(fields["values"]).flatten(start_dim=2).transpose(1, 2)
-        tokens = torch.cat([self.cls_token.expand(len(seen), -1, -1), seen], dim=1) + self.places
+        tokens = torch.cat([self.cls_token.expand(seen.shape[0], -1, -1), seen], dim=1) + self.places
         return Encoded(tokens[:, 0], Tokens(tokens, torch.ones_like(tokens[:, :, 0], dtype=torch.bool)))
