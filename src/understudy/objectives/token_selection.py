@@ -30,7 +30,7 @@ def covering(ours: Tokens, theirs: Tokens) -> Bool[Tensor, "B T S"]:
 
 
 def covered_mean(values: Float[Tensor, "B S D"], cover: Bool[Tensor, "B T S"]) -> Float[Tensor, "B T D"]:
-    """For each of our tokens the mean of theirs that cover it; 0 where none does."""
+    """For each of our tokens the mean of theirs that cover it; 0 where none does. All tokens of a row must be finite."""
     share = cover / cover.sum(dim=2, keepdim=True).clamp(min=1)
     return share.to(values.dtype) @ values
 
@@ -115,9 +115,9 @@ class TokenSelection(Objective):
         self, both: Bool[Tensor, " B"], ours: Tokens, theirs: Tokens, teacher: Output, drawn: Float[Tensor, "B T"] | None
     ) -> tuple[Int[Tensor, "B K"], Bool[Tensor, "B K"], Float[Tensor, "B K D"]]:
         """The chosen tokens' places, which of these a row fills, and what the teacher says there."""
-        values = theirs.values.float().where((theirs.mask & both[:, None])[:, :, None], 0.0)
         cover = covering(ours, theirs) & both[:, None, None]
-        said, able = covered_mean(values, cover), cover.any(dim=2)
+        # Nothing here has a gradient, so rows that do not count, NaN or not, are cleaned where they are few: at the end.
+        said, able = covered_mean(theirs.values.float(), cover), cover.any(dim=2)
         if self.choosing in ("topk", "sampled"):
             here, scores = self.scored(said, teacher)
             able = able & here[:, None]
@@ -129,7 +129,8 @@ class TokenSelection(Objective):
             # The k largest of log p and Gumbel noise are k draws without repeats (Kool et al. 2019, arXiv 1903.06059).
             scores = scores / self.sampling - (-drawn.log()).log()
         places, kept = selected(scores, able, share=self.share)
-        return places, kept, said.gather(1, places[:, :, None].expand(-1, -1, said.shape[2]))
+        wanted = said.gather(1, places[:, :, None].expand(-1, -1, said.shape[2]))
+        return places, kept, wanted.where(kept[:, :, None], 0.0)
 
     def scored(self, said: Float[Tensor, "B T D"], teacher: Output) -> tuple[Bool[Tensor, " B"], Float[Tensor, "B T"]]:
         """The rows with a vector to score against, and each token's mean cosine with those."""
