@@ -19,6 +19,7 @@ from understudy.experts import Experts
 from understudy.fusion import Beside, SingleStream
 from understudy.loader import Loader
 from understudy.methods import MAD, Supervised
+from understudy.methods.mad_tokens import Selection
 from understudy.methods.method import Method
 from understudy.model import Model
 from understudy.prepare import Image, Text
@@ -32,7 +33,7 @@ WIDTH, DEPTH = 128, 2
 """Of the student: a single stream over about 20 text tokens and 36 patches."""
 TEACHER = 512
 """Numbers of a vector or token of the teacher's, as many as those of CLIP ViT-B/32; what they say costs nothing here."""
-SELECTIONS = ("none", "topk", "sampled", "random")
+SELECTIONS: tuple[Selection, ...] = ("none", "topk", "sampled", "random")
 
 
 def main() -> None:
@@ -41,19 +42,21 @@ def main() -> None:
     if quick:
         return
     whole = next(row for row in rows if row["selection"] == "topk")
-    figures = {name: whole[name] for name in ("step_ratio", "plain_ms", "mad_ms", "graph_identical", "graph_nodes", "graph_bytes")}
+    figures = {
+        name: whole[name] for name in ("step_ratio", "plain_ms", "mad_ms", "graph_identical", "graph_nodes", "graph_bytes")
+    }
     figures |= {f"step_ratio_{row['selection']}": row["step_ratio"] for row in rows}
     write_result("mad_cost", figures=figures, rows=rows, seeds=[0], text=page(rows))
 
 
-def measure(quick: bool, selection: str) -> dict[str, Any]:
+def measure(quick: bool, selection: Selection) -> dict[str, Any]:
     """Medians over blocks of an epoch each, which alternate in one process; the first of each is left out."""
-    rows, blocks = (128, 1) if quick else (ROWS, BLOCKS)
+    rows, blocks, depth = (128, 1, 1) if quick else (ROWS, BLOCKS, DEPTH)
     with tempfile.TemporaryDirectory() as name:
         corpus = captions(Path(name) / "corpus", rows)
         teacher = Stored(stored(Path(name) / "answers", corpus))
         torch.manual_seed(0)
-        methods = {"plain": Supervised(student(corpus)), "mad": MAD(student(corpus), teacher, selection=selection)}
+        methods = {"plain": Supervised(student(corpus, depth)), "mad": MAD(student(corpus, depth), teacher, selection=selection)}
         blocked = {name: Block(method, corpus) for name, method in methods.items()}
         timed = [{name: block() for name, block in blocked.items()} for _ in range(blocks + 1)][1:]
         graphs = [graph(method.student, corpus, Path(name) / f"{each}-shipped") for each, method in methods.items()]
@@ -118,11 +121,11 @@ def towers(corpus: Corpus, *, vocabulary: int, width: int) -> dict[str, Any]:
     return {"text": TextTransformer(text, width=width), "image": ImagePatches(image, width=width)}
 
 
-def student(corpus: Corpus) -> Model:
+def student(corpus: Corpus, depth: int) -> Model:
     with torch.random.fork_rng():
         torch.manual_seed(1)
         encoders = towers(corpus, vocabulary=2_000, width=WIDTH)
-        return Model(corpus.task, encoders, fusion=SingleStream(dict.fromkeys(encoders, WIDTH), width=WIDTH, depth=DEPTH))
+        return Model(corpus.task, encoders, fusion=SingleStream(dict.fromkeys(encoders, WIDTH), width=WIDTH, depth=depth))
 
 
 def stored(folder: Path, corpus: Corpus) -> Any:
