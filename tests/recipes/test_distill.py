@@ -1,6 +1,7 @@
 """The main job: three systems, resumed, refused, loaded back and shipped."""
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -113,6 +114,26 @@ def test_teachers_of_another_run_are_taken(run, corpus, tmp_path):
     assert same(weights(made, "plain"), weights(run, "plain"))
     with pytest.raises(ValueError, match="another teacher"):
         again(corpus, tmp_path / "other", teachers_of=run.folder, teacher=["strong"])
+
+
+def test_a_run_of_before_there_was_a_choice_of_fusion_goes_on(run, corpus, tmp_path):
+    old = Path(shutil.copytree(run.folder, tmp_path / "old"))
+    for name in ("student.json", "teacher.json", "run.json"):
+        document = json.loads((old / name).read_text())
+        within = document["arguments"] if name == "run.json" else document
+        for key in ("fusion", "teacher_fusion", "depth", "fusion_config"):
+            within.pop(key, None)
+        (old / name).write_text(json.dumps(document))
+    assert same(weights(us.load(old), "distilled"), weights(run, "distilled"))
+    assert us.load(old).model().fusion.width == run.model().fusion.width
+    assert again(corpus, tmp_path / "taken", teachers_of=old, plain_of=old, seeds=1).results["systems"]
+    shutil.rmtree(old / "distilled")
+    (old / "results.json").unlink()
+    assert same(weights(again(corpus, old), "distilled"), weights(run, "distilled"))
+    with pytest.raises(ValueError, match="differs in teacher_fusion"):
+        again(corpus, old, teacher_fusion="single_stream")
+    with pytest.raises(ValueError, match="trained with another teacher_fusion"):
+        again(corpus, tmp_path / "other", teachers_of=run.folder, teacher_fusion="single_stream")
 
 
 def test_ensemble_cannot_be_judged_without_validation_rows(corpus, tmp_path):

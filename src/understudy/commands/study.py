@@ -132,7 +132,7 @@ def distill(
         encoder: MODALITY=ENCODER, e.g. `text=small` or `text=FOLDER` of a transformers model (or its hub id).
         teacher_encoder: the same for the teacher, where it differs.
         teacher_head: NAME=VALUE of class prompts that the teacher answers through, e.g. `classes=7`.
-        fusion: how the student's modalities join: concat or single_stream.
+        fusion: how the student's modalities join: concat, single_stream, or the FOLDER (or hub id) of a VisualBERT, ViLT, LXMERT.
         teacher_fusion: the same for the teacher, or experts, a head of each modality's own.
         plan: NAME=VALUE of training, e.g. `epochs=20 rate=0.001 batch_size=64 patience=5`.
         sizes: width=N, dropout=P, modality_dropout=P, and depth=N of a single stream.
