@@ -154,9 +154,9 @@ def test_all_weights_zero_is_plain_training_bit_for_bit(name, task):
 
 @pytest.mark.parametrize("name", CLASSES_ONLY)
 def test_what_needs_classes_refuses_a_number(name):
-    with pytest.raises(ValueError, match="a number has no"):
+    with pytest.raises(ValueError, match="a regression has no"):
         getattr(methods, name).check(NUMBER, {})
-    with pytest.raises(ValueError, match="a number has no"):
+    with pytest.raises(ValueError, match="a regression has no"):
         build(name, NUMBER, ON[name])
 
 
