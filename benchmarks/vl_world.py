@@ -26,13 +26,14 @@ from understudy.whole import write_json
 SIZES: tuple[Size, ...] = (0.01, 0.1, 1.0)
 SEEDS = (0, 1, 2)
 DRAWS = 3
-FEW = ("naive", "mad", "mad, random tokens", "mad, constant weight")
-"""Of questions and choices; claims have every ablation."""
+CONTROLS = ("naive", "mad", "mad, random tokens", "mad, constant weight")
+COMPARED: dict[Name, tuple[str, ...]] = {"entailment": tuple(SYSTEMS), "question": CONTROLS, "choice": CONTROLS[:2]}
+"""Every ablation and control on claims, fewer on the others: the whole has to fit into an hour of one core."""
 
 
 def systems(name: Name) -> dict[str, System]:
     """What is compared on a task."""
-    return SYSTEMS if name == "entailment" else {label: SYSTEMS[label] for label in FEW}
+    return {label: SYSTEMS[label] for label in COMPARED[name]}
 
 
 def parts(only: str) -> list[tuple[Name, Size]]:

@@ -4,14 +4,14 @@ The ideal observer sees things and cloth exactly. `given`: its accuracy on rows 
 rules, which nobody told that the habit has changed, score on shifted rows.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import combinations
 from math import comb
 
 import numpy as np
 from numpy.typing import NDArray
 
-from understudy.picture_world.lines import FORMS, HUES, KINDS, form, hue
+from understudy.picture_world.lines import FORMS, HUES, KINDS
 from understudy.picture_world.scene import COUNTS
 from understudy.picture_world.world import (
     ANNOTATORS,
@@ -19,6 +19,7 @@ from understudy.picture_world.world import (
     ASKED,
     CHOICES,
     LABELS,
+    YES_NO,
     Name,
     World,
     beside,
@@ -40,11 +41,12 @@ def ceilings(world: World, name: Name) -> dict[str, dict[str, float]]:
     return of[name](world)
 
 
-def followed(seen: Array, shifted: Array, worth: Array) -> dict[str, float]:
-    """The best rule for what is `seen` under the chances `[evidence truth]`, and what it scores there and under `shifted` ones.
+def followed(chances: Sequence[Array], worth: Array) -> dict[str, float]:
+    """The best rule under the first chances `[evidence truth]`, and what it scores there and under the second, shifted ones.
 
     worth: of each answer when each is the truth `[truth answer]`.
     """
+    seen, shifted = chances
     answer = (seen @ worth).argmax(axis=1)
     scored = worth[:, answer].T
     return {"given": float((seen * scored).sum()), "shifted": float((shifted * scored).sum())}
@@ -56,7 +58,7 @@ def of_claims(world: World) -> dict[str, dict[str, float]]:
     cue = [np.stack([peaked(labels, label, world.rate(s)) for label in range(labels)], axis=1) / labels for s in (False, True)]
     cloth = np.array([[1 / 6, 1 / 3, 0], [1 / 6, 0, 1 / 3]])
     sure = np.eye(labels) / labels
-    return {"text": followed(*cue, right), "picture": followed(cloth, cloth, right), "both": followed(sure, sure, right)}
+    return {"text": followed(cue, right), "picture": followed((cloth, cloth), right), "both": followed((sure, sure), right)}
 
 
 def of_choices(world: World) -> dict[str, dict[str, float]]:
@@ -64,7 +66,7 @@ def of_choices(world: World) -> dict[str, dict[str, float]]:
     right = np.eye(CHOICES)
     cue = [np.stack([peaked(CHOICES, place, world.rate(s)) for place in range(CHOICES)], axis=1) / CHOICES for s in (False, True)]
     nothing, sure = np.full((1, CHOICES), 1 / CHOICES), np.eye(CHOICES) / CHOICES
-    return {"text": followed(*cue, right), "picture": followed(nothing, nothing, right), "both": followed(sure, sure, right)}
+    return {"text": followed(cue, right), "picture": followed((nothing, nothing), right), "both": followed((sure, sure), right)}
 
 
 def of_questions(world: World) -> dict[str, dict[str, float]]:
@@ -73,7 +75,7 @@ def of_questions(world: World) -> dict[str, dict[str, float]]:
     asked = [by_question(world, s) for s in (False, True)]
     pictures = [by_picture(world, s) for s in (False, True)]
     sure = [np.diag(each.sum(axis=0)) for each in asked]
-    return {"text": followed(*asked, worth), "picture": followed(*pictures, worth), "both": followed(*sure, worth)}
+    return {"text": followed(asked, worth), "picture": followed(pictures, worth), "both": followed(sure, worth)}
 
 
 def expected_credit(world: World) -> Array:
@@ -103,22 +105,23 @@ def by_question(world: World, shifted: bool) -> Array:
 
 def by_picture(world: World, shifted: bool) -> Array:
     """Chance `[picture truth]` of every set of one, two or three kinds, and of the answer to whatever was asked about it."""
-    usual, rows = world.usual_answers(shifted), []
+    usual, found = world.usual_answers(shifted), []
     number_at, yes_at = len(HUES) + len(FORMS), len(HUES) + len(FORMS) + len(COUNTS)
     for count in COUNTS:
-        any_set = 1 / comb(KINDS, count)
-        one_count, rest = 1 / len(COUNTS), 1 / len(ASKED)
-        for things in combinations(range(KINDS), count):
-            row = np.zeros(len(ANSWERS))
-            for kind in things:
-                others = [other for other in things if other != kind]
-                if all(form(other) != form(kind) for other in others):
-                    chance = usual["colour"][form(kind), hue(kind)] / len(FORMS)
-                    row[hue(kind)] += rest * chance * one_count / comb(KINDS - len(HUES), count - 1)
-                if all(hue(other) != hue(kind) for other in others):
-                    chance = usual["shape"][hue(kind), form(kind)] / len(HUES)
-                    row[len(HUES) + form(kind)] += rest * chance * one_count / comb(KINDS - len(FORMS), count - 1)
-            row[number_at + count - 1] += rest * usual["number"][0, count - 1] * any_set
-            row[yes_at : yes_at + 2] += rest * usual["yes/no"][0] * one_count * any_set
-            rows.append(row)
-    return np.stack(rows)
+        things = np.array(list(combinations(range(KINDS), count)))
+        hues, forms, each = things // len(FORMS), things % len(FORMS), np.arange(len(things))[:, None]
+        rows = np.zeros((len(things), len(ANSWERS)))
+        # The colour of a shape can be asked where one thing has that shape; the others were drawn from those without it.
+        colour = usual["colour"][forms, hues] / len(FORMS) / comb(KINDS - len(HUES), count - 1)
+        shape = usual["shape"][hues, forms] / len(HUES) / comb(KINDS - len(FORMS), count - 1)
+        np.add.at(rows, (each, hues), np.where(alone(forms), colour, 0) / len(COUNTS))
+        np.add.at(rows, (each, len(HUES) + forms), np.where(alone(hues), shape, 0) / len(COUNTS))
+        rows[:, number_at + count - 1] += usual["number"][0, count - 1] / len(things)
+        rows[:, yes_at : yes_at + len(YES_NO)] += usual["yes/no"][0] / len(things) / len(COUNTS)
+        found.append(rows / len(ASKED))
+    return np.concatenate(found)
+
+
+def alone(values: NDArray[np.int_]) -> NDArray[np.bool_]:
+    """Which of a row's values `[N K]` stand there once."""
+    return (values[:, :, None] == values[:, None]).sum(axis=2) == 1

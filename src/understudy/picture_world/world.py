@@ -70,7 +70,7 @@ class World:
         if name not in NAMES:
             raise ValueError(f"task {name!r} given; choose from {', '.join(NAMES)}")
         random = np.random.default_rng([seed, NAMES.index(name), int(shifted)])
-        write: dict[str, Callable[[World, np.random.Generator, bool], tuple[Scene, list[Row]]]] = {
+        write: dict[Name, Callable[[World, np.random.Generator, bool], tuple[Scene, list[Row]]]] = {
             "entailment": claims,
             "question": question,
             "choice": stages,

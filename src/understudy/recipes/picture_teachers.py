@@ -175,7 +175,7 @@ def filled_in(model: Any, ids: Tensor, mask: Tensor, tokenizer: "PreTrainedToken
     special = torch.tensor([tokenizer.pad_token_id, tokenizer.bos_token_id, tokenizer.eos_token_id])
     asked = (torch.rand(ids.shape) < MASKED) & ~torch.isin(ids, special)
     asked[0, 1] = True
-    shown = ids.masked_fill(asked, tokenizer.convert_tokens_to_ids("<mask>"))
+    shown = torch.where(asked, torch.tensor(tokenizer.mask_token_id), ids)
     return cross_entropy(model(input_ids=shown, attention_mask=mask).logits[asked], ids[asked])
 
 

@@ -30,7 +30,7 @@ PLANS: dict[Name, Plan] = {
 }
 """Of the students; their epochs follow from STEPS."""
 STEPS = 400
-WEIGHTS = (0.3, 1.0, 3.0)
+WEIGHTS = (1.0, 3.0, 10.0)
 OPTIONS = {"distance": "infonce"}
 """Of every system. Like the plans chosen on albums of another seed, on held-out train rows."""
 DEMO = Schooling(pairs=8_000, epochs=8)

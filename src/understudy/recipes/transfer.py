@@ -23,7 +23,7 @@ def transfer(run: Run, split: str) -> dict[str, Any]:
     used = np.intersect1d(other.test, np.concatenate([own.train, own.valid]))
     if len(used):
         raise ValueError(f"{len(used)} test rows of split {split!r} were train or validation rows of {run.folder}")
-    systems = {}
+    systems, task = {}, run.model("plain", seed=run.seeds[0]).task
     for name in SYSTEMS:
         models = {seed: run.model(name, seed=seed) for seed in run.seeds}
         first = next(iter(models.values()))
@@ -31,7 +31,7 @@ def transfer(run: Run, split: str) -> dict[str, Any]:
         systems[name] = compare.System(first.modalities, cost.parameters_of(first)["total"], said)
     sizes = {"train": len(own.train), "labelled": len(own.labelled), "valid": len(own.valid), "test": len(other.test)}
     about = {"name": split, "trained on": own.name} | sizes
-    found = compare.compare(first.task, systems, split=about, selection=run.results["selection"])
+    found = compare.compare(task, systems, split=about, selection=run.results["selection"])
     write_json(run.folder / "transfer" / f"{split}.json", found)
     return found
 

@@ -1,0 +1,137 @@
+"""The vision-language protocol on a handful of made pictures, with teachers that learnt next to nothing."""
+
+import json
+
+import numpy as np
+import pytest
+
+from understudy.commands.vision_table import vision_language as command
+from understudy.plan import Plan
+from understudy.prepare.text import Text
+from understudy.recipes.picture_teachers import Schooling, picture_teachers
+from understudy.recipes.picture_world import picture_world
+from understudy.recipes.protocol_table import protocol_text
+from understudy.recipes.run import load
+from understudy.recipes.transfer import transfer
+from understudy.recipes.vision_language import SYSTEMS, System, check_systems, for_steps
+
+ROWS = {"train": 48, "test": 12, "shifted": 10}
+SCHOOL = Schooling(pairs=64, epochs=1, batch=32, width=16, depth=1)
+FEW = {label: SYSTEMS[label] for label in ("naive", "mad")}
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory):
+    return tmp_path_factory.mktemp("pictures")
+
+
+@pytest.fixture(scope="module")
+def document(home):
+    """Played in two halves, as two processes would."""
+    told = {"rows": ROWS, "schooling": SCHOOL, "systems": FEW, "sizes": (0.5, 1.0), "draws": 2, "seeds": 1, "steps": 2}
+    told |= {"weights": (0.1, 1.0), "teacher_steps": 2}
+    assert picture_world(home, only=[0.5], **told) == {}
+    first = home / "entailment" / "runs" / "50%" / "draw-0" / "mad"
+    before = (first / "results.json").stat().st_mtime_ns
+    found = picture_world(home, **told)
+    assert (first / "results.json").stat().st_mtime_ns == before
+    return found
+
+
+def test_the_table_holds_every_size_test_and_system(document, home):
+    rows = document["rows"]
+    assert [(row["size"], row["test"], row["system"]) for row in rows] == [
+        (size, test, system) for size in ("50%", "full") for test in ("given", "shifted") for system in ("teacher", "plain", *FEW)
+    ]
+    assert {row["trainings"] for row in rows if row["size"] == "50%"} == {2}
+    assert {row["trainings"] for row in rows if row["size"] == "full"} == {1}
+    for row in rows:
+        assert ("against plain" in row) == (row["system"] in FEW)
+        assert ("against naive" in row) == (row["system"] == "mad")
+        assert (row["weight"] is None) == (row["system"] in ("teacher", "plain"))
+    runs = [load(home / "entailment" / "runs" / "50%" / f"draw-{draw}" / "mad") for draw in range(2)]
+    scores = [run.results["systems"]["distilled"]["metrics"]["accuracy"]["mean"] for run in runs]
+    (mine,) = [row for row in rows if (row["size"], row["test"], row["system"]) == ("50%", "given", "mad")]
+    assert mine["mean"] == pytest.approx(np.mean(scores))
+    assert len(protocol_text(document).splitlines()) == len(rows) + 2
+    assert json.loads((home / "entailment" / "table.json").read_text())["ceilings"]["both"]["shifted"] == 1
+
+
+def test_p_values_are_adjusted_over_the_table(document):
+    for control, count in (("plain", 8), ("naive", 4)):
+        found = [row[f"against {control}"] for row in document["rows"] if f"against {control}" in row]
+        assert len(found) == count
+        assert all(each["p_holm"] >= each["p"] for each in found)
+        assert min(each["p_holm"] for each in found) == pytest.approx(min(1, count * min(each["p"] for each in found)))
+
+
+def test_weights_are_chosen_on_train_rows_alone(document, home):
+    runs = home / "entailment" / "runs"
+    merits = json.loads((runs / "50%" / "weights.json").read_text())
+    assert {label: len(each) for label, each in merits.items()} == {"naive": 2, "mad": 2}
+    tried = load(runs / "50%" / "held-1" / "0" / "mad")
+    corpus, held = tried.corpus(), tried.split()
+    subset, given, shifted = (corpus.split(name) for name in ("given-50%-draw-1", "given", "shifted"))
+    assert set(held.train) | set(held.test) == set(subset.train)
+    assert len(held.test) == pytest.approx(len(subset.train) / 4, abs=2)
+    assert not set(corpus.groups[held.train]) & set(corpus.groups[held.test])
+    assert not (set(held.train) | set(held.test)) & (set(given.test) | set(shifted.test))
+    weights = (0.1, 1.0)
+    (row,) = [r for r in document["rows"] if (r["size"], r["test"], r["system"]) == ("50%", "given", "mad")]
+    assert row["weight"] == weights[int(np.argmax(merits["mad"]))]
+
+
+def test_systems_share_teachers_and_plain_students(document, home):
+    draw = home / "entailment" / "runs" / "50%" / "draw-0"
+    for system in ("teacher", "plain"):
+        one, two = (load(draw / label).predictions(system)[0] for label in FEW)
+        assert (one.values == two.values).all()
+
+
+def test_transfer(document, home):
+    run = load(home / "entailment" / "runs" / "full" / "draw-0" / "mad")
+    found = transfer(run, "shifted")
+    assert found["split"]["name"] == "shifted"
+    assert found["split"]["trained on"] == "given"
+    assert found["rows"] == ROWS["shifted"]
+    assert found == json.loads((run.folder / "transfer" / "shifted.json").read_text())
+    with pytest.raises(ValueError, match="were train or validation rows"):
+        transfer(run, "given-50%-draw-0-held")
+
+
+def test_the_command(document, home, capsys):
+    told = {
+        "student": ("text=small", "regions=regions"),
+        "teacher": (f"text={home}/teachers/clip", f"image={home}/teachers/clip"),
+    }
+    with pytest.raises(KeyError, match="no system 'best'"):
+        command(home / "entailment" / "corpus", split="given", systems=("best",), **told)
+
+
+def test_teachers_come_back_as_transformers_folders(document, home):
+    clip, text = picture_teachers(home / "teachers", SCHOOL)
+    view = Text.pretrained(clip)
+    assert view.tokens == Text.pretrained(text).tokens
+    assert (home / "teachers" / "clip" / "preprocessor_config.json").is_file()
+    with pytest.raises(ValueError, match="another schooling"):
+        picture_teachers(home / "teachers", Schooling(pairs=65))
+
+
+@pytest.mark.parametrize(
+    ("systems", "weights", "words"),
+    [
+        ({}, (1.0,), "0 systems"),
+        ({"a": System()}, (), "0 weights"),
+        ({"a": System(options={"adaptive": True})}, (1.0,), "comes first"),
+        ({"a": System(), "b": System(weight_of="c")}, (1.0,), "not among the tuned"),
+    ],
+)
+def test_unusable_systems(systems, weights, words):
+    with pytest.raises(ValueError, match=words):
+        check_systems(systems, weights)
+
+
+@pytest.mark.parametrize(("rows", "batch", "epochs"), [(100, 64, 150), (40, 40, 300), (10_000, 64, 2)])
+def test_every_size_has_the_same_steps(rows, batch, epochs):
+    plan = for_steps(Plan(epochs=1, batch_size=64), 300, rows)
+    assert (plan.batch_size, plan.epochs) == (batch, epochs)
