@@ -195,7 +195,9 @@ class Job:
             name = "answers_with_tokens" if tokens else "answers"
             folder = self.run.folder / "teacher" / (name if ensemble else f"seed-{seed}/{name}")
             rows = every_row(self.corpus, self.split.train, teacher.views)
-            stored[seed] = Stored(write_store(folder, teacher, rows, corpus=self.corpus.fingerprint, tokens="text" if tokens else False))
+            stored[seed] = Stored(
+                write_store(folder, teacher, rows, corpus=self.corpus.fingerprint, tokens="text" if tokens else False)
+            )
         return stored, ensemble
 
     def better(self, leads: Mapping[int, Model]) -> bool:
