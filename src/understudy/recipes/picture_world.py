@@ -24,15 +24,17 @@ from understudy.whole import write_json
 STUDENT = {"text": "small", "regions": "regions"}
 SIZES = {"width": 64, "dropout": 0.1, "depth": 1}
 PLANS: dict[Name, Plan] = {
-    "entailment": Plan(epochs=1, batch_size=64, rate=2e-3, weight_decay=0.05),
-    "question": Plan(epochs=1, batch_size=64, rate=2e-3, weight_decay=0.05),
-    "choice": Plan(epochs=1, batch_size=32, rate=2e-3, weight_decay=0.05),
+    "entailment": Plan(epochs=1, batch_size=64, rate=3e-3, weight_decay=0.05),
+    "question": Plan(epochs=1, batch_size=64, rate=3e-3, weight_decay=0.05),
+    "choice": Plan(epochs=1, batch_size=32, rate=3e-3, weight_decay=0.05),
 }
 """Of the students; their epochs follow from STEPS."""
-STEPS = 400
+STEPS = 300
 WEIGHTS = (1.0, 3.0, 10.0)
 OPTIONS = {"distance": "infonce"}
-"""Of every system. Like the plans chosen on albums of another seed, on held-out train rows."""
+"""Of every system. Plans, steps, weights to choose from and distance were chosen by a look at the albums of seed 0, test rows too."""
+DEMO_SCENE = 2
+"""Another album, therefore; `benchmarks.vl_world` draws those of seed 1."""
 DEMO = Schooling(pairs=8_000, epochs=8)
 
 
@@ -109,7 +111,7 @@ def pictures(
     RUN/ceilings.json holds both beside the ceilings. The same call resumes.
     """
     folder = Path(folder)
-    corpus, clip, _ = prepared(folder, "entailment", rows=rows, schooling=schooling)
+    corpus, clip, _ = prepared(folder, "entailment", rows=rows, scene=DEMO_SCENE, schooling=schooling)
     (subset,) = low_shot(corpus, corpus.split("given"), sizes=[size])
     subset = subset if subset.name in corpus.splits else corpus.save_split(subset)
     run = distill(
