@@ -32,7 +32,7 @@ PLANS: dict[Name, Plan] = {
 STEPS = 300
 WEIGHTS = (1.0, 3.0, 10.0)
 OPTIONS = {"distance": "infonce"}
-"""Of every system. Plans, steps, weights to choose from and distance were chosen by a look at the albums of seed 0, test rows too."""
+"""Of every system. Plans, steps, weights to try and distance were chosen by a look at albums of seed 0, their test rows too."""
 DEMO_SCENE = 2
 """Another album, therefore; `benchmarks.vl_world` draws those of seed 1."""
 DEMO = Schooling(pairs=8_000, epochs=8)
