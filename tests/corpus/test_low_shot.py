@@ -61,6 +61,12 @@ def test_labels_that_are_hidden_stay_hidden(corpus):
     assert set(low_shot(corpus, few, sizes=(40,))[0].train) <= set(few.labelled)
 
 
+def test_rows_stand_alone_where_groups_may_part(corpus):
+    (found,) = low_shot(corpus, replace(corpus.split("given"), group=False), sizes=(41,))
+    assert len(found.train) == 41
+    assert max(Counter(corpus.groups[found.train]).values()) < 4
+
+
 def test_questions_are_drawn_by_type(tmp_path):
     corpus = make_album(tmp_path / "album", "question", rows={"train": 300, "test": 2, "shifted": 2})
     given = corpus.split("given")

@@ -23,12 +23,14 @@ def low_shot(corpus: Corpus, split: Split, *, sizes: Sequence[Size], draw: int =
 
     Subsets of one draw are nested: a larger one holds every smaller one. Groups (all rows of a picture, say) stay whole, so that
     a subset may fall short of its size by less than a group; each class, quarter of a number's range, or type of question (the
-    first two words of its text) keeps its share as well as groups allow. Validation and test rows are those of `split`; without
-    groups every row stands alone. The splits are not saved yet; `Corpus.save_split` writes their lists of ids.
+    first two words of its text) keeps its share as well as groups allow. Validation and test rows are those of `split`; every
+    row stands alone where that does not keep groups together. The splits are not saved yet; `Corpus.save_split` writes their
+    lists of ids.
     """
     rows = split.labelled
     counts = [rows_of(size, len(rows)) for size in sizes]
-    order = stratified(rows, strata_of(corpus, rows), corpus.groups, np.random.default_rng([seed, draw, 3]))
+    groups = corpus.groups if split.group else None
+    order = stratified(rows, strata_of(corpus, rows), groups, np.random.default_rng([seed, draw, 3]))
     ends = np.cumsum([len(group) for group in order])
     found = []
     for size, count in zip(sizes, counts, strict=True):
