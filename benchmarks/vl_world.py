@@ -20,7 +20,7 @@ from understudy.picture_world.world import NAMES, Name
 from understudy.recipes.picture_teachers import Schooling
 from understudy.recipes.picture_world import STEPS, WEIGHTS, picture_world, prepared
 from understudy.recipes.protocol_table import protocol_text
-from understudy.recipes.vision_language import SYSTEMS, System
+from understudy.recipes.vision_systems import SYSTEMS, System
 from understudy.whole import write_json
 
 SIZES: tuple[Size, ...] = (0.01, 0.1, 1.0)

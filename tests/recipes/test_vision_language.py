@@ -13,7 +13,8 @@ from understudy.recipes.picture_world import picture_world
 from understudy.recipes.protocol_table import protocol_text
 from understudy.recipes.run import load
 from understudy.recipes.transfer import transfer
-from understudy.recipes.vision_language import SYSTEMS, System, check_systems, for_steps
+from understudy.recipes.vision_language import for_steps
+from understudy.recipes.vision_systems import SYSTEMS, System, check_systems
 
 ROWS = {"train": 48, "test": 12, "shifted": 10}
 SCHOOL = Schooling(pairs=64, epochs=1, batch=32, width=16, depth=1)

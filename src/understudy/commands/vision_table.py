@@ -44,8 +44,8 @@ def vision_language(
         out: folder of the runs and of table.json; the same command goes on.
     """
     from understudy.recipes.protocol_table import protocol_text
-    from understudy.recipes.vision_language import SYSTEMS
     from understudy.recipes.vision_language import vision_language as play
+    from understudy.recipes.vision_systems import SYSTEMS
 
     unknown = [name for name in systems if name not in SYSTEMS]
     if unknown:

@@ -20,7 +20,8 @@ from understudy.plan import Plan
 from understudy.prepare.cells import Modality
 from understudy.prepare.reader import MediaReader
 from understudy.recipes.mosi import packaged_minilm
-from understudy.recipes.vision_language import SYSTEMS, System, vision_language
+from understudy.recipes.vision_language import vision_language
+from understudy.recipes.vision_systems import SYSTEMS, System
 from understudy.task import Classification
 
 SIZES: tuple[Size, ...] = (50, 100, 300)

@@ -18,7 +18,8 @@ from understudy.recipes.job import say
 from understudy.recipes.picture_teachers import Schooling, picture_teachers
 from understudy.recipes.run import Run
 from understudy.recipes.transfer import transfer
-from understudy.recipes.vision_language import SYSTEMS, System, for_steps, vision_language
+from understudy.recipes.vision_language import for_steps, vision_language
+from understudy.recipes.vision_systems import SYSTEMS, System
 from understudy.whole import write_json
 
 STUDENT = {"text": "small", "regions": "regions"}

@@ -9,7 +9,7 @@ protocols named in `docs/guide/picture_world.md`.
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from understudy.recipes.distill import distill, seed_list
 from understudy.recipes.protocol_table import table_rows
 from understudy.recipes.run import Run, load
 from understudy.recipes.transfer import transfer
+from understudy.recipes.vision_systems import SYSTEMS, System, check_systems
 from understudy.whole import write_json
 
 WEIGHTS = (3.0, 30.0, 300.0)
@@ -30,40 +31,6 @@ WEIGHTS = (3.0, 30.0, 300.0)
 TUNING_DRAWS = 2
 HELD = 0.25
 """Of a subset, by groups: what a weight is chosen on."""
-
-
-@dataclass(frozen=True)
-class System:
-    """A way to distil: options of `mad`, and what differs in its teacher.
-
-    weight_of: the system whose weight it takes; its own, chosen like all others, when empty. teacher: the modalities of the
-    teacher; all when empty. encoders: of the teacher, where they differ.
-    """
-
-    options: Mapping[str, Any] = field(default_factory=dict)
-    weight_of: str = ""
-    teacher: Sequence[str] = ()
-    encoders: Mapping[str, str] = field(default_factory=dict)
-
-    @property
-    def own_teacher(self) -> bool:
-        """Whether its teacher reads or learns otherwise than the others'."""
-        return bool(self.teacher or self.encoders or self.options.get("adaptive"))
-
-
-NAIVE = {"selection": "none", "confidence": "none", "weighting": "uniform"}
-SYSTEMS: dict[str, System] = {
-    "naive": System(NAIVE),
-    "mad": System(),
-    "mad, no tokens": System({"selection": "none"}, "mad"),
-    "mad, all tokens": System({"selection": "all"}, "mad"),
-    "mad, no confidence": System({"confidence": "none"}, "mad"),
-    "mad, teachers alike": System({"weighting": "uniform"}, "mad"),
-    "mad, adaptive": System({"adaptive": True}, "mad"),
-    "mad, random tokens": System({"selection": "random"}),
-    "mad, constant weight": System({"confidence": "constant"}),
-}
-"""Naive distillation, mad, ablations with its weight, and two controls with weights of their own."""
 
 
 @dataclass(frozen=True)
@@ -261,15 +228,3 @@ def vision_language(
     for size in sizes if only is None else only:
         protocol.play(size)
     return protocol.table(sizes)
-
-
-def check_systems(systems: Mapping[str, System], weights: Sequence[float]) -> None:
-    """ValueError for no weight, a first system that cannot serve the others, or a weight taken from nowhere."""
-    if not systems or not weights:
-        raise ValueError(f"{len(systems)} systems and {len(weights)} weights given; at least one each is needed")
-    first = next(iter(systems))
-    if systems[first].own_teacher:
-        raise ValueError(f"system {first!r} comes first, so the others take its teachers; it must have the ones that they want")
-    for label, system in systems.items():
-        if system.weight_of and (system.weight_of not in systems or systems[system.weight_of].weight_of):
-            raise ValueError(f"system {label!r} takes the weight of {system.weight_of!r}, which is not among the tuned ones")
