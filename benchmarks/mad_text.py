@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.record import write_result
-from understudy.recipes.mad_text import SIZES, STEPS, TEXT, WEIGHTS, mosi_text, stamps_text
+from understudy.recipes.mad_text import SIZES, STEPS, TEXT, WEIGHTS, mosi_text, stamp_classes, stamps_text
 from understudy.recipes.protocol_table import protocol_text
 from understudy.whole import write_json
 
@@ -64,6 +64,7 @@ def quick(data: Path, stamps: Path) -> None:
     with tempfile.TemporaryDirectory() as folder:
         found = {}
         if stamps.is_dir():
+            stamp_classes(stamps, Path(folder) / "stamps" / "corpus", test=0.05)
             found["stamps"] = stamps_text(stamps, Path(folder) / "stamps", **few)
         elif data.is_dir():
             found["mosi"] = mosi_text(data, Path(folder) / "mosi", **few)
