@@ -126,6 +126,11 @@ def test_vcr_low_shot_and_features(vcr, tmp_path):
     np.savez(tmp_path / "features" / "movie_val" / "val_0@0.npz", features=np.zeros((4, 3)))
     with pytest.raises(ValueError, match=r"val.jsonl, line 1: .*val_0@0.npz has features of shape \(4, 3\)"):
         import_vcr(vcr / "annotations", vcr / "images", tmp_path / "d", **options)
+    whole = (tmp_path / "features" / "movie_val" / "val_2@0.npz").read_bytes()
+    for broken in (whole[: len(whole) // 2], whole.replace(b"NUMPY", b"NUMPI"), b""):
+        (tmp_path / "features" / "movie_val" / "val_0@0.npz").write_bytes(broken)
+        with pytest.raises(ValueError, match=r"val.jsonl, line 1: .*val_0@0.npz holds no array `features`"):
+            import_vcr(vcr / "annotations", vcr / "images", tmp_path / "d", **options)
     (tmp_path / "keep.txt").write_text("nobody\n")
     with pytest.raises(ValueError, match="names no annot_id of"):
         import_vcr(vcr / "annotations", vcr / "images", tmp_path / "d", **options)
@@ -147,6 +152,13 @@ VCR = {
     ),
     r"has 3 boxes for 4 objects": lambda f: edit(f / "images/movie_val/val_0@0.json", lambda document: document["boxes"].pop()),
     r"holds no 'boxes'": lambda f: edit(f / "images/movie_val/val_0@0.json", lambda document: document["boxes"][0].pop()),
+    r"val_0@0.json holds no 'boxes' of x1, y1, x2, y2 and a score each": lambda f: edit(
+        f / "images/movie_val/val_0@0.json", lambda document: document.update(boxes=[[0, 0, 9, 9]] * 5)
+    ),
+    r"val_0@0.json is not JSON: Exceeds the limit": lambda f: (f / "images/movie_val/val_0@0.json").write_text("9" * 5000),
+    r"val.jsonl, line 2 is not JSON: .* surrogates not allowed": lambda f: edit(
+        f / "annotations/val.jsonl", lambda rows: rows[1]["question"].append("\ud800")
+    ),
     r"val.jsonl, line 2: annot_id 'val-0' stands in": lambda f: edit(
         f / "annotations/val.jsonl", lambda rows: rows[1].update(annot_id="val-0")
     ),

@@ -169,6 +169,9 @@ def test_faults_of_media_say_where(tmp_path, kind):
     (tmp_path / "broken.wav").write_bytes(b"no sound")
     np.save(tmp_path / "pickled.npy", np.array([{}], dtype=object), allow_pickle=True)
     np.save(tmp_path / "cube.npy", np.zeros((2, 2, 2, 2)))
-    for name in ("broken.npy", "pickled.npy", "cube.npy", {"image": "broken.png", "audio": "broken.wav"}.get(kind, "broken.npy")):
+    with (tmp_path / "archive.npy").open("wb") as opened:
+        np.savez(opened, values=np.zeros(3))
+    raw = {"image": "broken.png", "audio": "broken.wav"}.get(kind, "broken.npy")
+    for name in ("broken.npy", "archive.npy", "pickled.npy", "cube.npy", raw):
         with pytest.raises(ValueError, match="column 'm', row 2"):
             read({"m": [None, name]}, modality, tmp_path)

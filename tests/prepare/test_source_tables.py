@@ -136,6 +136,10 @@ def test_malformed_npz(tmp_path, arrays):
     np.savez(tmp_path / "table.npz", **arrays)
     with pytest.raises(ValueError, match=r"table\.npz"):
         read_table(tmp_path / "table.npz")
+    whole = (tmp_path / "table.npz").read_bytes()
+    (tmp_path / "table.npz").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(ValueError, match=r"table\.npz is not a \.npz file"):
+        read_table(tmp_path / "table.npz")
 
 
 def test_no_such_file_and_no_such_type(tmp_path):

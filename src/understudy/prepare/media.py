@@ -16,7 +16,9 @@ LARGEST_FILE = 2**30
 def read_array(path: Path) -> NDArray[Any]:
     """A `.npy` array; never unpickles."""
     try:
-        return np.load(path, allow_pickle=False)
+        with path.open("rb") as opened:
+            # Not `np.load`, which would also open an archive of arrays under this name.
+            return np.lib.format.read_array(opened, allow_pickle=False)
     except FileNotFoundError:
         raise FileNotFoundError(f"no file {path}") from None
     except (ValueError, OSError, EOFError) as error:

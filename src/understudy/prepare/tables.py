@@ -3,9 +3,11 @@
 import csv
 import io
 import json
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 import pyarrow as pa
@@ -125,9 +127,9 @@ def column_of(path: Path, name: str, values: list[Any]) -> pa.Array:
 def read_npz(path: Path) -> pa.Table:
     """Arrays of one length: `[N]` is a plain column, `[N D]` one of lists, `[N T D]` one of lists of lists. Never unpickles."""
     try:
-        with np.load(path, allow_pickle=False) as arrays:
+        with path.open("rb") as opened, np.load(opened, allow_pickle=False) as arrays:
             found = {name: arrays[name] for name in arrays.files}
-    except (ValueError, OSError, EOFError) as error:
+    except (ValueError, OSError, EOFError, TypeError, RuntimeError, BadZipFile, zlib.error) as error:
         raise ValueError(f"{path} is not a .npz file of plain arrays: {error}") from None
     rows = {name: len(array) if array.ndim else -1 for name, array in found.items()}
     if not rows or min(rows.values()) < 0 or len(set(rows.values())) > 1:

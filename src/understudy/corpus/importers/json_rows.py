@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import re
 import zlib
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -10,6 +11,8 @@ from pathlib import Path
 from typing import IO, Any
 
 Row = dict[str, Any]
+SURROGATE = re.compile(r"\\u[dD]")
+"""Where an escape may be half of a character, which no UTF-8 file can hold."""
 
 
 @contextmanager
@@ -27,10 +30,7 @@ def opened_text(path: Path) -> Iterator[IO[str]]:
 def read_json(path: Path) -> Any:
     """A whole document."""
     with opened_text(path) as opened:
-        try:
-            return json.load(opened)
-        except (json.JSONDecodeError, RecursionError) as error:
-            raise ValueError(f"{path} is not JSON: {error}") from None
+        return parsed(opened.read(), str(path))
 
 
 def read_lines(path: Path) -> Iterator[tuple[str, Row]]:
@@ -40,13 +40,21 @@ def read_lines(path: Path) -> Iterator[tuple[str, Row]]:
             if not line.strip():
                 continue
             where = f"{path}, line {number}"
-            try:
-                found = json.loads(line)
-            except (json.JSONDecodeError, RecursionError) as error:
-                raise ValueError(f"{where} is not JSON: {error}") from None
+            found = parsed(line, where)
             if not isinstance(found, dict):
                 raise ValueError(f"{where}: {type(found).__name__} given; expected an object")
             yield where, found
+
+
+def parsed(text: str, where: str) -> Any:
+    """What the text says; ValueError where it is not JSON, or holds a number or half a character that nothing can keep."""
+    try:
+        found = json.loads(text)
+        if SURROGATE.search(text):
+            json.dumps(found, ensure_ascii=False).encode()
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{where} is not JSON: {error}") from None
+    return found
 
 
 def existing(*paths: Path) -> Path:

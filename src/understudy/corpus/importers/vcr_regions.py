@@ -1,7 +1,9 @@
 """Regions of VCR's pictures: the boxes of its metadata, with crops or a detector's features."""
 
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -63,7 +65,7 @@ def read_boxes(path: Path, objects: int, width: int, height: int) -> Boxes:
     document = read_json(path)
     listed = document.get("boxes") if isinstance(document, dict) else None
     try:
-        found = np.array([[float(number) for number in box] for box in listed or []]).reshape(-1, 5)[:, :4]
+        found = np.array([[float(number) for number in box] for box in listed or []]).reshape(len(listed or []), 5)[:, :4]
     except (TypeError, ValueError):
         raise ValueError(f"{path} holds no 'boxes' of x1, y1, x2, y2 and a score each") from None
     if len(found) != objects:
@@ -90,11 +92,11 @@ def crops(pixels: Picture, boxes: Boxes) -> Features:
 def read_features(path: Path, objects: int) -> Features:
     """A detector's features of the whole picture and of every object."""
     try:
-        with np.load(path, allow_pickle=False) as arrays:
+        with path.open("rb") as opened, np.load(opened, allow_pickle=False) as arrays:
             found = np.asarray(arrays["features"], np.float32)
     except FileNotFoundError:
         raise FileNotFoundError(f"no file {path}") from None
-    except (OSError, ValueError, KeyError, EOFError, TypeError) as error:
+    except (OSError, ValueError, KeyError, EOFError, TypeError, RuntimeError, BadZipFile, zlib.error) as error:
         raise ValueError(f"{path} holds no array `features`: {error}") from None
     if found.ndim != 2 or len(found) != objects + 1 or not found.shape[1] or not np.isfinite(found).all():
         wanted = f"finite numbers [{objects + 1}, D]: the whole picture, then its objects"
