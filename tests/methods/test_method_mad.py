@@ -334,6 +334,7 @@ def test_whole_runs_share_their_teachers(kind, tmp_path):
     assert not np.array_equal(*(run.predictions("distilled")[0].values for run in (naive, mad)))
     models = {system: mad.model(system, seed=0) for system in ("plain", "distilled")}
     assert list(models["plain"].state_dict()) == list(models["distilled"].state_dict())
+    assert str(models["plain"]) == str(models["distilled"])
     assert not any(isinstance(module, Experts) for module in nn.ModuleList(list(models.values())).modules())
     with pytest.raises(ValueError, match="fusion 'experts'"):
         us.distill(corpus, **settings | {"teacher_fusion": "concat"}, out=tmp_path / "refused")
