@@ -46,6 +46,7 @@ COMMANDS = {
         "submit-vqa": vision_language.submit_vqa,
         "submit-vcr": vision_language.submit_vcr,
         "rule-sets": vision_language.rule_sets,
+        "words-only-hard": vision_language.words_only_hard,
     },
     "compare": study.compare,
     "store": study.store,

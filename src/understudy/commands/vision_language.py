@@ -227,3 +227,32 @@ def rule_sets(annotations: Path, /, *, out: Path) -> Answer:
 
     counts = write_rule_sets(annotations, out)
     return Answer({"out": str(out), "rows": counts}, "\n".join(f"{name}: {count} rows" for name, count in counts.items()))
+
+
+def words_only_hard(corpus: Path, /, *, split: str, modality: str = "", folds: int = 5, name: str = "", seed: int = 0) -> Answer:
+    """A split of ours: the test rows that a classifier of the words alone gets wrong; SNLI-VE's `--shifted`, for one.
+
+    Args:
+        corpus: folder of the corpus, a classification.
+        split: its train rows teach the classifiers, its test rows are judged; train and validation rows stay the same.
+        modality: the text; may be left out where there is one.
+        folds: as many classifiers, each of which learns from all folds of the train rows but one; most of them must be wrong.
+        name: of the new split; SPLIT-words-only-hard when empty.
+        seed: draws the folds.
+    """
+    from understudy.corpus import Corpus
+    from understudy.corpus.words_only import hard_split, judged
+
+    opened = Corpus(corpus)
+    given = opened.split(split)
+    found = judged(opened, given, modality=modality, folds=folds, seed=seed)
+    made = opened.save_split(hard_split(given, found, name=name, seed=seed))
+    classes = opened.task.to_json()["classes"]
+    of_class = {each: opened.target[found.rows] == number for number, each in enumerate(classes)}
+    counts = {each: {"rows": int(here.sum()), "hard": int((here & found.hard).sum())} for each, here in of_class.items()}
+    accuracy = {"held_out": found.held_out, "test": float(1 - found.hard.mean())}
+    lines = [f"{each:20s} {count['hard']:7d} hard of {count['rows']:7d}" for each, count in counts.items()]
+    lines += [f"{made.name}: {len(made.test)} of {len(found.rows)} test rows"]
+    lines += [f"words alone: accuracy {accuracy['held_out']:.4f} on held-out train rows, {accuracy['test']:.4f} on test rows"]
+    document = {"corpus": str(corpus), "split": made.name, "rows": len(made.test), "classes": counts, "accuracy": accuracy}
+    return Answer(document, "\n".join(lines), f"understudy check {corpus}")
