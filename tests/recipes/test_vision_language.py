@@ -13,8 +13,8 @@ from understudy.recipes.picture_world import picture_world
 from understudy.recipes.protocol_table import protocol_text
 from understudy.recipes.run import load
 from understudy.recipes.transfer import transfer
-from understudy.recipes.vision_language import for_steps
-from understudy.recipes.vision_systems import SYSTEMS, System, check_systems
+from understudy.recipes.vision_language import for_steps, vision_language
+from understudy.recipes.vision_systems import SYSTEMS, TEACHERS, System, check_systems, check_teachers
 
 ROWS = {"train": 48, "test": 12, "shifted": 10}
 SCHOOL = Schooling(pairs=64, epochs=1, batch=32, width=16, depth=1)
@@ -107,6 +107,33 @@ def test_the_command(document, home, capsys):
     }
     with pytest.raises(KeyError, match="no system 'best'"):
         command(home / "entailment" / "corpus", split="given", systems=("best",), **told)
+    with pytest.raises(ValueError, match=r"size 1\.5: expected a share up to 1, or a whole number of rows"):
+        command(home / "entailment" / "corpus", split="given", sizes=(0.1, 1.5), **told)
+
+
+def test_one_teacher_alone(document, home):
+    clip = str(home / "teachers" / "clip")
+    told = {"student": {"text": "small", "regions": "regions"}, "teacher": {"text": clip, "image": clip}, "split": "given"}
+    told |= {"sizes": (1.0,), "seeds": 1, "weights": (1.0,), "steps": 2, "teacher_steps": 2, "model": {"width": 16, "depth": 1}}
+    found = vision_language(home / "entailment" / "corpus", systems=FEW | TEACHERS, out=home / "alone", **told)
+    assert {"mad, text teacher", "mad, image teacher"} < {row["system"] for row in found["rows"]}
+    runs = {label: load(home / "alone" / "full" / "draw-0" / label) for label in ("mad", *TEACHERS)}
+    assert {label: run.settings["arguments"]["teacher"] for label, run in runs.items()} == {
+        "mad": ["text", "image"],
+        "mad, text teacher": ["text"],
+        "mad, image teacher": ["image"],
+    }
+    plain = {label: run.predictions("plain")[0].values for label, run in runs.items()}
+    assert all((each == plain["mad"]).all() for each in plain.values())
+
+
+def test_teachers_on_request_change_nothing_of_what_is_compared():
+    assert not set(TEACHERS) & set(SYSTEMS)
+    check_systems(SYSTEMS | TEACHERS, (1.0,))
+    check_teachers(SYSTEMS | TEACHERS, ("text", "image"))
+    check_teachers(SYSTEMS, ("caption",))
+    with pytest.raises(ValueError, match="'mad, image teacher' wants a teacher of 'image', but teachers are of text"):
+        check_teachers(TEACHERS, ("text",))
 
 
 def test_teachers_come_back_as_transformers_folders(document, home):

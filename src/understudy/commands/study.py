@@ -144,22 +144,26 @@ def distill(
         out: folder of the run; the same command on the same folder goes on where it stopped.
     """
     from understudy.recipes.distill import distill as run_it
-    from understudy.recipes.folds import folds, folds_table
     from understudy.recipes.summary import summary
 
-    given: dict[str, Any] = (
-        {"student": student, "teacher": teacher, "method": method, "options": values("--options", options)}
-        | {"encoders": pairs("--encoder", encoder), "teacher_encoders": pairs("--teacher-encoder", teacher_encoder)}
-        | {"teacher_head": values("--teacher-head", teacher_head), "fusion": fusion, "teacher_fusion": teacher_fusion}
-        | {"sizes": values("--sizes", sizes), "plan": values("--plan", plan)}
-        | {"ensemble": ensemble, "teachers_of": teachers_of, "plain_of": plain_of, "space": space, "seeds": seeds}
-    )
+    given: dict[str, Any] = {"student": student, "teacher": teacher, "method": method, "options": values("--options", options)}
+    given |= {"encoders": pairs("--encoder", encoder), "teacher_encoders": pairs("--teacher-encoder", teacher_encoder)}
+    given |= {"teacher_head": values("--teacher-head", teacher_head), "fusion": fusion, "teacher_fusion": teacher_fusion}
+    given |= {"sizes": values("--sizes", sizes), "plan": values("--plan", plan), "ensemble": ensemble}
+    given |= {"teachers_of": teachers_of, "plain_of": plain_of, "space": space, "seeds": seeds}
     if "*" in split:
-        found = folds(corpus, splits=split, out=out, report=False, **given)
-        return Answer(found | {"out": str(out)}, folds_table(found), f"understudy report {found['splits'][0]['run']}")
+        return every_fold(corpus, split, out, given)
     run = run_it(corpus, split=split, out=out, **given)
     document = run.results | {"run": str(out), "report": str(run.report)}
     return Answer(document, summary(run), f"understudy export {out} --out ARTIFACT")
+
+
+def every_fold(corpus: Path, splits: str, out: Path, given: dict[str, Any]) -> Answer:
+    """`distill` on every split of this pattern."""
+    from understudy.recipes.folds import folds, folds_table
+
+    found = folds(corpus, splits=splits, out=out, report=False, **given)
+    return Answer(found | {"out": str(out)}, folds_table(found), f"understudy report {found['splits'][0]['run']}")
 
 
 def evaluate(

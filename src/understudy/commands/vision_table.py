@@ -1,6 +1,8 @@
 """The command of the vision-language protocol: one table."""
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from understudy.commands.answer import Answer, pairs, values
 
@@ -45,23 +47,18 @@ def vision_language(
     """
     from understudy.recipes.protocol_table import protocol_text
     from understudy.recipes.vision_language import vision_language as play
-    from understudy.recipes.vision_systems import SYSTEMS
 
-    unknown = [name for name in systems if name not in SYSTEMS]
-    if unknown:
-        raise KeyError(f"no system {unknown[0]!r}; choose from {', '.join(SYSTEMS)}")
-    whole = [size if size <= 1 else int(size) for size in sizes]
     document = play(
         corpus,
         student=pairs("--student", student),
         teacher=pairs("--teacher", teacher),
         split=split,
         tests={name: name for name in shifted},
-        sizes=whole,
-        only=[size if size <= 1 else int(size) for size in only] or None,
+        sizes=share_or_rows(sizes),
+        only=share_or_rows(only) or None,
         draws=draws,
         seeds=seeds,
-        systems={name: SYSTEMS[name] for name in systems} or None,
+        systems=named(systems) or None,
         weights=weights,
         options=values("--options", options),
         fusion=fusion,
@@ -70,3 +67,21 @@ def vision_language(
     )
     said = protocol_text(document) if document else f"played; {out / 'table.json'} follows when every size is"
     return Answer(document, said, f"understudy compare {out}/*/draw-0/*" if document else "")
+
+
+def share_or_rows(sizes: Sequence[float]) -> list[int | float]:
+    """Shares up to 1 as they are, numbers of rows as whole ones; ValueError for a broken number of rows."""
+    broken = next((size for size in sizes if size > 1 and size != int(size)), None)
+    if broken is not None:
+        raise ValueError(f"size {broken:g}: expected a share up to 1, or a whole number of rows")
+    return [size if size <= 1 else int(size) for size in sizes]
+
+
+def named(systems: Sequence[str]) -> dict[str, Any]:
+    """The systems of these names; KeyError for an unknown one."""
+    from understudy.recipes.vision_systems import SYSTEMS
+
+    unknown = [name for name in systems if name not in SYSTEMS]
+    if unknown:
+        raise KeyError(f"no system {unknown[0]!r}; choose from {', '.join(SYSTEMS)}")
+    return {name: SYSTEMS[name] for name in systems}
