@@ -221,9 +221,20 @@ def test_players_that_do_not_suit_are_refused(corpora, answers, tmp_path):
         MAD.check(CLASSES, {"classes": 3})
     for refused in ("concat", "single_stream"):
         with pytest.raises(ValueError, match="fusion 'experts'"):
-            MAD.check_players({"text": "text"}, {"text": "text"}, refused)
+            MAD.check_players({"text": "text"}, {"text": "text"}, refused, {})
     with pytest.raises(ValueError, match="text alone"):
-        MAD.check_players({"text": "text"}, {"text": "text"}, "experts")
+        MAD.check_players({"text": "text"}, {"text": "text"}, "experts", {})
+
+
+@pytest.mark.parametrize("published", [{"text": "minilm", "image": "vit"}, {"text": "minilm"}, {"image": "clip"}])
+def test_tokens_are_not_scored_in_a_space_of_another_model(published):
+    read = {"text": "text", "image": "image"}
+    with pytest.raises(ValueError, match="no space is common to both; use score 'pooled'"):
+        MAD.check_players(read, read, "experts", published)
+    for options in ({"score": "pooled"}, {"selection": "random"}, {"selection": "none"}, {"adaptive": True}):
+        MAD.check_players(read, read, "experts", published, **options)
+    for one in ({}, {"text": "clip", "image": "clip"}):
+        MAD.check_players(read, read, "experts", one)
 
 
 def test_a_student_that_joins_late_is_taught_its_encoder_s_tokens(corpora, answers):

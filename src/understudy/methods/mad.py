@@ -23,7 +23,7 @@ from understudy.batch import Batch, Output
 from understudy.choices import repeated, unfolded, unfolded_rows
 from understudy.experts import POOLED
 from understudy.methods.mad_experts import ExpertHeads
-from understudy.methods.mad_tokens import Score, Selection, draws, scored, token_terms
+from understudy.methods.mad_tokens import SCORED, Score, Selection, check_space, draws, scored, token_terms
 from understudy.methods.mad_weights import Confidence, Weighting, confidences, mean_truth, trust
 from understudy.methods.method import Kinds, Method, Terms
 from understudy.methods.taught import Taught, check_weights
@@ -95,11 +95,22 @@ class MAD(Taught):
 
     @classmethod
     def check_players(
-        cls, student: Kinds, teacher: Kinds, fusion: str, *, selection: Selection = "topk", score: Score = "cross", **others: Any
+        cls,
+        student: Kinds,
+        teacher: Kinds,
+        fusion: str,
+        published: Mapping[str, str],
+        *,
+        selection: Selection = "topk",
+        score: Score = "cross",
+        adaptive: bool = False,
+        **others: Any,
     ) -> None:
         if fusion != "experts":
             raise ValueError("mad learns from a head for each modality: give its teacher the fusion 'experts'")
-        scored(student, list(teacher), selection, score)
+        text, against = scored(student, list(teacher), selection, score)
+        if text and score == "cross" and selection in SCORED and not adaptive:
+            check_space(text, against, published)
 
     @classmethod
     def embeds(cls, **options: Any) -> bool:

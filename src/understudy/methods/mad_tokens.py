@@ -41,6 +41,17 @@ def scored(student: Mapping[str, str], teacher: Sequence[str], selection: Select
     return text, against
 
 
+def check_space(text: str, against: Sequence[str], published: Mapping[str, str]) -> None:
+    """ValueError where one published model reads the text and another, or none, what its tokens are scored against.
+
+    Equal widths are no common space: only a model that was trained on both has one. published: by modality; others are ours.
+    """
+    other = next((m for m in against if published.get(m) != published.get(text)), None)
+    if other is not None:
+        said = " and ".join(f"{m} is read by {published.get(m, 'an encoder of ours')}" for m in (text, other))
+        raise ValueError(f"score 'cross' given, but {said}: no space is common to both; use score 'pooled', or one CLIP for both")
+
+
 def token_terms(
     student: Model, teacher: Teacher, selection: Selection, score: Score, **settings: Any
 ) -> dict[str, TokenSelection]:

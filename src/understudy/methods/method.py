@@ -58,8 +58,11 @@ class Method(nn.Module, ABC):
         """ValueError where the method cannot do what `options` ask on this task with this head; asked before a run begins."""
 
     @classmethod
-    def check_players(cls, student: Kinds, teacher: Kinds, fusion: str, **options: Any) -> None:
-        """ValueError where the method cannot bind these players; asked before a run begins. fusion: the teacher's, by name."""
+    def check_players(cls, student: Kinds, teacher: Kinds, fusion: str, published: Mapping[str, str], **options: Any) -> None:
+        """ValueError where the method cannot bind these players; asked before a run begins.
+
+        fusion: the teacher's, by name. published: what reads each of its modalities that no encoder of ours reads, by name.
+        """
 
     @classmethod
     def embeds(cls, **options: Any) -> bool:

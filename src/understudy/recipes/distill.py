@@ -66,11 +66,11 @@ def distill(
     the students and of the teacher: "concat", "single_stream" (one transformer over all tokens), for a teacher also "experts" (a
     head of each modality's own), or a transformers folder or hub id of a VisualBERT, ViLT or LXMERT. sizes: `width`, `dropout`,
     `modality_dropout` of every model, `depth` of single streams. plan: the student's, or what to change in the default one;
-    teacher_plan: the same when None. ensemble: distil
-    from the mean of all seeds' teachers; "if better" asks the validation rows. teachers_of, plain_of: finished runs whose
-    teachers and plain students are taken (same corpus, split, seeds, and settings of what is taken). space: of a retrieval task,
-    where its branches, the student's modalities, meet; the corpus's own when "". report: also measure subsets
-    and costs and draw the page; a table over many runs does without. ValueError and KeyError say what cannot be done.
+    teacher_plan: the same when None. ensemble: distil from the mean of all seeds' teachers; "if better" asks the validation
+    rows. teachers_of, plain_of: finished runs whose teachers and plain students are taken (same corpus, split, seeds, and
+    settings of what is taken). space: of a retrieval task, where its branches, the student's modalities, meet; the corpus's own
+    when "". report: also measure subsets and costs and draw the page; a table over many runs does without. ValueError and
+    KeyError say what cannot be done.
     """
     corpus = corpus if isinstance(corpus, Corpus) else Corpus(corpus)
     rows = corpus.split(split or only_split(corpus))
@@ -79,29 +79,26 @@ def distill(
     check_retrieval(corpus.task, reads["student"], space, ensemble)
     check_choice(ensemble, rows)
     own, theirs = dict(encoders or {}), dict(encoders or {}) | dict(teacher_encoders or {})
-    for named in (own, theirs):
-        check_encoders(corpus, named)
-    check_fusion("student", fusion, corpus, reads["student"])
-    check_fusion("teacher", teacher_fusion, corpus, reads["teacher"], prompts=bool(teacher_head))
+    check_networks(corpus, reads, (own, theirs), (fusion, teacher_fusion), prompts=bool(teacher_head))
     plan = whole_plan(plan or {}, rows, [*theirs.values(), fusion, teacher_fusion])
-    chosen, head = check_method(method, options or {}, teacher_head or {}, corpus, reads, ensemble)
-    kinds = {player: {m: corpus.modalities[m].kind for m in modalities} for player, modalities in reads.items()}
-    CATALOGUE[method].check_players(kinds["student"], kinds["teacher"], teacher_fusion, **chosen)
-    arguments: dict[str, Any] = (
-        {"corpus": str(corpus.folder.resolve()), "split": rows.name}
-        | {player: list(modalities) for player, modalities in reads.items()}
-        | {"method": method, "options": chosen, "encoders": own, "teacher_encoders": theirs, "teacher_head": head}
-        | {"fusion": fusion, "teacher_fusion": teacher_fusion}
-        | {"sizes": typed("a model", sizes or {}, SIZES), "plan": asdict(plan), "teacher_plan": asdict(teacher_plan or plan)}
-        | {"ensemble": ensemble, "teachers_of": str(teachers_of), "plain_of": str(plain_of), "space": space}
-        | {"seeds": seed_list(seeds)}
-    )
+    chosen, head = check_method(method, options or {}, teacher_head or {}, corpus, reads, theirs, teacher_fusion, ensemble)
+    arguments: dict[str, Any] = {"corpus": str(corpus.folder.resolve()), "split": rows.name}
+    arguments |= {player: list(modalities) for player, modalities in reads.items()}
+    arguments |= {"method": method, "options": chosen, "encoders": own, "teacher_encoders": theirs, "teacher_head": head}
+    arguments |= {"fusion": fusion, "teacher_fusion": teacher_fusion, "sizes": typed("a model", sizes or {}, SIZES)}
+    arguments |= {"plan": asdict(plan), "teacher_plan": asdict(teacher_plan or plan), "ensemble": ensemble}
+    arguments |= {"teachers_of": str(teachers_of), "plain_of": str(plain_of), "space": space, "seeds": seed_list(seeds)}
     for name in TAKEN:
         check_taken(name, arguments, corpus)
     run = begin(Path(out), recipe="distill", arguments=arguments, corpus=corpus, split=rows)
-    trained = ["teacher", "plain", "distilled", *(["auxiliary"] if CATALOGUE[method].fixed_auxiliary(**chosen) else [])]
-    estimate = Estimate(dict.fromkeys(trained, len(run.seeds)))
+    estimate = estimate_of(method, chosen, len(run.seeds))
     return Job(run, corpus, rows, plan, teacher_plan or plan, estimate).play(report=report)
+
+
+def estimate_of(method: str, options: Mapping[str, Any], seeds: int) -> Estimate:
+    """Of the time that the trainings of so many seeds take."""
+    trained = ["teacher", "plain", "distilled", *(["auxiliary"] if CATALOGUE[method].fixed_auxiliary(**options) else [])]
+    return Estimate(dict.fromkeys(trained, seeds))
 
 
 def seed_list(seeds: int | Sequence[int]) -> list[int]:
@@ -154,15 +151,38 @@ def check_choice(ensemble: Choice, split: Split) -> None:
         raise ValueError(f'ensemble "if better" asks the validation rows, and split {split.name!r} has none; say "yes" or "no"')
 
 
+def check_networks(
+    corpus: Corpus,
+    reads: Mapping[str, Sequence[str]],
+    encoders: Sequence[Mapping[str, str]],
+    fusions: Sequence[str],
+    *,
+    prompts: bool,
+) -> None:
+    """KeyError and ValueError for encoders or fusions that there are not, or that do not go with what a player reads.
+
+    encoders, fusions: of the players in the order of `reads`. prompts: whether the teacher answers through class prompts.
+    """
+    for named in encoders:
+        check_encoders(corpus, named)
+    for player, fusion in zip(reads, fusions, strict=True):
+        check_fusion(player, fusion, corpus, reads[player], prompts=prompts and player == "teacher")
+
+
 def check_method(
     name: str,
     options: Mapping[str, Any],
     teacher_head: Mapping[str, Any],
     corpus: Corpus,
     reads: Mapping[str, Sequence[str]],
+    theirs: Mapping[str, str],
+    teacher_fusion: str,
     ensemble: Choice,
 ) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The method's options and the teacher's head, checked; ValueError where task, ensemble or modalities do not go with them."""
+    """The method's options and the teacher's head, checked; ValueError where task, ensemble or players do not go with them.
+
+    theirs: the teacher's encoders, by modality.
+    """
     chosen = method_options(name, options)
     head = check_head(corpus.task, teacher_head, seen_kinds(corpus, reads["teacher"]))
     method = CATALOGUE[name]
@@ -174,6 +194,9 @@ def check_method(
             f"ensemble {ensemble!r} given, but {name} reads the teacher's embedding, which an ensemble has not; say 'no'"
         )
     auxiliary_modalities(name, corpus.task, reads["student"], reads["teacher"])
+    kinds = {player: {m: corpus.modalities[m].kind for m in modalities} for player, modalities in reads.items()}
+    published = {modality: encoder for modality, encoder in theirs.items() if not own_encoder(encoder)}
+    method.check_players(kinds["student"], kinds["teacher"], teacher_fusion, published, **chosen)
     return chosen, head
 
 
