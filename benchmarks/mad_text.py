@@ -44,8 +44,8 @@ def page(found: Mapping[str, Mapping[str, Any]]) -> str:
     return f"""# A real text teacher and few labels
 
 The teacher is all-MiniLM-L6-v2, frozen, with a linear head trained on the same labelled rows; it reads the text alone. Students are small and have no
-pretrained weights: on the stamps one stream over English caption and picture, on MOSI a text encoder. Nested, stratified subsets by group of 50, 100 and 300
-rows, {DRAWS} draws, one seed each; {STEPS} steps everywhere, no validation rows, the last step counts. *naive*: MiniLM's pooled vectors alone, every row alike.
+pretrained weights: on the stamps one stream over English caption and picture, on MOSI a text encoder. Nested, stratified subsets of 50, 100 and 300 rows, of
+the stamps by group, of MOSI by utterance, {DRAWS} draws, one seed each; {STEPS} steps everywhere, no validation rows, the last step counts. *naive*: MiniLM's pooled vectors alone, every row alike.
 *mad*: also tokens, chosen by their cosine with the teacher's own vector of the text (a text teacher shares no space with pictures), each row weighted by how
 probable the teacher finds the truth; distance InfoNCE in both. Control: random tokens at equal number. Each took one of the weights
 {", ".join(f"{w:g}" for w in WEIGHTS)} on a quarter of its own rows (two draws). Plans and distance were fixed beforehand, not chosen on these sets.
