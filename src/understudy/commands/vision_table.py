@@ -37,7 +37,7 @@ def vision_language(
         sizes: of the subsets of train rows, shares up to 1, or numbers of rows above.
         draws: of each subset.
         seeds: of each system on each draw.
-        systems: some of them, naive first; all when empty.
+        systems: some of them, naive first; all that take both teachers when empty.
         weights: of the distillation; each tuned system takes one, by a quarter of its own train rows.
         options: NAME=VALUE of mad, in every system.
         fusion: of the student.
@@ -79,9 +79,10 @@ def share_or_rows(sizes: Sequence[float]) -> list[int | float]:
 
 def named(systems: Sequence[str]) -> dict[str, Any]:
     """The systems of these names; KeyError for an unknown one."""
-    from understudy.recipes.vision_systems import SYSTEMS
+    from understudy.recipes.vision_systems import SYSTEMS, TEACHERS
 
-    unknown = [name for name in systems if name not in SYSTEMS]
+    known = SYSTEMS | TEACHERS
+    unknown = [name for name in systems if name not in known]
     if unknown:
-        raise KeyError(f"no system {unknown[0]!r}; choose from {', '.join(SYSTEMS)}")
-    return {name: SYSTEMS[name] for name in systems}
+        raise KeyError(f"no system {unknown[0]!r}; choose from {', '.join(known)}")
+    return {name: known[name] for name in systems}

@@ -124,7 +124,8 @@ def term_weights(learnt: Sequence[str], asked: Sequence[str]) -> tuple[Any, Any]
 
     told: dict[str, Any] = {"norm": None, "alternate_sign": False}
     counts = HashingVectorizer(n_features=FEATURES, ngram_range=(1, 2), token_pattern=r"\w+", **told)
-    seen, sought = counts.transform(learnt), counts.transform(asked)
+    seen: Any = counts.transform(learnt)
+    sought: Any = counts.transform(asked)
     # An optimiser's steps cost as much for empty columns as for others. One stays where no text has a word.
     kept = np.unique(seen.indices) if seen.nnz else np.arange(1)
     weights = TfidfTransformer(sublinear_tf=True)

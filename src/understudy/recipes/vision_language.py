@@ -23,7 +23,7 @@ from understudy.recipes.distill import distill, seed_list
 from understudy.recipes.protocol_table import table_rows
 from understudy.recipes.run import Run, load
 from understudy.recipes.transfer import transfer
-from understudy.recipes.vision_systems import SYSTEMS, System, check_systems
+from understudy.recipes.vision_systems import SYSTEMS, System, check_systems, check_teachers
 from understudy.whole import write_json
 
 WEIGHTS = (3.0, 30.0, 300.0)
@@ -206,6 +206,7 @@ def vision_language(
     corpus = corpus if isinstance(corpus, Corpus) else Corpus(corpus)
     systems = SYSTEMS if systems is None else systems
     check_systems(systems, weights)
+    check_teachers(systems, teacher)
     protocol = Protocol(
         corpus=corpus,
         split=split,

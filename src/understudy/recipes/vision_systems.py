@@ -1,6 +1,6 @@
 """vision_systems: what the vision-language protocol compares: naive distillation, `mad`, its ablations and two controls."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -37,6 +37,13 @@ SYSTEMS: dict[str, System] = {
     "mad, constant weight": System({"confidence": "constant"}),
 }
 """Naive distillation, mad, ablations with its weight, and two controls with weights of their own."""
+TEACHERS: dict[str, System] = {
+    "mad, text teacher": System({"score": "pooled"}, "mad", teacher=("text",)),
+    "mad, image teacher": System({"selection": "none"}, "mad", teacher=("image",)),
+}
+"""On request: mad from one of two teachers, those of `text` and `image`. What needs the other one goes with it: a text alone
+scores its tokens by its own vector, a picture alone selects none. The one teacher has all of the weight that two would share.
+"""
 
 
 def check_systems(systems: Mapping[str, System], weights: Sequence[float]) -> None:
@@ -49,3 +56,13 @@ def check_systems(systems: Mapping[str, System], weights: Sequence[float]) -> No
     for label, system in systems.items():
         if system.weight_of and (system.weight_of not in systems or systems[system.weight_of].weight_of):
             raise ValueError(f"system {label!r} takes the weight of {system.weight_of!r}, which is not among the tuned ones")
+
+
+def check_teachers(systems: Mapping[str, System], teacher: Collection[str]) -> None:
+    """ValueError for a system that wants a teacher of a modality that has none."""
+    for label, system in systems.items():
+        lacking = [name for name in (*system.teacher, *system.encoders) if name not in teacher]
+        if lacking:
+            raise ValueError(
+                f"system {label!r} wants a teacher of {lacking[0]!r}, but teachers are of {', '.join(teacher)} alone"
+            )
