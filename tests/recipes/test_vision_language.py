@@ -151,6 +151,7 @@ def test_teachers_come_back_as_transformers_folders(document, home):
         ({}, (1.0,), "0 systems"),
         ({"a": System()}, (), "0 weights"),
         ({"a": System(options={"adaptive": True})}, (1.0,), "comes first"),
+        ({"a": System(weight_of="b"), "b": System()}, (1.0,), "comes first"),
         ({"a": System(), "b": System(weight_of="c")}, (1.0,), "not among the tuned"),
     ],
 )

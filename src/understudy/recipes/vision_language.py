@@ -64,12 +64,12 @@ class Protocol:
 
     def draws_of(self, size: Size) -> range:
         """There is only one draw of all rows."""
-        return range(1 if size == 1.0 else self.draws)
+        return range(1 if size_name(size) == "full" else self.draws)
 
     def subset(self, size: Size, draw: int) -> Split:
         """The train rows of a size and draw, saved with the corpus."""
         whole = self.corpus.split(self.split)
-        return whole if size == 1.0 else self.saved(low_shot(self.corpus, whole, sizes=[size], draw=draw)[0])
+        return whole if size_name(size) == "full" else self.saved(low_shot(self.corpus, whole, sizes=[size], draw=draw)[0])
 
     def saved(self, split: Split) -> Split:
         """With its ids in the corpus folder, unless they are there."""

@@ -51,8 +51,11 @@ def check_systems(systems: Mapping[str, System], weights: Sequence[float]) -> No
     if not systems or not weights:
         raise ValueError(f"{len(systems)} systems and {len(weights)} weights given; at least one each is needed")
     first = next(iter(systems))
-    if systems[first].own_teacher:
-        raise ValueError(f"system {first!r} comes first, so the others take its teachers; it must have the ones that they want")
+    if systems[first].own_teacher or systems[first].weight_of:
+        raise ValueError(
+            f"system {first!r} comes first, so the others take its teachers, and it is tuned before them; put one with the "
+            "teachers that they want and a weight of its own there, such as 'naive'"
+        )
     for label, system in systems.items():
         if system.weight_of and (system.weight_of not in systems or systems[system.weight_of].weight_of):
             raise ValueError(f"system {label!r} takes the weight of {system.weight_of!r}, which is not among the tuned ones")
