@@ -23,7 +23,7 @@ from understudy.batch import Batch, Output
 from understudy.choices import repeated, unfolded, unfolded_rows
 from understudy.experts import POOLED
 from understudy.methods.mad_experts import ExpertHeads
-from understudy.methods.mad_tokens import SCORED, Score, Selection, check_space, draws, scored, token_terms
+from understudy.methods.mad_tokens import Score, Selection, check_texts, draws, token_terms
 from understudy.methods.mad_weights import Confidence, Weighting, confidences, mean_truth, trust
 from understudy.methods.method import Kinds, Method, Terms
 from understudy.methods.taught import Taught, check_weights
@@ -94,23 +94,10 @@ class MAD(Taught):
             raise ValueError("confidence 'agreement' given, but a number has no likeliest class; use 'truth'")
 
     @classmethod
-    def check_players(
-        cls,
-        student: Kinds,
-        teacher: Kinds,
-        fusion: str,
-        published: Mapping[str, str],
-        *,
-        selection: Selection = "topk",
-        score: Score = "cross",
-        adaptive: bool = False,
-        **others: Any,
-    ) -> None:
+    def check_players(cls, student: Kinds, teacher: Kinds, fusion: str, published: Mapping[str, str], **options: Any) -> None:
         if fusion != "experts":
             raise ValueError("mad learns from a head for each modality: give its teacher the fusion 'experts'")
-        text, against = scored(student, list(teacher), selection, score)
-        if text and score == "cross" and selection in SCORED and not adaptive:
-            check_space(text, against, published)
+        check_texts(student, list(teacher), published, **options)
 
     @classmethod
     def embeds(cls, **options: Any) -> bool:

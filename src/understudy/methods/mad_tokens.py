@@ -41,6 +41,22 @@ def scored(student: Mapping[str, str], teacher: Sequence[str], selection: Select
     return text, against
 
 
+def check_texts(
+    student: Mapping[str, str],
+    teacher: Sequence[str],
+    published: Mapping[str, str],
+    *,
+    selection: Selection = "topk",
+    score: Score = "cross",
+    adaptive: bool = False,
+    **others: Any,
+) -> None:
+    """ValueError as `scored` and `check_space` have it; an adaptive teacher makes a common space by itself."""
+    text, against = scored(student, teacher, selection, score)
+    if text and score == "cross" and selection in SCORED and not adaptive:
+        check_space(text, against, published)
+
+
 def check_space(text: str, against: Sequence[str], published: Mapping[str, str]) -> None:
     """ValueError where one published model reads the text and another, or none, what its tokens are scored against.
 
