@@ -76,7 +76,7 @@ def text(cells: Cells) -> Array:
     from sklearn.feature_extraction.text import TfidfVectorizer
 
     try:
-        counts = TfidfVectorizer(sublinear_tf=True, ngram_range=(1, 2), token_pattern=r"\w+").fit_transform(cells.values)
+        counts: Any = TfidfVectorizer(sublinear_tf=True, ngram_range=(1, 2), token_pattern=r"\w+").fit_transform(cells.values)
     except ValueError:
         return np.zeros((len(cells), 1))
     directions = min(TOPICS, *(side - 1 for side in counts.shape))
