@@ -105,7 +105,8 @@ Every row has its control, every verdict its interval; "not distinguishable" sta
 teacher sees both sides: an upper bound. AMID's weak teacher in a world with closed forms: pulled towards
 the student alone it keeps {weak["ity_1_0_0"]:.2f} nats about the label, with the auxiliary model {weak["ity_1_1_0"]:.2f}.
 On made pictures the teacher is two encoders that each know one modality, so a student may pass it;
-naive distillation of the same vectors does about as well on rows alike and better on some shifted ones ([the table](results/vl_world.md)).
+naive distillation of the same vectors does about as well on rows alike and better on some shifted ones
+([the table](results/vl_world.md)).
 Which objective does best where stands in [the catalogue](results/catalogue.md).
 On {where}; commands, seeds and all other figures stand in [results/](results/)."""
 
