@@ -36,10 +36,7 @@ class PublishedFusion(Fusion):
         """From a transformers folder or hub id, in float32; errors as of every published encoder."""
         fusion = cls(widths, texts=texts, config=published_config(str(name)))
         fusion.fine_tuned = True
-        try:
-            published = published_weights(str(name))
-        except OSError as error:
-            raise FileNotFoundError(f"no published model {name}: {error}") from None
+        published = published_weights(str(name))
         fusion.model.load_state_dict({key: published[key] for key in fusion.model.state_dict()})
         return fusion
 

@@ -136,8 +136,38 @@ class Regression(Task):
         return {"kind": self.kind} | finite | named
 
 
+class OneOf(Task, ABC):
+    """A target is the index of one of `count` classes or texts; answers are compared by cross-entropy."""
+
+    discrete: ClassVar[bool] = True
+
+    @property
+    def count(self) -> int:
+        """How many there are to be right."""
+        return self.outputs
+
+    def fit(self, targets: Array) -> "OneOf":
+        return self
+
+    def check(self, targets: Array) -> None:
+        wrong = (targets < 0) | (targets >= self.count)
+        if wrong.any():
+            row = int(np.argmax(wrong))
+            raise ValueError(f"class index {targets[row]} in labelled row {row}: expected 0..{self.count - 1}")
+
+    def loss(self, logits: "Tensor", target: "Tensor") -> "Tensor":
+        """Cross-entropy of each row, in nats."""
+        from torch.nn.functional import cross_entropy
+
+        return cross_entropy(logits, target, reduction="none")
+
+    def decode(self, logits: "Tensor") -> "Tensor":
+        """Probabilities; of one branch that searches, what it alone would say of the class."""
+        return logits.softmax(dim=-1)
+
+
 @dataclass(frozen=True)
-class Classification(Task):
+class Classification(OneOf):
     """One of C named classes; targets are indices into `classes`."""
 
     classes: tuple[str, ...] = ()
@@ -145,24 +175,11 @@ class Classification(Task):
     kind: ClassVar[str] = "classification"
     primary: ClassVar[str] = "accuracy"
     higher_is_better: ClassVar[bool] = True
-    discrete: ClassVar[bool] = True
     classed: ClassVar[bool] = True
 
     @property
     def outputs(self) -> int:
         return len(self.classes)
-
-    def fit(self, targets: Array) -> "Classification":
-        return self
-
-    def check(self, targets: Array) -> None:
-        check_classes(targets, len(self.classes))
-
-    def loss(self, logits: "Tensor", target: "Tensor") -> "Tensor":
-        return class_loss(logits, target)
-
-    def decode(self, logits: "Tensor") -> "Tensor":
-        return logits.softmax(dim=-1)
 
     def per_row(self, prediction: Array, target: Array) -> Array:
         return (prediction.argmax(axis=-1) == target).astype(np.float64)
@@ -177,7 +194,7 @@ class Classification(Task):
 
 
 @dataclass(frozen=True)
-class Retrieval(Task):
+class Retrieval(OneOf):
     """Find the rows of the same class through another modality; targets are indices into `classes`.
 
     branches: the modalities that search and are searched, M of them; empty in a corpus, where a student's modalities are meant.
@@ -193,7 +210,6 @@ class Retrieval(Task):
     kind: ClassVar[str] = "retrieval"
     primary: ClassVar[str] = "map"
     higher_is_better: ClassVar[bool] = True
-    discrete: ClassVar[bool] = True
     classed: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
@@ -205,19 +221,6 @@ class Retrieval(Task):
     @property
     def outputs(self) -> int:
         return len(self.classes)
-
-    def fit(self, targets: Array) -> "Retrieval":
-        return self
-
-    def check(self, targets: Array) -> None:
-        check_classes(targets, len(self.classes))
-
-    def loss(self, logits: "Tensor", target: "Tensor") -> "Tensor":
-        return class_loss(logits, target)
-
-    def decode(self, logits: "Tensor") -> "Tensor":
-        """Class probabilities: what one branch alone would say of the class."""
-        return logits.softmax(dim=-1)
 
     def embed(self, logits: "Tensor", embedding: "Tensor | None") -> "Tensor":
         """One branch's place `[B D]` in the common space; runs inside its exported graph."""
@@ -249,7 +252,7 @@ class Retrieval(Task):
 
 
 @dataclass(frozen=True)
-class Choice(Task):
+class Choice(OneOf):
     """Which of K texts is right. A model gives each of them one logit, together `[B K]`; targets are positions 0..K-1."""
 
     choices: int = 0
@@ -257,7 +260,6 @@ class Choice(Task):
     kind: ClassVar[str] = "choice"
     primary: ClassVar[str] = "accuracy"
     higher_is_better: ClassVar[bool] = True
-    discrete: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         if self.choices < 2:
@@ -267,17 +269,9 @@ class Choice(Task):
     def outputs(self) -> int:
         return 1
 
-    def fit(self, targets: Array) -> "Choice":
-        return self
-
-    def check(self, targets: Array) -> None:
-        check_classes(targets, self.choices)
-
-    def loss(self, logits: "Tensor", target: "Tensor") -> "Tensor":
-        return class_loss(logits, target)
-
-    def decode(self, logits: "Tensor") -> "Tensor":
-        return logits.softmax(dim=-1)
+    @property
+    def count(self) -> int:
+        return self.choices
 
     def per_row(self, prediction: Array, target: Array) -> Array:
         return (prediction.argmax(axis=-1) == target).astype(np.float64)
@@ -356,21 +350,6 @@ class MultiLabel(Task):
 
     def to_json(self) -> dict[str, Any]:
         return {"kind": self.kind, "classes": list(self.classes), "entries": self.entries}
-
-
-def check_classes(targets: Array, classes: int) -> None:
-    """ValueError for the first target that is no index of a class."""
-    wrong = (targets < 0) | (targets >= classes)
-    if wrong.any():
-        row = int(np.argmax(wrong))
-        raise ValueError(f"class index {targets[row]} in labelled row {row}: expected 0..{classes - 1}")
-
-
-def class_loss(logits: "Tensor", target: "Tensor") -> "Tensor":
-    """Cross-entropy of each row, in nats."""
-    from torch.nn.functional import cross_entropy
-
-    return cross_entropy(logits, target, reduction="none")
 
 
 def task_from_json(document: Mapping[str, Any]) -> Task:

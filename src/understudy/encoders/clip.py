@@ -69,10 +69,7 @@ class ClipEncoder(VideoEncoder):
         """
         encoder = cls(view, config=published_config(str(name)), freeze=freeze)
         encoder.fine_tuned = True
-        try:
-            published = published_weights(str(name))
-        except OSError as error:
-            raise FileNotFoundError(f"no published encoder {name}: {error}") from None
+        published = published_weights(str(name))
         own = encoder.state_dict()
         encoder.load_state_dict({key: published.get(key.removeprefix("tower."), value) for key, value in own.items()})
         return encoder

@@ -52,10 +52,7 @@ class ClipText(Encoder):
         encoder = cls(view, config=published_config(str(name)))
         encoder.fine_tuned = True
         check_end(view, encoder.model.config.eos_token_id, str(name))
-        try:
-            published = published_weights(str(name))
-        except OSError as error:
-            raise FileNotFoundError(f"no published encoder {name}: {error}") from None
+        published = published_weights(str(name))
         encoder.load_state_dict({key: published[key.removeprefix("model.")] for key in encoder.state_dict()})
         return encoder
 

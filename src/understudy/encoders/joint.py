@@ -43,10 +43,7 @@ class JointPart(Encoder):
         """From a transformers folder or hub id, in float32; errors as of every published encoder."""
         encoder = cls(view, config=published_config(name))
         encoder.fine_tuned = True
-        try:
-            published = published_weights(name)
-        except OSError as error:
-            raise FileNotFoundError(f"no published encoder {name}: {error}") from None
+        published = published_weights(name)
         encoder.load_state_dict({own: published[theirs] for own, theirs in encoder.names.items()})
         return encoder
 

@@ -31,7 +31,7 @@ def published_config(name: str) -> dict[str, Any]:
 def published_weights(name: str) -> dict[str, Tensor]:
     """The weights of a transformers folder or hub id without its pooler; from safetensors only, since a pickle is code.
 
-    Raises OSError where there are none, ValueError where they are broken or do not fit the configuration.
+    Raises FileNotFoundError where there are none, ValueError where they are broken or do not fit the configuration.
     """
     from transformers import AutoModel
 
@@ -39,6 +39,8 @@ def published_weights(name: str) -> dict[str, Tensor]:
         loaded, report = AutoModel.from_pretrained(
             name, use_safetensors=True, trust_remote_code=False, dtype="float32", output_loading_info=True
         )
+    except OSError as error:
+        raise FileNotFoundError(f"no published encoder {name}: {error}") from None
     except (RuntimeError, SafetensorError) as error:
         reason = " ".join(str(error).split())[:200]
         raise ValueError(f"{name}: its weights are broken or do not fit its configuration ({reason}); fetch them again") from None

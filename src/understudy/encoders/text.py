@@ -71,12 +71,12 @@ class TextEncoder(Encoder):
 
         try:
             config = AutoConfig.from_pretrained(str(name), trust_remote_code=False)
-            encoder = cls(view, config=config.to_dict())
-            encoder.fine_tuned = True
-            if weights:
-                encoder.model.load_state_dict(published_weights(str(name)))
         except OSError as error:
             raise FileNotFoundError(f"no text encoder {name}: {error}") from None
+        encoder = cls(view, config=config.to_dict())
+        encoder.fine_tuned = True
+        if weights:
+            encoder.model.load_state_dict(published_weights(str(name)))
         return encoder
 
     @property

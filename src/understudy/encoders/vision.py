@@ -59,10 +59,7 @@ class VisionEncoder(Encoder):
         """
         encoder = cls(view, config=published_config(str(name)))
         encoder.fine_tuned = True
-        try:
-            published = published_weights(str(name))
-        except OSError as error:
-            raise FileNotFoundError(f"no published encoder {name}: {error}") from None
+        published = published_weights(str(name))
         encoder.load_state_dict({key: published[key.removeprefix("model.")] for key in encoder.state_dict()})
         return encoder
 

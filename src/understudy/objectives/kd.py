@@ -7,6 +7,7 @@ For one real number there is no temperature: L1, as in the task's loss, MSE or s
 """
 
 import warnings
+from abc import ABC, abstractmethod
 from typing import Literal, get_args
 
 from jaxtyping import Bool, Float
@@ -48,8 +49,8 @@ def answer_distance(student: Float[Tensor, "B C"], teacher: Float[Tensor, "B C"]
     return (size if distance == "l1" else size.square()).mean(dim=-1)
 
 
-class LogitKD(Objective):
-    """The student's class probabilities are pulled towards the teacher's, both softened by `temperature` > 0 (nats).
+class SoftenedKD(Objective, ABC):
+    """A divergence of answers that are both softened by `temperature` > 0, in nats.
 
     detach: whether the teacher's side takes no gradient; only a teacher that trains beside the student has one to take.
     """
@@ -61,15 +62,33 @@ class LogitKD(Objective):
         check_temperature(temperature, usual="1 to 4")
         self.temperature, self.detach = temperature, detach
 
+    @abstractmethod
+    def divergence(self, student: Float[Tensor, "B C"], teacher: Float[Tensor, "B C"]) -> Float[Tensor, " B"]:
+        """Of each row, at least 0."""
+
     def forward(self, batch: Batch, student: Output, teacher: Output) -> Term:
         rows, ours, theirs = answers(student, teacher, detach=self.detach)
-        return over(rows, kl_divergence(ours, theirs, temperature=self.temperature))
+        return over(rows, self.divergence(ours, theirs))
+
+
+class LogitKD(SoftenedKD):
+    """The student's class probabilities are pulled towards the teacher's."""
+
+    def divergence(self, student: Float[Tensor, "B C"], teacher: Float[Tensor, "B C"]) -> Float[Tensor, " B"]:
+        return kl_divergence(student, teacher, temperature=self.temperature)
+
+
+class BernoulliKD(SoftenedKD):
+    """The student's probability of each class by itself is pulled towards the teacher's; summed over the classes."""
+
+    def divergence(self, student: Float[Tensor, "B C"], teacher: Float[Tensor, "B C"]) -> Float[Tensor, " B"]:
+        return bernoulli_divergence(student, teacher, temperature=self.temperature)
 
 
 class RegressionKD(Objective):
     """The student's standardised number is pulled towards the teacher's; the median of its answers by l1, the mean by mse.
 
-    detach: as in `LogitKD`.
+    detach: as in `SoftenedKD`.
     """
 
     counts = "rows where both the student and the teacher are valid; labels are ignored"
@@ -84,24 +103,6 @@ class RegressionKD(Objective):
     def forward(self, batch: Batch, student: Output, teacher: Output) -> Term:
         rows, ours, theirs = answers(student, teacher, detach=self.detach)
         return over(rows, answer_distance(ours, theirs, distance=self.distance))
-
-
-class BernoulliKD(Objective):
-    """The student's probability of each class by itself is pulled towards the teacher's, both softened by `temperature` > 0.
-
-    Summed over the classes, in nats. detach: as in `LogitKD`.
-    """
-
-    counts = "rows where both the student and the teacher are valid; labels are ignored"
-
-    def __init__(self, *, temperature: float = 2.0, detach: bool = True) -> None:
-        super().__init__()
-        check_temperature(temperature, usual="1 to 4")
-        self.temperature, self.detach = temperature, detach
-
-    def forward(self, batch: Batch, student: Output, teacher: Output) -> Term:
-        rows, ours, theirs = answers(student, teacher, detach=self.detach)
-        return over(rows, bernoulli_divergence(ours, theirs, temperature=self.temperature))
 
 
 def answers(
