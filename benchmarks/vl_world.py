@@ -20,7 +20,7 @@ from understudy.picture_world.world import NAMES, Name
 from understudy.recipes.picture_teachers import Schooling
 from understudy.recipes.picture_world import STEPS, WEIGHTS, picture_world, prepared
 from understudy.recipes.protocol_table import protocol_text
-from understudy.recipes.vision_systems import SYSTEMS, System
+from understudy.recipes.vision_systems import SYSTEMS
 from understudy.whole import write_json
 
 SIZES: tuple[Size, ...] = (0.01, 0.1, 1.0)
@@ -28,14 +28,6 @@ SCENE = 1
 """Plans were chosen on the albums of seed 0."""
 SEEDS = (0, 1, 2)
 DRAWS = 3
-CONTROLS = ("naive", "mad", "mad, random tokens", "mad, constant weight")
-COMPARED: dict[Name, tuple[str, ...]] = {"entailment": tuple(SYSTEMS), "question": CONTROLS, "choice": CONTROLS[:2]}
-"""Every ablation and control on claims, fewer on the others: the whole has to fit into an hour of one core."""
-
-
-def systems(name: Name) -> dict[str, System]:
-    """What is compared on a task."""
-    return {label: SYSTEMS[label] for label in COMPARED[name]}
 
 
 def parts(only: str) -> list[tuple[Name, Size]]:
@@ -46,7 +38,7 @@ def parts(only: str) -> list[tuple[Name, Size]]:
 def play(runs: Path, name: Name, **changes: Any) -> dict[str, Any]:
     """The document of a task; empty while a size is missing."""
     arguments: dict[str, Any] = {"sizes": SIZES, "draws": DRAWS, "seeds": SEEDS, "scene": SCENE} | changes
-    return picture_world(runs, name=name, systems=systems(name), **arguments)
+    return picture_world(runs, name=name, systems=SYSTEMS, **arguments)
 
 
 def clocked(runs: Path, name: Name, size: Size) -> None:
