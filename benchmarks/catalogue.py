@@ -28,6 +28,7 @@ from understudy.plan import Plan
 from understudy.recipes import av_digits, mfeat, retrieval
 from understudy.recipes.distill import distill
 from understudy.recipes.folds import pooled
+from understudy.recipes.protocol_table import said
 from understudy.recipes.run import Run, load
 from understudy.whole import write_json
 
@@ -200,14 +201,6 @@ def judged(family: Family, folder: Path) -> list[dict[str, Any]]:
                     row[f"against_{control}"] = comparison(scores[name] - scores[control], groups, draws=10_000, seed=0)
             rows.append(row)
     return rows
-
-
-def said(found: Mapping[str, Any] | None) -> str:
-    """A comparison in a cell."""
-    if found is None:
-        return ""
-    mark = {"better": "**better**", "worse": "*worse*"}.get(found["verdict_holm"], "–")
-    return f"{found['difference']:+.3f} [{found['low']:+.3f}, {found['high']:+.3f}] {mark}"
 
 
 def page(rows: Sequence[Mapping[str, Any]], cases: Sequence[str]) -> str:

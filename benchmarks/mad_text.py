@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from benchmarks.record import write_result
+from benchmarks.record import figures_of, write_result
 from understudy.recipes.mad_text import SIZES, STEPS, TEXT, WEIGHTS, mosi_text, stamp_classes, stamps_text
 from understudy.recipes.protocol_table import protocol_text
 from understudy.whole import write_json
@@ -21,17 +21,9 @@ DRAWS = 5
 SEEDS = (0,)
 
 
-def figures_of(found: Mapping[str, Mapping[str, Any]]) -> dict[str, float | int | str]:
-    """stamps_50_mad, stamps_50_mad_against_plain and its verdict after Holm."""
-    figures: dict[str, float | int | str] = {}
-    for name, document in found.items():
-        for row in document["rows"]:
-            label = f"{name}_{row['size']}_{row['system']}".replace(", ", "_").replace(" ", "_")
-            figures[label] = round(row["mean"], 4)
-            for key in [key for key in row if key.startswith("against ")]:
-                figures[f"{label}_{key.replace(' ', '_')}"] = round(row[key]["difference"], 4)
-                figures[f"{label}_{key.replace(' ', '_')}_verdict"] = row[key]["verdict_holm"]
-    return figures
+def rows_of(found: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Of all sets, each naming its own."""
+    return [{"set": name} | row for name, document in found.items() for row in document["rows"]]
 
 
 def page(found: Mapping[str, Mapping[str, Any]]) -> str:
@@ -69,7 +61,7 @@ def quick(data: Path, stamps: Path) -> None:
         elif data.is_dir():
             found["mosi"] = mosi_text(data, Path(folder) / "mosi", **few)
         page(found)
-        figures_of(found)
+        figures_of(rows_of(found), "set", "size")
 
 
 def main() -> None:
@@ -96,8 +88,8 @@ def main() -> None:
     if options.only:
         return
     clocks = sum(json.loads(path.read_text())["cpu_seconds"] for path in options.runs.glob("*/seconds.json"))
-    rows = [{"set": name} | row for name, document in found.items() for row in document["rows"]]
-    figures = figures_of(found) | {"cpu_minutes": round(clocks / 60, 1)}
+    rows = rows_of(found)
+    figures = figures_of(rows, "set", "size") | {"cpu_minutes": round(clocks / 60, 1)}
     write_result("mad_text", figures=figures, rows=rows, seeds=SEEDS, text=page(found))
 
 

@@ -74,3 +74,18 @@ def table(headings: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
     """A Markdown table."""
     lines = [headings, ["---"] * len(headings), *rows]
     return "\n".join("| " + " | ".join(str(cell).replace("|", r"\|") for cell in line) + " |" for line in lines)
+
+
+def figures_of(rows: Sequence[Mapping[str, Any]], *keys: str) -> dict[str, float | int | str]:
+    """Of a protocol's rows, named by `keys` and system: the mean, and each difference with its verdict after Holm.
+
+    With the keys "task", "size": entailment_10%_mad, entailment_10%_mad_against_plain, ..._against_plain_verdict.
+    """
+    found: dict[str, float | int | str] = {}
+    for row in rows:
+        name = "_".join(str(row[key]) for key in (*keys, "system")).replace(", ", "_").replace(" ", "_")
+        found[name] = round(row["mean"], 4)
+        for key in [key for key in row if key.startswith("against ")]:
+            versus = f"{name}_{key.replace(' ', '_')}"
+            found |= {versus: round(row[key]["difference"], 4), f"{versus}_verdict": row[key]["verdict_holm"]}
+    return found

@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.record import table, write_result
+from benchmarks.record import figures_of, table, write_result
 from understudy.corpus.low_shot import Size, size_name
 from understudy.picture_world.world import NAMES, Name
 from understudy.recipes.picture_teachers import Schooling
@@ -50,20 +50,19 @@ def clocked(runs: Path, name: Name, size: Size) -> None:
         write_json(path, {"cpu_seconds": round(time.process_time() - began, 1)})
 
 
-def figures_of(documents: Sequence[Mapping[str, Any]]) -> dict[str, float | int | str]:
-    """entailment_10%_shifted_mad, ..._mad_against_plain and its verdict after Holm; ceilings."""
-    found: dict[str, float | int | str] = {}
-    for document in documents:
-        task = document["task"]
-        for what, tests in document["ceilings"].items():
-            found |= {f"{task}_ceiling_{what}_{test}": round(value, 4) for test, value in tests.items()}
-        for row in document["rows"]:
-            name = f"{task}_{row['size']}_{row['test']}_{row['system']}".replace(", ", "_").replace(" ", "_")
-            found[name] = round(row["mean"], 4)
-            for key in [key for key in row if key.startswith("against ")]:
-                found[f"{name}_{key.replace(' ', '_')}"] = round(row[key]["difference"], 4)
-                found[f"{name}_{key.replace(' ', '_')}_verdict"] = row[key]["verdict_holm"]
-    return found
+def rows_of(documents: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Of all tasks, each naming its own."""
+    return [{"task": document["task"]} | row for document in documents for row in document["rows"]]
+
+
+def ceilings(documents: Sequence[Mapping[str, Any]]) -> dict[str, float]:
+    """Figures: entailment_ceiling_text_shifted and so on."""
+    return {
+        f"{document['task']}_ceiling_{what}_{test}": round(value, 4)
+        for document in documents
+        for what, tests in document["ceilings"].items()
+        for test, value in tests.items()
+    }
 
 
 def page(documents: Sequence[Mapping[str, Any]], teachers: Mapping[str, Any]) -> str:
@@ -72,8 +71,8 @@ def page(documents: Sequence[Mapping[str, Any]], teachers: Mapping[str, Any]) ->
     texts = []
     for document in documents:
         lines = [[what, *(f"{value:.3f}" for value in tests.values())] for what, tests in document["ceilings"].items()]
-        ceilings = table(["the best that ... allows", "given", "shifted"], lines)
-        texts.append(f"## {document['task']}\n\n{ceilings}\n\n{protocol_text(document)}")
+        best = table(["the best that ... allows", "given", "shifted"], lines)
+        texts.append(f"## {document['task']}\n\n{best}\n\n{protocol_text(document)}")
     return f"""# The picture world
 
 Made pictures (32 x 32) with claims (entailment, neutral, contradiction), questions (ten made annotators, official VQA accuracy) and four-way choices (answer and
@@ -102,7 +101,8 @@ def quick(folder: Path) -> None:
     teachers = json.loads((folder / "teachers" / "about.json").read_text(encoding="utf-8"))
     assert "against plain" in document["rows"][-1]
     page([document], teachers)
-    figures_of([document])
+    figures_of(rows_of([document]), "task", "size", "test")
+    ceilings([document])
 
 
 def main() -> None:
@@ -131,8 +131,12 @@ def main() -> None:
         return
     documents = [document for name in NAMES if (document := play(options.runs, name, only=()))]
     teachers = json.loads((options.runs / "teachers" / "about.json").read_text(encoding="utf-8"))
-    rows = [{"task": document["task"]} | row for document in documents for row in document["rows"]]
-    figures = figures_of(documents) | {"clip_top1_of_100": round(teachers["clip_top1_of_100"], 4)}
+    rows = rows_of(documents)
+    figures = (
+        ceilings(documents)
+        | figures_of(rows, "task", "size", "test")
+        | {"clip_top1_of_100": round(teachers["clip_top1_of_100"], 4)}
+    )
     clocks = [json.loads(path.read_text())["cpu_seconds"] for path in sorted(options.runs.glob("*/seconds-*.json"))]
     figures["cpu_minutes"] = round(sum(clocks) / 60, 1)
     write_result("vl_world", figures=figures, rows=rows, seeds=SEEDS, text=page(documents, teachers))

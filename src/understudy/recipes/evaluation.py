@@ -59,13 +59,7 @@ def evaluate_subsets(run: Run, *, system: System, seed: int | None, split: str) 
 
     ValueError where the split's test rows hold rows that the run trained or chose on.
     """
-    corpus, own, model = run.corpus(), run.split(), run.model(system, seed=seed)
-    other = corpus.split(split) if split else own
-    used = np.intersect1d(other.test, np.concatenate([own.train, own.valid]))
-    if len(used):
-        raise ValueError(
-            f"{len(used)} test rows of split {other.name!r} were train or validation rows of this run; choose another split"
-        )
+    other, corpus, model = run.unseen(split), run.corpus(), run.model(system, seed=seed)
     found = score_subsets(model.task, predict_subsets(model, every_row(corpus, other.test, views_of(model))))
     return {"+".join(subset): {name: number(value) for name, value in scores.items()} for subset, scores in found.items()}
 

@@ -11,6 +11,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from understudy.checkpoint import load_weights
 from understudy.corpus import Corpus, Split
 from understudy.evaluate.compare import predictions_of, read_results
@@ -62,6 +64,18 @@ class Run:
 
     def split(self) -> Split:
         return self.corpus().split(self.settings["arguments"]["split"])
+
+    def unseen(self, split: str) -> Split:
+        """A split of its corpus to test on, its own when ""; ValueError where the run used some of those rows."""
+        own = self.split()
+        other = self.corpus().split(split) if split else own
+        used = np.intersect1d(other.test, np.concatenate([own.train, own.valid]))
+        if len(used):
+            raise ValueError(
+                f"{len(used)} test rows of split {other.name!r} were train or validation rows of {self.folder}; "
+                "choose another split"
+            )
+        return other
 
     def model(self, system: str = "distilled", *, seed: int | None = None) -> Model:
         """A trained model, in evaluation mode; by default the distilled student of the seed that ships."""

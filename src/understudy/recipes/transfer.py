@@ -3,8 +3,6 @@
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from understudy.evaluate import compare, cost, score
 from understudy.evaluate.predictions import Predictions
 from understudy.model import Model, views_of
@@ -19,10 +17,7 @@ def transfer(run: Run, split: str) -> dict[str, Any]:
     The document is that of results.json; predictions are kept beside it and not made again. Nothing is trained or chosen here.
     ValueError where those test rows hold rows that the run trained or chose on.
     """
-    own, other = run.split(), run.corpus().split(split)
-    used = np.intersect1d(other.test, np.concatenate([own.train, own.valid]))
-    if len(used):
-        raise ValueError(f"{len(used)} test rows of split {split!r} were train or validation rows of {run.folder}")
+    own, other = run.split(), run.unseen(split)
     systems, task = {}, run.model("plain", seed=run.seeds[0]).task
     for name in SYSTEMS:
         models = {seed: run.model(name, seed=seed) for seed in run.seeds}
