@@ -90,6 +90,26 @@ def test_a_lost_student_is_trained_again_bit_for_bit(corpus, tmp_path):
     assert same(lost, weights(again(corpus, tmp_path / "run"), "distilled", seed=1))
 
 
+def test_more_seeds_train_only_those(run, corpus, tmp_path):
+    made = again(corpus, tmp_path / "run", seeds=1)
+    (made.folder / "transfer").mkdir()
+    (made.folder / "transfer" / "other.json").write_text("{}")
+    first = {path: path.stat().st_mtime_ns for path in made.folder.rglob("model.safetensors")}
+    grown = again(corpus, tmp_path / "run", seeds=2)
+    assert grown.seeds == [0, 1]
+    assert not (made.folder / "transfer" / "other.json").exists()
+    assert first.items() <= {path: path.stat().st_mtime_ns for path in grown.folder.rglob("model.safetensors")}.items()
+    assert grown.results["comparison"] == run.results["comparison"]
+    with pytest.raises(ValueError, match="differs in seeds"):
+        again(corpus, tmp_path / "run", seeds=1)
+
+
+def test_more_seeds_would_change_an_ensemble(corpus, tmp_path):
+    again(corpus, tmp_path / "run", ensemble="yes", seeds=1)
+    with pytest.raises(ValueError, match="differs in seeds"):
+        again(corpus, tmp_path / "run", ensemble="yes", seeds=2)
+
+
 def test_another_run_in_the_folder_is_refused(run, corpus):
     with pytest.raises(ValueError, match=r"another run.*differs in options"):
         again(corpus, run.folder, options={"weight": 0.9})

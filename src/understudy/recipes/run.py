@@ -125,7 +125,10 @@ def installed() -> dict[str, str]:
 
 
 def begin(folder: Path, *, recipe: str, arguments: Mapping[str, Any], corpus: Corpus, split: Split) -> Run:
-    """Start a run, or go on with the same one; ValueError when the folder holds anything else."""
+    """Start a run, or go on with the same one; ValueError when the folder holds anything else.
+
+    The same run with more seeds goes on, too: only those are trained, unless students learn from an ensemble over all seeds.
+    """
     settings = {
         "recipe": recipe,
         "arguments": dict(arguments),
@@ -140,12 +143,21 @@ def begin(folder: Path, *, recipe: str, arguments: Mapping[str, Any], corpus: Co
         empty = dict.fromkeys(settings["arguments"], "") | EARLIER | other["arguments"]
         differ = [key for key, value in settings["arguments"].items() if (value or "") != (empty[key] or "")]
         differ += [key for key in ("recipe", "corpus_fingerprint", "split_hash", "versions") if settings[key] != other[key]]
-        if differ:
+        if differ == ["seeds"] and set(other["arguments"]["seeds"]) < set(arguments["seeds"]) and arguments["ensemble"] == "no":
+            forget(folder)
+        elif differ:
             raise ValueError(f"{folder} holds another run (differs in {', '.join(differ)}); give another --out or remove it")
     elif folder.exists() and any(folder.iterdir()):
         raise ValueError(f"{folder} exists and holds no run; give another --out or remove it")
     write_json(folder / "run.json", settings)
     return Run(folder, settings)
+
+
+def forget(folder: Path) -> None:
+    """Remove what was told of all seeds together; models and predictions stay."""
+    for pattern in ("results.json", "report.html", "subsets.json", "stages.json", "transfer/*.json"):
+        for path in folder.glob(pattern):
+            path.unlink()
 
 
 def take(source: Path, folder: Path) -> None:
