@@ -3,6 +3,7 @@
 import gzip
 import json
 import re
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +25,7 @@ from understudy.corpus.importers.json_rows import read_ids
 from understudy.corpus.importers.snli_ve import flickr_parts, import_snli_ve
 from understudy.corpus.importers.vcr import import_vcr
 from understudy.corpus.importers.vqa import import_vqa
+from understudy.corpus.low_shot import low_shot
 from understudy.prepare.limits import Limits
 from understudy.prepare.reader import MediaReader
 
@@ -129,7 +131,7 @@ def test_vcr_low_shot_and_features(vcr, tmp_path):
     whole = (tmp_path / "features" / "movie_val" / "val_2@0.npz").read_bytes()
     for broken in (whole[: len(whole) // 2], whole.replace(b"NUMPY", b"NUMPI"), b""):
         (tmp_path / "features" / "movie_val" / "val_0@0.npz").write_bytes(broken)
-        with pytest.raises(ValueError, match=r"val.jsonl, line 1: .*val_0@0.npz holds no array `features`"):
+        with pytest.raises(ValueError, match=r"val.jsonl, line 1: .*val_0@0.npz is not a .npz file of plain arrays"):
             import_vcr(vcr / "annotations", vcr / "images", tmp_path / "d", **options)
     (tmp_path / "keep.txt").write_text("nobody\n")
     with pytest.raises(ValueError, match="names no annot_id of"):
@@ -336,8 +338,11 @@ def test_vqa_cp(tmp_path, envelope):
         import_vqa(tmp_path, tmp_path / "images", tmp_path / "d", dataset="cp-v2", least=21)
     both = corpus.groups
     assert both is not None
-    assert set(both[given.test]) & set(both[given.train]) == {"19"}
-    assert not given.group
+    pictures = {part: {group.removeprefix(f"{part} ") for group in both[getattr(given, part)]} for part in ("train", "test")}
+    assert pictures["train"] & pictures["test"] == {"19"}
+    assert given.group
+    (few,) = low_shot(corpus, given, sizes=(20,))
+    assert Counter(both[few.train]).items() <= Counter(both[given.train]).items()
 
 
 def change(name: str, key: str, what):

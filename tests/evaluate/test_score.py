@@ -93,6 +93,11 @@ def test_predictions_come_back_from_disk_without_pickle(tmp_path):
     np.savez(tmp_path / "other.npz", id=np.zeros(1))
     with pytest.raises(ValueError, match="holds no predictions"):
         Predictions.load(tmp_path / "other.npz")
+    np.savez(tmp_path / "pickled.npz", id=np.array([{}], dtype=object))
+    (tmp_path / "cut.npz").write_bytes((tmp_path / "seed-0" / "predictions.npz").read_bytes()[:-40])
+    for name in ("pickled", "cut"):
+        with pytest.raises(ValueError, match=f"{name}.npz is not a .npz file of plain arrays"):
+            Predictions.load(tmp_path / f"{name}.npz")
 
 
 def test_a_full_disk_leaves_the_old_file(tmp_path, monkeypatch):

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from understudy.prepare.npz import read_arrays
 from understudy.whole import whole_file
 
 Array = NDArray[Any]
@@ -67,8 +68,9 @@ class Predictions:
 
     @staticmethod
     def load(path: Path) -> "Predictions":
-        with np.load(path, allow_pickle=False) as arrays:
-            missing = {"id", "values", "target", "has_target", "seen"} - set(arrays.files)
-            if missing:
-                raise ValueError(f"{path} holds no predictions: {', '.join(sorted(missing))} missing")
-            return Predictions(**{name: arrays[name] for name in arrays.files})
+        """What `save` wrote; ValueError names a file that holds anything else."""
+        arrays = read_arrays(path)
+        missing = {"id", "values", "target", "has_target", "seen"} - set(arrays)
+        if missing:
+            raise ValueError(f"{path} holds no predictions: {', '.join(sorted(missing))} missing")
+        return Predictions(**arrays)

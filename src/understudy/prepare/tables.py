@@ -3,17 +3,17 @@
 import csv
 import io
 import json
-import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 from pyarrow import csv as arrow_csv
 from pyarrow import parquet
+
+from understudy.prepare.npz import read_arrays
 
 
 def differ(path: Path, names: list[str]) -> None:
@@ -126,11 +126,7 @@ def column_of(path: Path, name: str, values: list[Any]) -> pa.Array:
 
 def read_npz(path: Path) -> pa.Table:
     """Arrays of one length: `[N]` is a plain column, `[N D]` one of lists, `[N T D]` one of lists of lists. Never unpickles."""
-    try:
-        with path.open("rb") as opened, np.load(opened, allow_pickle=False) as arrays:
-            found = {name: arrays[name] for name in arrays.files}
-    except (ValueError, OSError, EOFError, TypeError, RuntimeError, BadZipFile, zlib.error) as error:
-        raise ValueError(f"{path} is not a .npz file of plain arrays: {error}") from None
+    found = read_arrays(path)
     rows = {name: len(array) if array.ndim else -1 for name, array in found.items()}
     if not rows or min(rows.values()) < 0 or len(set(rows.values())) > 1:
         raise ValueError(f"{path}: expected arrays with one entry a row; got lengths {rows or 'of no array'}")

@@ -12,6 +12,7 @@ from understudy.corpus.schema import Schema
 from understudy.corpus.write import write_corpus
 from understudy.prepare.cells import Cells, Modality
 from understudy.prepare.columns import Column
+from understudy.prepare.npz import read_arrays
 from understudy.prepare.source import read_table
 from understudy.task import Regression
 
@@ -45,8 +46,7 @@ def import_mosi(folder: Path | str, out: Path | str, *, leaky: bool = False) -> 
     ids = column["id"].categories()
     if any(each is None for each in ids):
         raise ValueError(f"{folder / 'utterances.csv'}: an id is empty")
-    with np.load(folder / "features.npz", allow_pickle=False) as data:
-        features = {name: data[name] for name in data.files}
+    features = read_arrays(folder / "features.npz")
     if features["id"].tolist() != ids.tolist():
         raise ValueError(f"{folder}: features.npz and utterances.csv do not hold the same ids in the same order")
     texts = column["transcript"].texts()

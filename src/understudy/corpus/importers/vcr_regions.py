@@ -1,15 +1,14 @@
 """Regions of VCR's pictures: the boxes of its metadata, with crops or a detector's features."""
 
-import zlib
 from collections.abc import Sequence
 from pathlib import Path
-from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
 
 from understudy.corpus.importers.json_rows import Row, read_json
 from understudy.corpus.importers.pictures import Picture, Pictures, resized
+from understudy.prepare.npz import read_arrays
 
 CROP = 16
 """Side of a region's crop in pixels: 16 x 16 x 3 features."""
@@ -91,13 +90,10 @@ def crops(pixels: Picture, boxes: Boxes) -> Features:
 
 def read_features(path: Path, objects: int) -> Features:
     """A detector's features of the whole picture and of every object."""
-    try:
-        with path.open("rb") as opened, np.load(opened, allow_pickle=False) as arrays:
-            found = np.asarray(arrays["features"], np.float32)
-    except FileNotFoundError:
-        raise FileNotFoundError(f"no file {path}") from None
-    except (OSError, ValueError, KeyError, EOFError, TypeError, RuntimeError, BadZipFile, zlib.error) as error:
-        raise ValueError(f"{path} holds no array `features`: {error}") from None
+    arrays = read_arrays(path)
+    if "features" not in arrays or arrays["features"].dtype.kind not in "fiu":
+        raise ValueError(f"{path} holds no array `features` of numbers; it has {', '.join(arrays) or 'none'}")
+    found = arrays["features"].astype(np.float32)
     if found.ndim != 2 or len(found) != objects + 1 or not found.shape[1] or not np.isfinite(found).all():
         wanted = f"finite numbers [{objects + 1}, D]: the whole picture, then its objects"
         raise ValueError(f"{path} has features of shape {found.shape}; expected {wanted}")

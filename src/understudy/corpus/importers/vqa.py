@@ -54,7 +54,7 @@ def import_vqa(
     seed: int = 0,
     on_error: OnError = "fail",
 ) -> Corpus:
-    """Modalities `image` and `text` (the question), grouped by picture; split `given`. Ids are question ids.
+    """Modalities `image` and `text` (the question), grouped by picture (of cp-v2: and part); split `given`. Ids are question ids.
 
     folder: the JSON files. images: COCO's pictures, in train2014, val2014 and test2015 or all in one. Of v2, val2014 tests; of
     cp-v2, its test part does, which may share pictures with train. `valid` of the train part's pictures validate, drawn by
@@ -75,7 +75,8 @@ def import_vqa(
     pictures = Pictures(images, side=side, reader=reader)
     about = {"name": f"VQA {dataset}", "layout": LAYOUT[dataset], "side": str(side)}
     about |= {"vocabulary": said}
-    groups = [str(row.question.image) for row in rows]
+    # Pictures of VQA-CP stand in both published parts by design: a group is what stays whole within one.
+    groups = [str(row.question.image) if dataset == "v2" else f"{row.part} {row.question.image}" for row in rows]
     return write_corpus(
         out,
         Schema(
@@ -149,13 +150,11 @@ def place(pictures: Pictures, question: Question) -> str:
 
 
 def split_of(corpus: Corpus, parts: Sequence[str], groups: Sequence[str], *, valid: float, seed: int) -> Split:
-    """The published parts, with train pictures drawn to validate; pictures may cross between the published parts (VQA-CP)."""
+    """The published parts, with train pictures drawn to validate."""
     trained = sorted({group for group, part in zip(groups, parts, strict=True) if part == "train"})
     many = max(1, round(valid * len(trained))) if valid else 0
     if many >= len(trained):
         raise ValueError(f"{len(trained)} pictures to train on; too few to hold {many} out for validation")
     held = set(np.random.default_rng(seed).permutation(trained)[:many].tolist())
     named = ["valid" if part == "train" and group in held else part for group, part in zip(groups, parts, strict=True)]
-    given = given_split(corpus, name="given", parts=named)
-    tested = {group for group, part in zip(groups, parts, strict=True) if part == "test"}
-    return replace(given, group=not tested & set(trained), seed=seed)
+    return replace(given_split(corpus, name="given", parts=named), seed=seed)
