@@ -1,7 +1,9 @@
 """AudioConv: a small convolutional network over log-mel spectrograms."""
 
+import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
+from torch.nn.utils import convert_conv2d_weight_memory_format
 
 from understudy.batch import Fields
 from understudy.encoders.encoder import Encoded, Encoder
@@ -37,15 +39,16 @@ class AudioConv(Encoder):
 class Layer(nn.Module):
     """Convolution, normalisation and GELU; afterwards the padding behind a clip is 0 again, as it is beyond the longest clip.
 
-    LayerNorm over the channels of each point: statistics over time would make a clip's answer depend on its padding.
+    LayerNorm over the channels of each point: statistics over time would make a clip's answer depend on its padding. Channels
+    come last in memory, where the normalisation wants them: nothing is copied between the two.
     """
 
     def __init__(self, before: int, after: int) -> None:
         super().__init__()
-        self.convolve = nn.Conv2d(before, after, 3, stride=2, padding=1, bias=False)
+        convolve = nn.Conv2d(before, after, 3, stride=2, padding=1, bias=False)
+        self.convolve = convert_conv2d_weight_memory_format(convolve, torch.channels_last)
         self.norm = nn.LayerNorm(after)
 
     def forward(self, sound: Float[Tensor, "B _ T M"], mask: Bool[Tensor, "B T"]):
-        normal = self.norm(self.convolve(sound).permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
-        mask = mask[:, ::2]
-        return nn.functional.gelu(normal).where(mask[:, None, :, None], 0.0), mask
+        normal, mask = self.norm(self.convolve(sound).permute(0, 2, 3, 1)), mask[:, ::2]
+        return nn.functional.gelu(normal * mask[:, :, None, None].to(normal.dtype)).permute(0, 3, 1, 2), mask
