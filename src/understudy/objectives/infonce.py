@@ -12,7 +12,7 @@ from torch.nn.functional import normalize
 
 from understudy.batch import Batch, Output
 from understudy.gather import gathered
-from understudy.objectives.objective import Objective, Term, check_temperature, only, over
+from understudy.objectives.objective import Known, Objective, Term, check_temperature, only, over
 
 
 def infonce(
@@ -26,14 +26,20 @@ def infonce(
     own = (left * right).sum(dim=1)
     # In mixed precision the products would be rounded to two or three digits, and a temperature makes more of that.
     with torch.autocast(left.device.type, enabled=False):
-        total = log_sum(left @ rights.T, candidates, temperature) + log_sum(right @ lefts.T, candidates, temperature)
+        total = log_sum(left, rights, candidates, temperature) + log_sum(right, lefts, candidates, temperature)
     return total / 2 - own / temperature - candidates.sum().clamp(min=1).log()
 
 
-def log_sum(scores: Float[Tensor, "B N"], candidates: Bool[Tensor, " N"], temperature: float) -> Float[Tensor, " B"]:
-    """log sum exp of the candidates' scores; finite, without a gradient, where there is no candidate."""
-    least = torch.finfo(scores.dtype).min
-    return (scores / temperature).masked_fill(~candidates, least).logsumexp(dim=1)
+def log_sum(
+    left: Float[Tensor, "B D"], right: Float[Tensor, "N D"], candidates: Bool[Tensor, " N"], temperature: float
+) -> Float[Tensor, " B"]:
+    """log sum exp of each row's scores with the candidates; finite where there is none."""
+    scores = (left / temperature) @ right.T
+    # One table, changed in place from scores to probabilities: of many tokens it is where time and memory go.
+    table = scores.detach().masked_fill_(~candidates, torch.finfo(scores.dtype).min)
+    most = table.amax(dim=1, keepdim=True)
+    total = table.sub_(most).exp_().sum(dim=1, keepdim=True)
+    return Known.apply(scores, (total.log() + most).squeeze(1), table.div_(total))
 
 
 class Sphere(nn.Module):
