@@ -6,15 +6,17 @@ import numpy as np
 import pytest
 
 from understudy.commands.vision_table import vision_language as command
+from understudy.evaluate.predictions import Predictions
 from understudy.plan import Plan
 from understudy.prepare.text import Text
 from understudy.recipes.picture_teachers import Schooling, picture_teachers
 from understudy.recipes.picture_world import picture_world
-from understudy.recipes.protocol_table import protocol_text
+from understudy.recipes.protocol_table import protocol_text, q_ar
 from understudy.recipes.run import load
 from understudy.recipes.transfer import transfer
 from understudy.recipes.vision_language import for_steps, vision_language
 from understudy.recipes.vision_systems import SYSTEMS, TEACHERS, System, check_systems, check_teachers
+from understudy.task import Choice
 
 ROWS = {"train": 48, "test": 12, "shifted": 10}
 SCHOOL = Schooling(pairs=64, epochs=1, batch=32, width=16, depth=1)
@@ -56,6 +58,17 @@ def test_the_table_holds_every_size_test_and_system(document, home):
     assert mine["mean"] == pytest.approx(np.mean(scores))
     assert len(protocol_text(document).splitlines()) == len(rows) + 2
     assert json.loads((home / "entailment" / "table.json").read_text())["ceilings"]["both"]["shifted"] == 1
+
+
+def test_stages_of_vcr_are_joined():
+    ids = np.array(["a/answer", "b/answer", "b/rationale", "a/rationale"])
+    right = np.array([[1, 1, 0, 1], [1, 1, 1, 1]])
+    said = [Predictions(ids, np.eye(4)[1 - each], np.zeros(4, int), np.ones(4, bool), np.ones(4, bool)) for each in right]
+    assert q_ar(Choice(4), said) == {"q_ar": 0.75}
+    assert q_ar(Choice(4), [each.take(np.arange(3)) for each in said]) == {}
+    row = {"size": "1%", "test": "given", "system": "plain", "metric": "accuracy", "mean": 0.5, "std": None, "weight": None}
+    table = protocol_text({"rows": [row | {"q_ar": 0.25}]}).splitlines()
+    assert [line.split(" | ")[5].rstrip(" |") for line in table] == ["Q->AR", "---", "0.250"]
 
 
 def test_p_values_are_adjusted_over_the_table(document):

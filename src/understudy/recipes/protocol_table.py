@@ -3,12 +3,15 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from understudy.corpus.low_shot import size_name
 from understudy.evaluate.compare import adjust, comparison, over_seeds, per_row, with_score
 from understudy.evaluate.predictions import Predictions
+from understudy.evaluate.vcr import stages_of
 from understudy.recipes.run import Run
 from understudy.recipes.transfer import place
-from understudy.task import Task
+from understudy.task import Choice, Task
 
 PLAIN = "plain"
 
@@ -23,7 +26,8 @@ def table_rows(
 
     found: size -> system -> its run of each draw, the first system with the plain students and teachers. tests: name -> split; ""
     is the runs' own. The controls are plain training and the first system. Differences are paired: the same draw, seed and test
-    row; Holm's p is over all rows of the table that are held against the same control.
+    row; Holm's p is over all rows of the table that are held against the same control. Of VCR, rows of both stages make the score
+    and the differences; `q_ar` beside them joins the stages.
     """
     rows = []
     for size, runs in found.items():
@@ -49,12 +53,23 @@ def of_test(
     for name, said in found.items():
         values = over_seeds([task.metrics(each.values, each.target)[task.primary] for each in said])
         row = {**where, "system": name, "metric": task.primary, "trainings": len(said), "weight": weights.get(name), **values}
+        row |= q_ar(task, said)
         for control in (PLAIN, first):
             if name not in ("teacher", PLAIN, control):
                 gain = sign * (scores[name] - scores[control])
                 row[f"against {control}"] = comparison(gain, groups, draws=10_000, seed=0)
         rows.append(row)
     return rows
+
+
+def q_ar(task: Task, said: Sequence[Predictions]) -> dict[str, float]:
+    """Q->AR, mean over the trainings, where the rows are answers and rationales as in VCR; else nothing."""
+    if not isinstance(task, Choice):
+        return {}
+    try:
+        return {"q_ar": float(np.mean([stages_of(each).both.mean() for each in said]))}
+    except ValueError:
+        return {}
 
 
 def predictions(runs: Sequence[Run], system: str, split: str) -> list[Predictions]:
@@ -69,7 +84,9 @@ def protocol_text(document: Mapping[str, Any]) -> str:
     controls = sorted(
         {key for row in document["rows"] for key in row if key.startswith("against ")}, key=lambda key: key != "against plain"
     )
-    heads = ["size", "test", "system", "weight", *dict.fromkeys(row["metric"] for row in document["rows"]), *controls]
+    joined = ["Q->AR"] if any("q_ar" in row for row in document["rows"]) else []
+    metrics = dict.fromkeys(row["metric"] for row in document["rows"])
+    heads = ["size", "test", "system", "weight", *metrics, *joined, *controls]
     lines = []
     for row in document["rows"]:
         spread = "" if row["std"] is None else f" ± {row['std']:.3f}"
@@ -81,6 +98,7 @@ def protocol_text(document: Mapping[str, Any]) -> str:
                 row["system"],
                 weight,
                 f"{row['mean']:.3f}{spread}",
+                *([f"{row['q_ar']:.3f}"] if joined else []),
                 *(said(row.get(each)) for each in controls),
             ]
         )
