@@ -19,7 +19,7 @@ types: .venv/installed
 docs: .venv/installed
 	$(BIN)/python docs/pages.py --check
 
-# The whole tested set, pinned. Without constraints.txt pip takes a torch build with several GB of CUDA.
+# The whole tested set, pinned. On Linux pip takes the torch build with CUDA (several GB); the README says how to get the CPU one.
 .venv/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'

@@ -1,5 +1,6 @@
 """The vision-language protocol on a handful of made pictures, with teachers that learnt next to nothing."""
 
+import inspect
 import json
 
 import numpy as np
@@ -14,7 +15,7 @@ from understudy.recipes.picture_world import picture_world
 from understudy.recipes.protocol_table import protocol_text, q_ar
 from understudy.recipes.run import load
 from understudy.recipes.transfer import transfer
-from understudy.recipes.vision_language import for_steps, vision_language
+from understudy.recipes.vision_language import WEIGHTS, for_steps, vision_language
 from understudy.recipes.vision_systems import SYSTEMS, TEACHERS, System, check_systems, check_teachers
 from understudy.task import Choice
 
@@ -122,6 +123,10 @@ def test_the_command(document, home, capsys):
         command(home / "entailment" / "corpus", split="given", systems=("best",), **told)
     with pytest.raises(ValueError, match=r"size 1\.5: expected a share up to 1, or a whole number of rows"):
         command(home / "entailment" / "corpus", split="given", sizes=(0.1, 1.5), **told)
+
+
+def test_the_command_tries_the_weights_of_the_function():
+    assert inspect.signature(command).parameters["weights"].default == WEIGHTS
 
 
 def test_one_teacher_alone(document, home):

@@ -31,8 +31,8 @@ def import_table(
         file: the table; cells may be numbers, categories, text, or paths of .npy, image, audio and video files relative to it.
         out: folder of the new corpus.
         target: column that is predicted; empty cells are unlabelled rows.
-        modalities: NAME=KIND:COLUMNS, e.g. `sensors=vector:acc_*`; KIND is vector, table, sequence, text, image,
-            video or audio@RATE (samples a second; also the sound of video files).
+        modalities: NAME=KIND:COLUMNS, e.g. `sensors=vector:acc_*`; KIND is vector, table, sequence, text, choices,
+            regions, image, video or audio@RATE (samples a second; also the sound of video files).
         task: what the target is; retrieval finds rows of the same class through another modality; choice
             reads the place of the right one of the row's choices, from 0.
         id: column with unique ids; row numbers when empty.

@@ -135,7 +135,7 @@ def distill(
         fusion: how the student's modalities join: concat, single_stream, or the FOLDER (or hub id) of a VisualBERT, ViLT, LXMERT.
         teacher_fusion: the same for the teacher, or experts, a head of each modality's own.
         plan: NAME=VALUE of training, e.g. `epochs=20 rate=0.001 batch_size=64 patience=5`.
-        sizes: width=N, dropout=P, modality_dropout=P, and depth=N of a single stream.
+        sizes: width=N, dropout=P, modality_dropout=P, depth=N of a single stream, freeze=PART of a video encoder.
         ensemble: distil from the mean of all seeds' teachers.
         teachers_of: a finished run whose teachers are taken.
         plain_of: a finished run whose plain students are taken.
@@ -262,7 +262,7 @@ def report(run: Path, /) -> Answer:
 
 
 def list_() -> Answer:
-    """What there is to choose from: methods and their options, encoders, fusions, objectives, commands' file kinds."""
+    """What there is to choose from: methods and their options, encoders, fusions."""
     from understudy.recipes.catalogue import catalogue
 
     document = catalogue()

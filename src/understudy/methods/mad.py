@@ -1,14 +1,14 @@
 """MAD: encoders that know one modality each teach a vision-language student, by row and by token as far as they deserve trust.
 
-Idea: adaptive unimodal -> cross-modal distillation during fine-tuning: each teacher's vector, and its tokens where they matter,
-pull the student's, weighted by how right that teacher is about the row.
+Idea: adaptive unimodal -> cross-modal distillation while the student is fine-tuned: each teacher's vector, and its tokens where
+they matter, pull the student's, weighted by how right that teacher is about the row.
 Paper: after Wang et al., "Multimodal Adaptive Distillation", 2022, arXiv 2204.10496; CLIP-TD, 2022, arXiv 2201.05729.
-Differs: only the direction and the parts are theirs: unimodal teachers, fine-tuning only, tokens selected per instance, a
-dynamic weight per instance, inference as before. Every formula, score, distance and default here is ours, and no published
+Differs: only the direction and the parts are theirs: pretrained unimodal teachers, tokens selected per instance, a dynamic
+weight per instance, inference as before. Every formula, score, distance and default here is ours, and no published
 number is claimed. The teacher is one model of `Experts`: a frozen encoder and a head a modality. With the true label as yardstick
 ("truth", "agreement") unlabelled rows have no weight; with "constant" and "none" they are distilled too. A teacher of pictures
 teaches its vector alone: no regions are selected.
-Use when: the student reads text and pictures, labels are few, and there are good encoders of each alone.
+Use when: the student reads text and pictures, there are good encoders of each alone, and about 1,000 labels or more.
 Related: `kd` distils answers. With selection="none" confidence="none" weighting="uniform" this is naive distillation.
 """
 

@@ -36,7 +36,6 @@ MODEL = {"width": 64, "dropout": 0.3, "depth": 1}
 PLAN = Plan(epochs=1, batch_size=32, rate=1e-3, weight_decay=0.1)
 OPTIONS = {"distance": "infonce"}
 STEPS = 200
-WEIGHTS = (0.3, 1.0, 3.0)
 
 
 def stamp_classes(
@@ -96,7 +95,7 @@ def curve(
     corpus: Corpus, student: Mapping[str, str], text: str, out: Path, fusion: str, changes: Mapping[str, Any]
 ) -> dict[str, Any]:
     """The protocol with MiniLM as the one teacher."""
-    chosen: dict[str, Any] = {"sizes": SIZES, "draws": 5, "seeds": 1, "weights": WEIGHTS, "plan": PLAN, "steps": STEPS}
+    chosen: dict[str, Any] = {"sizes": SIZES, "draws": 5, "seeds": 1, "plan": PLAN, "steps": STEPS}
     chosen["systems"] = TEXT
     return vision_language(
         corpus,

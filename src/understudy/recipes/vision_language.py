@@ -26,7 +26,7 @@ from understudy.recipes.transfer import transfer
 from understudy.recipes.vision_systems import SYSTEMS, System, check_systems, check_teachers
 from understudy.whole import write_json
 
-WEIGHTS = (3.0, 30.0, 300.0)
+WEIGHTS = (0.3, 1.0, 3.0)
 """Of the distillation, from which each tuned system takes one."""
 TUNING_DRAWS = 2
 HELD = 0.25
