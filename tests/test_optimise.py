@@ -1,5 +1,6 @@
 """Parts: one optimiser each, players clipped apart, groups that must fit."""
 
+import copy
 import math
 from collections.abc import Callable
 from dataclasses import replace
@@ -7,11 +8,13 @@ from dataclasses import replace
 import pytest
 import torch
 from torch import nn
+from torch.nn.utils import convert_conv2d_weight_memory_format
 
 from toy import NUMBER, toy_loader
 from toy_method import FLAT, Alone, Two, same, weights
 from understudy.fit import fit
 from understudy.methods.method import Group
+from understudy.optimise import Part
 
 
 def test_players_are_clipped_apart():
@@ -74,3 +77,28 @@ def test_a_part_without_parameters_is_named():
     method.groups = lambda: [Group("student", list(method.student.parameters()))]
     with pytest.raises(ValueError, match="part 'critic' of the method moves no parameter"):
         fit(method, toy_loader(NUMBER), plan=FLAT, seed=0)
+
+
+def test_moments_come_back_as_their_parameters_lie_in_memory():
+    def group_of(layer: nn.Module) -> Group:
+        return Group("student", list(layer.parameters()))
+
+    torch.manual_seed(0)
+    layer = convert_conv2d_weight_memory_format(nn.Conv2d(4, 8, 3), torch.channels_last)
+    gone = copy.deepcopy(layer)
+    pictures = torch.randn(2, 4, 6, 6)
+
+    def step(layer: nn.Module, part: Part) -> None:
+        layer.zero_grad()
+        layer(pictures).square().sum().backward()
+        part.step(1.0, None)
+
+    part = Part("main", [group_of(layer)], plan=FLAT)
+    for _ in range(3):
+        step(layer, part)
+    gone.load_state_dict(layer.state_dict())
+    again = Part("main", [group_of(gone)], plan=FLAT)
+    again.restore({name: value.clone(memory_format=torch.contiguous_format) for name, value in part.state().items()})
+    step(layer, part)
+    step(gone, again)
+    assert torch.equal(layer.weight, gone.weight)

@@ -52,10 +52,14 @@ class Part:
         return {f"{index}.{name}": value for index, entry in entries.items() for name, value in entry.items()}
 
     def restore(self, state: dict[str, Tensor]) -> None:
+        """Moments are laid out in memory as their parameters are: the fused kernel walks over both side by side."""
+        parameters = [parameter for group in self.optimizer.param_groups for parameter in group["params"]]
         entries: dict[int, dict[str, Tensor]] = {}
         for key, value in state.items():
             index, name = key.split(".")
-            entries.setdefault(int(index), {})[name] = value
+            like = parameters[int(index)]
+            alike = torch.empty_like(like, dtype=value.dtype).copy_(value) if value.shape == like.shape else value
+            entries.setdefault(int(index), {})[name] = alike
         self.optimizer.load_state_dict({"state": entries, "param_groups": self.optimizer.state_dict()["param_groups"]})
 
 
