@@ -133,8 +133,8 @@ def test_vcr_low_shot_and_features(vcr, tmp_path):
         (tmp_path / "features" / "movie_val" / "val_0@0.npz").write_bytes(broken)
         with pytest.raises(ValueError, match=r"val.jsonl, line 1: .*val_0@0.npz is not a .npz file of plain arrays"):
             import_vcr(vcr / "annotations", vcr / "images", tmp_path / "d", **options)
-    (tmp_path / "keep.txt").write_text("nobody\n")
-    with pytest.raises(ValueError, match="names no annot_id of"):
+    (tmp_path / "keep.txt").write_text("train-21\nnobody\n")
+    with pytest.raises(ValueError, match="'nobody' is no annot_id of"):
         import_vcr(vcr / "annotations", vcr / "images", tmp_path / "d", **options)
     assert not (tmp_path / "d").exists()
 
@@ -279,7 +279,11 @@ def test_snli_ve_low_shot_list(tmp_path):
     (tmp_path / "ids.txt").write_text("0000000101\n0000000105")
     corpus = import_snli_ve(tmp_path, tmp_path / "images", tmp_path / "c", keep=tmp_path / "ids.txt")
     assert {name[:10] for name in ids(corpus, corpus.split("given").train)} == {"0000000101", "0000000105"}
-    for content, fault in (("1\n1\n", "'1' stands twice"), ("\n", "holds no ids"), ("7\n", "no train rows are left")):
+    for content, fault in (
+        ("1\n1\n", "'1' stands twice"),
+        ("\n", "holds no ids"),
+        ("0000000101\n7\n", "'7' is no picture of a train row"),
+    ):
         (tmp_path / "ids.txt").write_text(content)
         with pytest.raises(ValueError, match=fault):
             import_snli_ve(tmp_path, tmp_path / "images", tmp_path / "d", keep=tmp_path / "ids.txt")

@@ -224,6 +224,14 @@ def test_players_that_do_not_suit_are_refused(corpora, answers, tmp_path):
             MAD.check_players({"text": "text"}, {"text": "text"}, refused, {})
     with pytest.raises(ValueError, match="text alone"):
         MAD.check_players({"text": "text"}, {"text": "text"}, "experts", {})
+    several = {"question": "text", "caption": "text", "image": "image"}
+    for options in ({}, {"selection": "none", "adaptive": True}):
+        with pytest.raises(ValueError, match="reads 2 texts, question and caption; name one"):
+            MAD.check_players({"question": "text"}, several, "experts", {}, **options)
+    MAD.check_players({"question": "text"}, several, "experts", {}, selection="none")
+    for alone in ({"text": "text"}, {"image": "image", "sound": "audio"}):
+        with pytest.raises(ValueError, match="adaptive=True brings a text and another modality together"):
+            MAD.check_players({"text": "text"}, alone, "experts", {}, adaptive=True)
 
 
 @pytest.mark.parametrize("published", [{"text": "minilm", "image": "vit"}, {"text": "minilm"}, {"image": "clip"}])

@@ -2,6 +2,8 @@
 
 import inspect
 import json
+import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,7 +14,7 @@ from understudy.plan import Plan
 from understudy.prepare.text import Text
 from understudy.recipes.picture_teachers import Schooling, picture_teachers
 from understudy.recipes.picture_world import picture_world
-from understudy.recipes.protocol_table import protocol_text, q_ar
+from understudy.recipes.protocol_table import protocol_text, q_ar, scored
 from understudy.recipes.run import load
 from understudy.recipes.transfer import transfer
 from understudy.recipes.vision_language import WEIGHTS, for_steps, vision_language
@@ -63,13 +65,12 @@ def test_the_table_holds_every_size_test_and_system(document, home):
 
 def test_stages_of_vcr_are_joined():
     ids = np.array(["a/answer", "b/answer", "b/rationale", "a/rationale"])
-    right = np.array([[1, 1, 0, 1], [1, 1, 1, 1]])
-    said = [Predictions(ids, np.eye(4)[1 - each], np.zeros(4, int), np.ones(4, bool), np.ones(4, bool)) for each in right]
-    assert q_ar(Choice(4), said) == {"q_ar": 0.75}
-    assert q_ar(Choice(4), [each.take(np.arange(3)) for each in said]) == {}
+    right = np.array([[1.0, 1, 0, 1], [1, 1, 1, 1]])
+    assert q_ar(Choice(4), ids, right) == {"q_ar": 0.75}
+    assert q_ar(Choice(4), ids[:3], right[:, :3]) == {}
     row = {"size": "1%", "test": "given", "system": "plain", "metric": "accuracy", "mean": 0.5, "std": None, "weight": None}
-    table = protocol_text({"rows": [row | {"q_ar": 0.25}]}).splitlines()
-    assert [line.split(" | ")[5].rstrip(" |") for line in table] == ["Q->AR", "---", "0.250"]
+    table = protocol_text({"rows": [row | {"q_ar": 0.25}, row]}).splitlines()
+    assert [line.split(" | ")[5].rstrip(" |") for line in table] == ["Q->AR", "---", "0.250", ""]
 
 
 def test_p_values_are_adjusted_over_the_table(document):
@@ -83,17 +84,16 @@ def test_p_values_are_adjusted_over_the_table(document):
 def test_weights_are_chosen_on_train_rows_alone(document, home):
     runs = home / "entailment" / "runs"
     merits = json.loads((runs / "50%" / "weights.json").read_text())
-    assert {label: len(each) for label, each in merits.items()} == {"naive": 2, "mad": 2}
-    tried = load(runs / "50%" / "held-1" / "0" / "mad")
+    assert {label: list(each) for label, each in merits.items()} == {"naive": ["0.1", "1"], "mad": ["0.1", "1"]}
+    tried = load(runs / "50%" / "held-1" / "0.1" / "mad")
     corpus, held = tried.corpus(), tried.split()
     subset, given, shifted = (corpus.split(name) for name in ("given-50%-draw-1", "given", "shifted"))
     assert set(held.train) | set(held.test) == set(subset.train)
     assert len(held.test) == pytest.approx(len(subset.train) / 4, abs=2)
     assert not set(corpus.groups[held.train]) & set(corpus.groups[held.test])
     assert not (set(held.train) | set(held.test)) & (set(given.test) | set(shifted.test))
-    weights = (0.1, 1.0)
     (row,) = [r for r in document["rows"] if (r["size"], r["test"], r["system"]) == ("50%", "given", "mad")]
-    assert row["weight"] == weights[int(np.argmax(merits["mad"]))]
+    assert merits["mad"][f"{row['weight']:g}"] == max(merits["mad"].values())
 
 
 def test_systems_share_teachers_and_plain_students(document, home):
@@ -123,6 +123,41 @@ def test_the_command(document, home, capsys):
         command(home / "entailment" / "corpus", split="given", systems=("best",), **told)
     with pytest.raises(ValueError, match=r"size 1\.5: expected a share up to 1, or a whole number of rows"):
         command(home / "entailment" / "corpus", split="given", sizes=(0.1, 1.5), **told)
+
+
+def test_rows_that_a_system_does_not_see_are_no_rows_of_the_table(document, home, tmp_path):
+    source = load(home / "entailment" / "runs" / "full" / "draw-0" / "naive").folder
+    run = load(shutil.copytree(source, tmp_path / "run"))
+    path = run.folder / "distilled" / "seed-0" / "predictions.npz"
+    said = Predictions.load(path)
+    replace(said, seen=np.arange(len(said)) > 1).save(path)
+    task = run.corpus().task
+    scores, ids, groups = scored(task, {"plain": ([run], "plain"), "naive": ([run], "distilled")}, "")
+    assert list(ids) == list(said.id[2:])
+    assert len(groups) == len(ids) == scores["plain"].shape[1] == scores["naive"].shape[1]
+    assert (
+        scores["plain"].mean()
+        == task.metrics(run.predictions("plain")[0].take(np.arange(2, len(said))).values, said.target[2:])["accuracy"]
+    )
+
+
+def test_other_weights_are_tried_beside_those_that_were(document, home):
+    told = {"rows": ROWS, "schooling": SCHOOL, "systems": FEW, "draws": 2, "seeds": 1, "steps": 2, "teacher_steps": 2}
+    path = home / "entailment" / "runs" / "50%" / "weights.json"
+    before = json.loads(path.read_text())
+    with pytest.raises(ValueError, match="differs in options"):
+        picture_world(home, sizes=(0.5, 1.0), only=[0.5], weights=(0.2, 0.3), **told)
+    after = json.loads(path.read_text())
+    assert {label: list(each) for label, each in after.items()} == {label: ["0.1", "1", "0.2", "0.3"] for label in FEW}
+    assert all(before[label].items() <= after[label].items() for label in FEW)
+
+
+def test_names_that_would_hide_a_control(document, home):
+    with pytest.raises(ValueError, match="a system is called 'plain'"):
+        check_systems({"plain": SYSTEMS["naive"]}, (1.0,))
+    told = {"student": {"text": "small"}, "teacher": {"text": "small"}, "split": "given", "tests": {"given": "shifted"}}
+    with pytest.raises(ValueError, match="a test is called 'given'"):
+        vision_language(home / "entailment" / "corpus", **told)
 
 
 def test_the_command_tries_the_weights_of_the_function():

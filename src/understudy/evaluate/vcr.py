@@ -48,16 +48,21 @@ def stages_of(predictions: Predictions) -> Stages:
     ValueError where an example has one stage alone: Q->AR needs both.
     """
     kept = predictions.take(np.flatnonzero(predictions.has_target & predictions.seen))
-    found = by_stage(kept.id.tolist())
+    answer, rationale = joined(kept.id.tolist())
+    right = kept.values.argmax(axis=1) == kept.target
+    return Stages(right[answer], right[rationale], None if kept.group is None else kept.group[answer])
+
+
+def joined(ids: Sequence[str]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Positions of each example's answer row and of its rationale row; ValueError where an example has one of them alone."""
+    found = by_stage(ids)
     answered, reasoned = (found.get(stage, {}) for stage in STAGES)
     lacking = min(answered.keys() ^ reasoned.keys(), default=None)
     if lacking is not None:
         only = STAGES[lacking not in answered]
         raise ValueError(f"example {lacking!r} has its {only} row alone; Q->AR needs answer and rationale of each")
     answer = np.fromiter(answered.values(), np.intp, len(answered))
-    rationale = np.fromiter(map(reasoned.__getitem__, answered), np.intp, len(answered))
-    right = kept.values.argmax(axis=1) == kept.target
-    return Stages(right[answer], right[rationale], None if kept.group is None else kept.group[answer])
+    return answer, np.fromiter(map(reasoned.__getitem__, answered), np.intp, len(answered))
 
 
 def by_stage(ids: Sequence[str]) -> dict[str, dict[str, int]]:

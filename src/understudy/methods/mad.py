@@ -97,7 +97,7 @@ class MAD(Taught):
     def check_players(cls, student: Kinds, teacher: Kinds, fusion: str, published: Mapping[str, str], **options: Any) -> None:
         if fusion != "experts":
             raise ValueError("mad learns from a head for each modality: give its teacher the fusion 'experts'")
-        check_texts(student, list(teacher), published, **options)
+        check_texts(student, teacher, published, **options)
 
     @classmethod
     def embeds(cls, **options: Any) -> bool:

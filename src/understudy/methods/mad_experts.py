@@ -25,7 +25,8 @@ class ExpertHeads(Method):
 
     adaptive: the encoders are no longer frozen but moved, at the plan's rate for pretrained weights, by symmetric InfoNCE at
     `temperature` between the text and each other modality of matching labelled rows, of choices with the right one. The heads
-    read them without a gradient all the while. Frozen encoders are asked once about each row.
+    read them without a gradient all the while. Frozen encoders are asked once about each row; a
+    resumed training asks them again in other batches, which may change last digits.
     """
 
     needs_labels = True

@@ -17,6 +17,7 @@ from understudy.teachers import Stored, Teacher
 
 Selection = Literal["topk", "sampled", "random", "all", "none"]
 Score = Literal["cross", "pooled"]
+TEXTS = ("text", "choices")
 SCORED = ("topk", "sampled")
 """Selections that need a score."""
 
@@ -29,7 +30,7 @@ def scored(student: Mapping[str, str], teacher: Sequence[str], selection: Select
     """
     if selection == "none":
         return "", []
-    texts = [m for m, kind in student.items() if kind in ("text", "choices")]
+    texts = [m for m, kind in student.items() if kind in TEXTS]
     if len(texts) != 1:
         raise ValueError(f"selection {selection!r} given, but the student reads {len(texts)} texts, not one; use 'none'")
     text = texts[0]
@@ -43,7 +44,7 @@ def scored(student: Mapping[str, str], teacher: Sequence[str], selection: Select
 
 def check_texts(
     student: Mapping[str, str],
-    teacher: Sequence[str],
+    teacher: Mapping[str, str],
     published: Mapping[str, str],
     *,
     selection: Selection = "topk",
@@ -51,8 +52,16 @@ def check_texts(
     adaptive: bool = False,
     **others: Any,
 ) -> None:
-    """ValueError as `scored` and `check_space` have it; an adaptive teacher makes a common space by itself."""
-    text, against = scored(student, teacher, selection, score)
+    """ValueError as `scored` and `check_space` have it; an adaptive teacher makes a common space by itself.
+
+    ValueError, too, for several texts of a teacher, and for an adaptive one without a text or without another modality.
+    """
+    texts = [m for m, kind in teacher.items() if kind in TEXTS]
+    if len(texts) > 1 and (selection != "none" or adaptive):
+        raise ValueError(f"the teacher reads {len(texts)} texts, {' and '.join(texts)}; name one, or use selection 'none'")
+    if adaptive and (not texts or len(teacher) == 1):
+        raise ValueError(f"adaptive=True brings a text and another modality together; the teacher reads {' and '.join(teacher)}")
+    text, against = scored(student, list(teacher), selection, score)
     if text and score == "cross" and selection in SCORED and not adaptive:
         check_space(text, against, published)
 

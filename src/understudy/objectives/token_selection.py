@@ -103,11 +103,14 @@ class TokenSelection(Objective):
             places, kept, wanted = self.aligned(both, ours, theirs, teacher, drawn)
         rows = kept.any(dim=1)
         states = ours.values.float().gather(1, places[:, :, None].expand(-1, -1, ours.values.shape[2]))
-        given = self.projection(states.where(kept[:, :, None], 0.0)).float()
-        loss = vector_distance(
-            given.flatten(0, 1), wanted.flatten(0, 1), kept.flatten(), distance=self.distance, temperature=self.temperature
-        )
-        loss = loss.view(kept.shape).where(kept, 0.0).sum(dim=1) / kept.sum(dim=1).clamp(min=1)
+        # Rows choose unequal numbers: places that they leave empty are left out (all but one: never none), since InfoNCE
+        # compares each token with all others.
+        asked = kept.clone()
+        asked[0, 0] = True
+        given, here = self.projection(states.where(kept[:, :, None], 0.0)[asked]).float(), kept[asked]
+        chosen = vector_distance(given, wanted[asked], here, distance=self.distance, temperature=self.temperature)
+        chosen = chosen.new_zeros(kept.shape).masked_scatter(asked, chosen).where(kept, 0.0)
+        loss = chosen.sum(dim=1) / kept.sum(dim=1).clamp(min=1)
         return over(rows, loss if weight is None else loss * weight)
 
     @torch.no_grad()

@@ -1,14 +1,14 @@
 """protocol_table: every system of a protocol on every size and test, beside plain training and naive distillation."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from understudy.corpus.low_shot import size_name
-from understudy.evaluate.compare import adjust, comparison, over_seeds, per_row, with_score
-from understudy.evaluate.predictions import Predictions
-from understudy.evaluate.vcr import stages_of
+from understudy.evaluate.compare import adjust, comparison, over_seeds
+from understudy.evaluate.predictions import Array, Predictions
+from understudy.evaluate.vcr import joined
 from understudy.recipes.run import Run
 from understudy.recipes.transfer import place
 from understudy.task import Choice, Task
@@ -42,41 +42,65 @@ def table_rows(
 def of_test(
     task: Task, runs: Mapping[str, Sequence[Run]], split: str, where: Mapping[str, str], weights: Mapping[str, float]
 ) -> list[dict[str, Any]]:
-    """The rows of one size and test."""
+    """The rows of one size and test, over the test rows that every system sees."""
     first = next(iter(runs))
-    found = {name: predictions(runs[first], name, split) for name in ("teacher", PLAIN)}
-    found |= {label: predictions(each, "distilled", split) for label, each in runs.items()}
-    order = found[PLAIN][0].id
-    found = {name: [each.ordered(order) for each in said] for name, said in found.items()}
-    scores, groups = with_score({name: per_row(task, said) for name, said in found.items()}, found[PLAIN][0].group)
+    asked = {name: (runs[first], name) for name in ("teacher", PLAIN)}
+    asked |= {label: (each, "distilled") for label, each in runs.items()}
+    scores, ids, groups = scored(task, asked, split)
     sign, rows = (1.0 if task.higher_is_better else -1.0), []
-    for name, said in found.items():
-        values = over_seeds([task.metrics(each.values, each.target)[task.primary] for each in said])
+    for name, said in scores.items():
+        values = over_seeds(said.mean(axis=1).tolist())
         row = {**where, "system": name, "metric": task.primary, "trainings": len(said), "weight": weights.get(name), **values}
-        row |= q_ar(task, said)
+        row |= q_ar(task, ids, said)
         for control in (PLAIN, first):
             if name not in ("teacher", PLAIN, control):
-                gain = sign * (scores[name] - scores[control])
+                gain = sign * (said - scores[control])
                 row[f"against {control}"] = comparison(gain, groups, draws=10_000, seed=0)
         rows.append(row)
     return rows
 
 
-def q_ar(task: Task, said: Sequence[Predictions]) -> dict[str, float]:
+def scored(
+    task: Task, asked: Mapping[str, tuple[Sequence[Run], str]], split: str
+) -> tuple[dict[str, Array], Array, Array | None]:
+    """The primary metric of every training and row `[S N]` by system, the rows' ids, and their groups.
+
+    asked: name -> runs and which of their systems. The rows are those with a target that all of them see. One training's
+    predictions are in memory at a time: of VQA they are gigabytes.
+    """
+    found: dict[str, list[Array]] = {name: [] for name in asked}
+    order, kept, groups = np.zeros(0, str), np.zeros(0, bool), None
+    for name, (runs, system) in asked.items():
+        for said in predictions(runs, system, split):
+            if not len(order):
+                order, kept, groups = said.id, said.has_target, said.group
+            here = said.ordered(order)
+            kept = kept & here.seen
+            found[name].append(task.per_row(here.values, here.target))
+    if kept.sum() < 2:
+        raise ValueError(
+            f"{int(kept.sum())} of {len(kept)} test rows have a target and a modality for every system; two are needed"
+        )
+    return {name: np.stack(each)[:, kept] for name, each in found.items()}, order[kept], None if groups is None else groups[kept]
+
+
+def q_ar(task: Task, ids: Array, right: Array) -> dict[str, float]:
     """Q->AR, mean over the trainings, where the rows are answers and rationales as in VCR; else nothing."""
     if not isinstance(task, Choice):
         return {}
     try:
-        return {"q_ar": float(np.mean([stages_of(each).both.mean() for each in said]))}
+        answer, rationale = joined(ids.tolist())
     except ValueError:
         return {}
+    return {"q_ar": float((right[:, answer] * right[:, rationale]).mean())}
 
 
-def predictions(runs: Sequence[Run], system: str, split: str) -> list[Predictions]:
+def predictions(runs: Sequence[Run], system: str, split: str) -> Iterator[Predictions]:
     """One a draw and seed: of the runs' own test rows, or of those of `split`."""
-    if not split:
-        return [each for run in runs for each in run.predictions(system)]
-    return [Predictions.load(place(run, split, system, seed)) for run in runs for seed in run.seeds]
+    for run in runs:
+        for seed in run.seeds:
+            own = run.folder / system / f"seed-{seed}" / "predictions.npz"
+            yield Predictions.load(place(run, split, system, seed) if split else own)
 
 
 def protocol_text(document: Mapping[str, Any]) -> str:
@@ -84,9 +108,9 @@ def protocol_text(document: Mapping[str, Any]) -> str:
     controls = sorted(
         {key for row in document["rows"] for key in row if key.startswith("against ")}, key=lambda key: key != "against plain"
     )
-    joined = ["Q->AR"] if any("q_ar" in row for row in document["rows"]) else []
+    staged = ["Q->AR"] if any("q_ar" in row for row in document["rows"]) else []
     metrics = dict.fromkeys(row["metric"] for row in document["rows"])
-    heads = ["size", "test", "system", "weight", *metrics, *joined, *controls]
+    heads = ["size", "test", "system", "weight", *metrics, *staged, *controls]
     lines = []
     for row in document["rows"]:
         spread = "" if row["std"] is None else f" ± {row['std']:.3f}"
@@ -98,7 +122,7 @@ def protocol_text(document: Mapping[str, Any]) -> str:
                 row["system"],
                 weight,
                 f"{row['mean']:.3f}{spread}",
-                *([f"{row['q_ar']:.3f}"] if joined else []),
+                *([f"{row['q_ar']:.3f}" if "q_ar" in row else ""] if staged else []),
                 *(said(row.get(each)) for each in controls),
             ]
         )

@@ -25,6 +25,8 @@ VERSIONED = ("understudy", "torch", "numpy", "pyarrow", "transformers", "tokeniz
 WEIGHTS = "model.safetensors"
 EARLIER = {"fusion": "concat", "teacher_fusion": "concat"}
 """Arguments that earlier versions did not name, and what they did."""
+TOLD = ("results.json", "report.html", "subsets.json", "stages.json", "search.json", "information.json", "transfer/*.json")
+"""What is written of all seeds together, or of the one that ships."""
 SYSTEMS = ("teacher", "plain", "distilled")
 """The three that every run trains, in the order of its tables."""
 
@@ -155,7 +157,7 @@ def begin(folder: Path, *, recipe: str, arguments: Mapping[str, Any], corpus: Co
 
 def forget(folder: Path) -> None:
     """Remove what was told of all seeds together; models and predictions stay."""
-    for pattern in ("results.json", "report.html", "subsets.json", "stages.json", "transfer/*.json"):
+    for pattern in TOLD:
         for path in folder.glob(pattern):
             path.unlink()
 

@@ -101,30 +101,32 @@ class Protocol:
         or not, is read.
         """
         path = self.out / size_name(size) / "weights.json"
-        if not path.is_file():
-            tuned = [label for label, system in self.systems.items() if not system.weight_of]
-            write_json(path, {label: self.merits(size, label) for label in tuned})
-        return {label: self.weights[int(np.argmax(each))] for label, each in json.loads(path.read_text()).items()}
+        merits: dict[str, dict[str, float]] = json.loads(path.read_text()) if path.is_file() else {}
+        chosen = {}
+        for label in (label for label, system in self.systems.items() if not system.weight_of):
+            known = merits.setdefault(label, {})
+            for weight in (weight for weight in self.weights if f"{weight:g}" not in known):
+                known[f"{weight:g}"] = self.merit(size, label, weight)
+                write_json(path, merits)
+            chosen[label] = max(self.weights, key=lambda weight, known=known: known[f"{weight:g}"])
+        return chosen
 
-    def merits(self, size: Size, label: str) -> list[float]:
-        """Mean held-out score of a system with each weight, larger is better."""
-        sign = 1 if self.corpus.task.higher_is_better else -1
-        found = []
-        for number, weight in enumerate(self.weights):
-            scores = []
-            for draw in self.draws_of(size)[:TUNING_DRAWS]:
-                folder = self.out / size_name(size) / f"held-{draw}" / str(number)
-                run = self.train(self.held(size, draw), folder, label, weight, self.seeds[:1])
-                scores.append(sign * run.results["systems"]["distilled"]["metrics"][self.corpus.task.primary]["mean"])
-            found.append(float(np.mean(scores)))
-        return found
+    def merit(self, size: Size, label: str, weight: float) -> float:
+        """Mean held-out score of a system with a weight, larger is better."""
+        scores = []
+        for draw in self.draws_of(size)[:TUNING_DRAWS]:
+            folder = self.out / size_name(size) / f"held-{draw}" / f"{weight:g}"
+            run = self.train(self.held(size, draw), folder, label, weight, self.seeds[:1])
+            scores.append(run.results["systems"]["distilled"]["metrics"][self.corpus.task.primary]["mean"])
+        return float(np.mean(scores)) * (1 if self.corpus.task.higher_is_better else -1)
 
     def table(self, sizes: Sequence[Size]) -> dict[str, Any]:
-        """The document, written to table.json too; empty while a run is missing."""
+        """The document, written to table.json too; empty, and no such file, while a run or a seed of one is missing."""
         found: dict[Size, dict[str, list[Run]]] = {}
         for size in sizes:
             folders = {label: [self.home(size, draw) / label for draw in self.draws_of(size)] for label in self.systems}
-            if not all((folder / "results.json").is_file() for each in folders.values() for folder in each):
+            if not all(self.finished(folder) for each in folders.values() for folder in each):
+                (self.out / "table.json").unlink(missing_ok=True)
                 return {}
             found[size] = {label: [load(folder) for folder in each] for label, each in folders.items()}
         weights = {size: self.weights_of(size) for size in sizes}
@@ -132,6 +134,10 @@ class Protocol:
         document = {"split": self.split, "tests": dict(self.tests), "rows": rows}
         write_json(self.out / "table.json", document)
         return document
+
+    def finished(self, folder: Path) -> bool:
+        """Whether the run in `folder` has its results, of just these seeds."""
+        return (folder / "results.json").is_file() and load(folder).seeds == list(self.seeds)
 
     def held(self, size: Size, draw: int) -> Split:
         """A subset whose own rows, a quarter of them, are what is scored."""
@@ -207,6 +213,8 @@ def vision_language(
     systems = SYSTEMS if systems is None else systems
     check_systems(systems, weights)
     check_teachers(systems, teacher)
+    if split in (tests or {}):
+        raise ValueError(f"a test is called {split!r}, as the split is; give it another name")
     protocol = Protocol(
         corpus=corpus,
         split=split,

@@ -47,9 +47,11 @@ scores its tokens by its own vector, a picture alone selects none. The one teach
 
 
 def check_systems(systems: Mapping[str, System], weights: Sequence[float]) -> None:
-    """ValueError for no weight, a first system that cannot serve the others, or a weight taken from nowhere."""
+    """ValueError for no weight, a control's name, a first system that cannot serve the others, or a weight taken from nowhere."""
     if not systems or not weights:
         raise ValueError(f"{len(systems)} systems and {len(weights)} weights given; at least one each is needed")
+    if taken := {"plain", "teacher"} & set(systems):
+        raise ValueError(f"a system is called {min(taken)!r}, as a control is; give it another name")
     first = next(iter(systems))
     if systems[first].own_teacher or systems[first].weight_of:
         raise ValueError(

@@ -5,7 +5,7 @@ import json
 import re
 import zlib
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
@@ -73,6 +73,13 @@ def field(row: Mapping[str, Any], name: str, kind: type | tuple[type, ...], wher
         said = "is missing" if name not in row else f"is {str(found)[:60]!r}"
         raise ValueError(f"{where}: {name!r} {said}; expected {' or '.join(each.__name__ for each in kinds)}")
     return found
+
+
+def check_kept(path: Path | str | None, kept: Set[str], known: Set[str], *, what: str) -> None:
+    """ValueError for an id of the file that is none of the train rows'."""
+    unknown = kept - known
+    if unknown:
+        raise ValueError(f"{path}: {min(unknown)!r} is no {what}")
 
 
 def read_ids(path: Path) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from understudy.corpus.corpus import Corpus
 from understudy.corpus.draw import given_split
-from understudy.corpus.importers.json_rows import Row, existing, field, read_ids, read_lines
+from understudy.corpus.importers.json_rows import Row, check_kept, existing, field, read_ids, read_lines
 from understudy.corpus.importers.pictures import Pictures, cells_of
 from understudy.corpus.schema import Schema
 from understudy.corpus.write import write_corpus
@@ -59,8 +59,10 @@ def import_snli_ve(
     line; other train rows are left out. side: longest side of a picture in the corpus, in pixels.
     """
     folder, reader = Path(folder), MediaReader(on_error)
-    kept = None if keep is None else set(read_ids(Path(keep)))
-    pairs = [pair for pair in read_pairs(folder) if kept is None or pair.part != "train" or pair.picture in kept]
+    kept = set() if keep is None else set(read_ids(Path(keep)))
+    pairs = list(read_pairs(folder))
+    check_kept(keep, kept, {pair.picture for pair in pairs if pair.part == "train"}, what="picture of a train row")
+    pairs = [pair for pair in pairs if not kept or pair.part != "train" or pair.picture in kept]
     counts = Counter((pair.part, pair.label) for pair in pairs)
     lacking = next((part for part in PARTS if not any(name == part for name, _ in counts)), None)
     if lacking is not None:

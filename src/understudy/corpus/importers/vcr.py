@@ -10,7 +10,7 @@ import numpy as np
 
 from understudy.corpus.corpus import Corpus
 from understudy.corpus.draw import given_split, hold_out
-from understudy.corpus.importers.json_rows import Row, read_ids
+from understudy.corpus.importers.json_rows import Row, check_kept, read_ids
 from understudy.corpus.importers.pictures import Pictures, cells_of
 from understudy.corpus.importers.vcr_annotations import CHOICES, STAGES, mentioned, read_annotations, row_id, text_of
 from understudy.corpus.importers.vcr_regions import Regions
@@ -119,15 +119,14 @@ def import_vcr(
 
 def read_items(folder: Path, *, keep: Path | str | None, test: bool, shifted: Mapping[str, Path | str]) -> Iterator[Item]:
     """Every row of the corpus: of train, val, what the rules make of val, the given changed sets, and the unlabelled ones."""
-    kept = None if keep is None else set(read_ids(Path(keep)))
+    kept = set() if keep is None else set(read_ids(Path(keep)))
+    trained: set[str] = set()
     known: set[str] = set()
-    train = 0
     for where, row in read_annotations(folder / "train.jsonl", labelled=True):
-        if kept is None or row["annot_id"] in kept:
-            train += 1
+        trained.add(row["annot_id"])
+        if not kept or row["annot_id"] in kept:
             yield from stages(row, where, "train")
-    if not train:
-        raise ValueError(f"{keep}: it names no annot_id of {folder / 'train.jsonl'}")
+    check_kept(keep, kept, trained, what=f"annot_id of {folder / 'train.jsonl'}")
     official = list(read_annotations(folder / "val.jsonl", labelled=True))
     for where, row in official:
         known.add(row["annot_id"])

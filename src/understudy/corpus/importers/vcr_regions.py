@@ -90,10 +90,10 @@ def crops(pixels: Picture, boxes: Boxes) -> Features:
 
 def read_features(path: Path, objects: int) -> Features:
     """A detector's features of the whole picture and of every object."""
-    arrays = read_arrays(path)
-    if "features" not in arrays or arrays["features"].dtype.kind not in "fiu":
-        raise ValueError(f"{path} holds no array `features` of numbers; it has {', '.join(arrays) or 'none'}")
-    found = arrays["features"].astype(np.float32)
+    found = read_arrays(path, "features").get("features")
+    if found is None or found.dtype.kind not in "fiu":
+        raise ValueError(f"{path} holds no array `features` of numbers")
+    found = found.astype(np.float32)
     if found.ndim != 2 or len(found) != objects + 1 or not found.shape[1] or not np.isfinite(found).all():
         wanted = f"finite numbers [{objects + 1}, D]: the whole picture, then its objects"
         raise ValueError(f"{path} has features of shape {found.shape}; expected {wanted}")

@@ -9,7 +9,7 @@ import numpy as np
 
 from understudy.corpus.corpus import Corpus
 from understudy.corpus.draw import given_split
-from understudy.corpus.importers.json_rows import existing, read_ids
+from understudy.corpus.importers.json_rows import check_kept, existing, read_ids
 from understudy.corpus.importers.pictures import Pictures, cells_of
 from understudy.corpus.importers.vqa_files import Annotation, Question, matched, read_answers, read_questions
 from understudy.corpus.schema import Schema
@@ -125,9 +125,7 @@ def read_cp(folder: Path) -> list[Asked]:
 def kept_rows(rows: Sequence[Asked], keep: Path) -> list[Asked]:
     """All rows but the train rows that are not listed; ValueError for an id that no train row has."""
     ids = set(read_ids(keep))
-    unknown = ids - {str(row.question.number) for row in rows if row.part == "train"}
-    if unknown:
-        raise ValueError(f"{keep}: {min(unknown)!r} is no id of a train question")
+    check_kept(keep, ids, {str(row.question.number) for row in rows if row.part == "train"}, what="id of a train question")
     return [row for row in rows if row.part != "train" or str(row.question.number) in ids]
 
 
