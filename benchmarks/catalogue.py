@@ -2,6 +2,7 @@
 
 python -m benchmarks.catalogue --data FOLDER               everything, or what is left of it; then the table
 python -m benchmarks.catalogue --only mfeat --case 300     one family, or those of its cases that are so called, in a process of its own; no table
+ACCELERATE_MIXED_PRECISION=bf16 python -m benchmarks.catalogue --only av_digits      as it was recorded, in half the time of float32
 python -m benchmarks.catalogue --finished                  train nothing; the table of the cases that are finished
 """
 
@@ -228,7 +229,7 @@ def page(rows: Sequence[Mapping[str, Any]], cases: Sequence[str]) -> str:
 Every method trains the same student with the same plan, steps and labelled rows, and learns from the same teachers (amid's train anew beside the
 student, c2kd's train on). Each method chose one of five settings, by mean score on rows that are no test rows: mfeat on 250 held-out
 train rows in three cells x two draws, wikipedia on its validation rows with two seeds, av_digits on the validation speakers of two folds.
-The two ablations of amid take its setting. av_digits: six folds, five seeds each. mfeat: {EPOCHS} epochs; five draws of the labelled rows, one seed each; 800 test rows. Mean ± deviation
+The two ablations of amid take its setting; where they are missing they were not played. av_digits: six folds, five seeds each, in bfloat16. mfeat: {EPOCHS} epochs; five draws of the labelled rows, one seed each; 800 test rows. Mean ± deviation
 [95 % t interval] over seeds or draws. Differences: crossed bootstrap over seeds and test rows (speakers in av_digits); the verdict stands only where
 Holm's p over all cells of its column, here {len([row for row in rows if "against_plain" in row])} and {len([row for row in rows if "against_kd" in row])}, is at most .05; – is "not distinguishable".
 
