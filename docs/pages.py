@@ -96,7 +96,8 @@ def results() -> str:
 
 {table}
 
-(*) On rows alike / on rows where the words mislead. Every row has its control; intervals and seeds of every verdict stand in results/; "not distinguishable" stays in the table.
+(*) On rows alike / on rows where the words mislead.
+Every row has its control; intervals and seeds of every verdict stand in results/; "not distinguishable" stays in the table.
 `make demo` took
 {mfeat["demo_seconds"]:.0f} s after installation: verdict "{mfeat["demo_verdict"]}", {share}. Against a loop written by hand,
 `fit` costs {speed["fit_overhead_ms_2ms"]:+.2f} ms a step of a small model; a stored MiniLM teacher makes a small student's epoch
