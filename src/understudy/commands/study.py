@@ -13,7 +13,7 @@ def demo(which: Literal["digits", "theatre", "pictures"] = "digits", /, *, out: 
     Args:
         which: digits: six views of handwritten digits teach a student that needs one, real data, about a minute. theatre: clips
             of a cartoon puppet, drawn and filmed here, teach a student that reads its lines; about five minutes. pictures: a CLIP
-            trained on made pictures with captions teaches a student that checks claims about others; about five minutes.
+            trained on made pictures with captions teaches a student that checks claims about others; about two minutes.
         out: folder for corpus, run and artifact; theatre and pictures have their own in it.
         seeds: how many times each system is trained; 0 takes 5 for the digits, 3 for the others.
     """
