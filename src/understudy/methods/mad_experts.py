@@ -14,6 +14,7 @@ from understudy.methods.method import Group, Method, Terms
 from understudy.model import Model
 from understudy.objectives.infonce import infonce
 from understudy.objectives.objective import check_temperature, only, over
+from understudy.prepare.cells import TEXTS
 from understudy.task import Choice, Classification
 
 MATCH = "entailment"
@@ -25,8 +26,8 @@ class ExpertHeads(Method):
 
     adaptive: the encoders are no longer frozen but moved, at the plan's rate for pretrained weights, by symmetric InfoNCE at
     `temperature` between the text and each other modality of matching labelled rows, of choices with the right one. The heads
-    read them without a gradient all the while. Frozen encoders are asked once about each row; a
-    resumed training asks them again in other batches, which may change last digits.
+    read them without a gradient all the while. Frozen encoders are asked once about each row; a resumed training asks them again
+    in other batches, which may change last digits.
     """
 
     needs_labels = True
@@ -105,7 +106,7 @@ class ExpertHeads(Method):
 
 def pairs_of(teacher: Model) -> tuple[tuple[str, str], ...]:
     """The text and each other modality; ValueError where there are no such two, or they have no common space."""
-    texts = [m for m, view in teacher.views.items() if view.kind in ("text", "choices")]
+    texts = [m for m, view in teacher.views.items() if view.kind in TEXTS]
     others = [m for m in teacher.modalities if m not in texts]
     widths = teacher.fusion.widths
     if len(texts) != 1 or not others or any(widths[m] != widths[texts[0]] for m in others):

@@ -13,11 +13,11 @@ from understudy.batch import Batch, Output
 from understudy.experts import POOLED
 from understudy.model import Model
 from understudy.objectives.token_selection import TokenSelection, text_tokens
+from understudy.prepare.cells import TEXTS
 from understudy.teachers import Stored, Teacher
 
 Selection = Literal["topk", "sampled", "random", "all", "none"]
 Score = Literal["cross", "pooled"]
-TEXTS = ("text", "choices")
 SCORED = ("topk", "sampled")
 """Selections that need a score."""
 

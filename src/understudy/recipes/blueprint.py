@@ -19,12 +19,12 @@ from understudy.fusion import Fusion
 from understudy.head import Head
 from understudy.model import Model
 from understudy.prepare.catalogue import restore, view_for
-from understudy.prepare.cells import Kind
+from understudy.prepare.cells import TEXTS, Kind
 from understudy.prepare.pictures import Pictures
 from understudy.prepare.stored import StoredFrames
 from understudy.prepare.video import Frames
 from understudy.prepare.view import View
-from understudy.recipes.fusions import DEPTH, FUSIONS, TEXTS, fusion_of, own_parts
+from understudy.recipes.fusions import DEPTH, FUSIONS, fusion_of, own_parts
 from understudy.recipes.prompting import prompt_head, resolved
 from understudy.recipes.published import READERS, published_encoder, published_view, seen_kinds, stored_features
 from understudy.task import Retrieval, Space, Task, task_from_json

@@ -7,6 +7,7 @@ from understudy.corpus import Corpus
 from understudy.encoders.joint import JOINT
 from understudy.encoders.published import published_config
 from understudy.fusion import Beside, Concat, Fusion, SingleStream
+from understudy.prepare.cells import TEXTS
 from understudy.published_fusion import MODELS
 from understudy.task import Choice, Retrieval
 
@@ -14,8 +15,6 @@ FUSIONS = ("concat", "single_stream", "experts")
 """Vectors beside each other; one transformer over all tokens; a head of each modality's own, for a teacher."""
 DEPTH = 2
 """Blocks of a single stream where `sizes` says nothing else."""
-TEXTS = ("text", "choices")
-"""Kinds that enter a published vision-language model as text."""
 
 
 def check_fusion(player: str, name: str, corpus: Corpus, modalities: Sequence[str], *, prompts: bool = False) -> None:

@@ -17,6 +17,7 @@ from understudy.loader import Loader
 from understudy.methods import CATALOGUE, Method, Supervised
 from understudy.model import Model, views_of
 from understudy.plan import Plan
+from understudy.prepare.cells import TEXTS
 from understudy.prepare.view import Views
 from understudy.recipes.blueprint import Blueprint, draw, for_retrieval
 from understudy.recipes.estimate import Estimate
@@ -154,11 +155,7 @@ class Job:
 
     def loader(self, views: Views, plan: Plan, *, seed: int, labelled_only: bool) -> Loader:
         """Batches of train rows: targets only where the split says so, like lengths together where there is a text."""
-        text = [
-            m
-            for m in (*self.arguments["student"], *views)
-            if self.corpus.modalities[m].kind in ("text", "choices") and m in views
-        ]
+        text = [m for m in (*self.arguments["student"], *views) if self.corpus.modalities[m].kind in TEXTS and m in views]
         labelled = self.split.labelled
         return Loader(
             self.corpus,

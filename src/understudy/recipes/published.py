@@ -11,7 +11,7 @@ from understudy.encoders.encoder import Encoder
 from understudy.encoders.joint import JOINT
 from understudy.encoders.published import published_config
 from understudy.encoders.vision import published_pictures
-from understudy.prepare.cells import Kind
+from understudy.prepare.cells import TEXTS, Kind
 from understudy.prepare.choices import Choices
 from understudy.prepare.regions import Regions
 from understudy.prepare.stored import StoredFrames
@@ -41,7 +41,7 @@ def published_view(corpus: Corpus, modality: str, name: str) -> View:
             raise ValueError(f"no {kind} encoder {name!r}")
         return StoredFrames(**stored["view"])
     config = published_config(name)
-    if kind in ("text", "choices"):
+    if kind in TEXTS:
         longest = (config.get("text_config") or config).get("max_position_embeddings", MAX_TOKENS)
         return (Text if kind == "text" else Choices).pretrained(name, max_tokens=min(MAX_TOKENS, longest))
     if config["model_type"] not in READERS[kind]:
