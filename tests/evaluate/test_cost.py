@@ -1,12 +1,12 @@
 """Cost: parameters are counted exactly, latencies are plausible and bounded in time."""
 
 import json
-from time import perf_counter, sleep
 
 import numpy as np
 import pytest
 
 from toy import CLASSES, toy_model
+from understudy.evaluate import cost
 from understudy.evaluate.cost import clock, measure, parameters_of, write_cost
 from understudy.prepare.cells import Cells
 
@@ -23,11 +23,9 @@ def test_parameters_by_part():
     assert found["head"] == 6 * 3 + 3
 
 
-def test_measure_is_bounded_and_complete(tmp_path):
+def test_measure_is_complete(tmp_path):
     model = toy_model(CLASSES, "x", "y").train()
-    begin = perf_counter()
     found = measure(model, {"x": cells([True, False, True]), "y": cells([False, False, False])}, seconds=0.2)
-    assert perf_counter() - begin < 2
     assert model.training
     assert found["latency_ms"]["encoders"]["y"] is None
     assert found["latency_ms"]["views"]["y"] is None
@@ -37,7 +35,14 @@ def test_measure_is_bounded_and_complete(tmp_path):
     assert json.loads((tmp_path / "cost.json").read_text())["plain"]["parameters"]["total"] == found["parameters"]["total"]
 
 
-def test_the_clock_tells_milliseconds():
-    found = clock(lambda _: sleep(0.004), [0], 0.05)
-    assert found is not None
-    assert found["p50"] == pytest.approx(4, rel=0.6)
+def test_the_clock_tells_milliseconds_and_stops(monkeypatch):
+    now = 0.0
+
+    def call(seconds):
+        nonlocal now
+        now += seconds
+
+    monkeypatch.setattr(cost, "perf_counter", lambda: now)
+    assert clock(call, [0.004, 0.006], 0.1) == pytest.approx({"p50": 5, "p95": 6, "calls": 20})
+    assert clock(call, [0.5], 0.1) == pytest.approx({"p50": 500, "p95": 500, "calls": 3})
+    assert clock(call, [], 0.1) is None
