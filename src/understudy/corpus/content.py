@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -20,29 +20,34 @@ def contents(cells: Mapping[str, Cells]) -> list[bytes]:
     rows = len(next(iter(cells.values())))
     digests = [hashlib.blake2b(digest_size=DIGEST) for _ in range(rows)]
     for name in sorted(cells):
-        values = _exact(cells[name])
-        for row in np.flatnonzero(cells[name].present).tolist():
-            digests[row].update(f"\0{name}\0".encode())
-            digests[row].update(values[row])
+        present = cells[name].present.tolist()
+        for digest, here, exact in zip(digests, present, _exact(cells[name]), strict=True):
+            if here:
+                digest.update(f"\0{name}\0".encode())
+                digest.update(exact)
     return [digest.digest() for digest in digests]
 
 
-def _exact(cells: Cells) -> Sequence[Any] | NDArray[np.float32]:
-    """What is hashed of each row. Adding 0 makes -0.0 the 0.0 that it equals."""
+def _exact(cells: Cells) -> Iterable[Any]:
+    """What is hashed of each row, one after the other. Adding 0 makes -0.0 the 0.0 that it equals."""
     if cells.kind == "vector":
         return np.add(cells.values, 0, dtype=np.float32)
-    if cells.kind == "text":
-        return ["" if value is None else value.encode() for value in cells.values]
-    if cells.kind == "choices":
-        return [b"" if value is None else json.dumps(value).encode() for value in cells.values]
-    if cells.kind == "video":
-        return [b"" if value is None else value for value in cells.values]
     if cells.kind == "table":
         columns = [column.tolist() for _, column in sorted(cells.values.items())]
-        return [json.dumps(row).encode() for row in zip(*columns, strict=True)]
-    return [
-        b"" if value is None else repr(value.shape).encode() + np.ascontiguousarray(value).tobytes() for value in cells.values
-    ]
+        return (json.dumps(row).encode() for row in zip(*columns, strict=True))
+    exact = EXACT.get(cells.kind, _array)
+    return (b"" if value is None else exact(value) for value in cells.values)
+
+
+def _array(value: NDArray[Any]) -> bytes:
+    return repr(value.shape).encode() + np.ascontiguousarray(value).tobytes()
+
+
+EXACT: dict[str, Callable[[Any], bytes]] = {
+    "text": str.encode,
+    "choices": lambda value: json.dumps(value).encode(),
+    "video": lambda value: value,
+}
 
 
 def fingerprint(

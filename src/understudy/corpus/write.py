@@ -18,6 +18,7 @@ from understudy.corpus.corpus import FORMAT, VERSION, Corpus
 from understudy.corpus.schema import Schema
 from understudy.corpus.split import Split
 from understudy.prepare.cells import Cells
+from understudy.prepare.held import Held
 from understudy.prepare.reader import FileError
 from understudy.whole import whole_folder
 
@@ -101,7 +102,7 @@ def _row_bytes(cells: Mapping[str, Cells]) -> float:
     """Mean bytes of a row, roughly."""
     total = 0
     for each in cells.values():
-        if each.kind == "vector":
+        if isinstance(each.values, np.ndarray | Held):
             total += each.values.nbytes
         elif each.kind == "table":
             total += 8 * len(each.values) * len(each)

@@ -1,6 +1,6 @@
 """A user's file as a table, and a table's columns as cells: for `import table` and for `predict`."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from understudy.prepare.boxes import CORNERS, check_regions
 from understudy.prepare.cells import Cells, Modality
 from understudy.prepare.columns import LARGEST, Column
+from understudy.prepare.held import ragged
 from understudy.prepare.reader import MediaReader
 from understudy.prepare.tables import READERS
 
@@ -94,7 +95,7 @@ def choice_cells(columns: list[Column], modality: Modality) -> Cells:
             place = row.index(None)
             raise columns[place % len(columns)].fault(i, f"choice {place} is empty; expected all {known}, or none at all")
         found.append(None if row is None else tuple(row))  # pyright: ignore[reportArgumentType]
-    return ragged(modality, found)
+    return ragged(modality.kind, found)
 
 
 def vector_cells(column: Column, rows: list[NDArray[Any] | None], modality: Modality) -> Cells:
@@ -127,81 +128,89 @@ Read = Callable[[Path, str], Any]
 """A path, and where it was named, to a value or None."""
 
 
-def read_media(column: Column, folder: Path, reader: MediaReader, read: Read | None = None) -> list[Any]:
+def read_media(column: Column, folder: Path, reader: MediaReader, read: Read | None = None) -> Iterator[Any]:
     """What `read` makes of each row's file; `.npy` files, and all files without it, are arrays."""
-    found: list[Any] = []
     for row, text in enumerate(column.texts()):
         path = None if text is None else folder / text.strip()
         if path is None:
-            found.append(None)
+            yield None
         elif read is None or path.suffix.lower() == ".npy":
-            found.append(reader.array(path, where=column.at(row)))
+            yield reader.array(path, where=column.at(row))
         else:
-            found.append(read(path, column.at(row)))
-    return found
-
-
-def ragged(modality: Modality, rows: list[Any]) -> Cells:
-    """Cells of a ragged kind; None is absent."""
-    return Cells(modality.kind, rows, np.array([row is not None for row in rows], dtype=bool))
+            yield read(path, column.at(row))
 
 
 def read_vector(column: Column, modality: Modality, folder: Path, reader: MediaReader) -> Cells:
     """From a column of lists or of `.npy` paths."""
-    rows = column.vectors()[0] if column.is_list else read_media(column, folder, reader)
+    rows = column.vectors()[0] if column.is_list else list(read_media(column, folder, reader))
     return vector_cells(column, rows, modality)
 
 
-def read_steps(column: Column, folder: Path, reader: MediaReader) -> list[Any]:
+def read_steps(column: Column, folder: Path, reader: MediaReader) -> Iterator[Any]:
     """Each row's steps of numbers, from lists of lists or `.npy` paths."""
-    return column.sequences() if column.is_list else read_media(column, folder, reader)
+    return iter(column.sequences()) if column.is_list else read_media(column, folder, reader)
 
 
 def read_sequence(column: Column, modality: Modality, folder: Path, reader: MediaReader) -> Cells:
     """From a column of lists of lists or of `.npy` paths."""
-    rows = read_steps(column, folder, reader)
-    known = modality.width or next((row.shape[-1] for row in rows if row is not None), 0)
-    found: list[NDArray[np.float32] | None] = []
-    for i, row in enumerate(rows):
-        if row is not None and (row.ndim != 2 or row.shape[1] != known or row.dtype.kind not in "fiub"):
-            raise column.fault(i, f"a sequence of shape {row.shape} and {row.dtype}; expected steps of {known} numbers")
-        steps = None if row is None else small(column, i, row)
-        found.append(None if steps is None or np.isnan(steps).all() else steps)
-    return ragged(modality, found)
+
+    def checked() -> Iterator[NDArray[np.float32] | None]:
+        known = modality.width
+        for i, row in enumerate(read_steps(column, folder, reader)):
+            if row is None:
+                yield None
+                continue
+            known = known or (row.shape[-1] if row.ndim else 0)
+            if row.ndim != 2 or row.shape[1] != known or row.dtype.kind not in "fiub":
+                raise column.fault(i, f"a sequence of shape {row.shape} and {row.dtype}; expected steps of {known} numbers")
+            steps = small(column, i, row)
+            yield None if np.isnan(steps).all() else steps
+
+    return ragged("sequence", checked())
 
 
 def read_regions(column: Column, modality: Modality, folder: Path, reader: MediaReader) -> Cells:
     """As a sequence; each step is a box, x1 y1 x2 y2 in shares of the picture, and then the region's features."""
-    rows = read_steps(column, folder, reader)
-    known = modality.width or next((row.shape[-1] - CORNERS for row in rows if row is not None and row.ndim), 0)
-    found: list[NDArray[np.float32] | None] = []
-    for i, row in enumerate(rows):
-        if row is not None and row.dtype.kind not in "fiub":
-            raise column.fault(i, f"regions of {row.dtype}; expected numbers")
-        regions = None if row is None else small(column, i, row)
-        try:
-            if regions is not None:
+
+    def checked() -> Iterator[NDArray[np.float32] | None]:
+        known = modality.width
+        for i, row in enumerate(read_steps(column, folder, reader)):
+            if row is None:
+                yield None
+                continue
+            if row.dtype.kind not in "fiub":
+                raise column.fault(i, f"regions of {row.dtype}; expected numbers")
+            known = known or (row.shape[-1] - CORNERS if row.ndim else 0)
+            regions = small(column, i, row)
+            try:
                 check_regions(regions, known)
-        except ValueError as error:
-            raise column.fault(i, error) from None
-        found.append(regions)
-    return ragged(modality, found)
+            except ValueError as error:
+                raise column.fault(i, error) from None
+            yield regions
+
+    return ragged("regions", checked())
 
 
 def read_texts(column: Column, modality: Modality, folder: Path, reader: MediaReader) -> Cells:
     """From a column of text."""
-    return ragged(modality, column.texts())
+    return ragged("text", column.texts())
 
 
 def read_images(column: Column, modality: Modality, folder: Path, reader: MediaReader) -> Cells:
     """From a column of paths of pictures, or of `.npy` files of uint8 `[H W]` or `[H W C]`."""
     rows = read_media(column, folder, reader, lambda path, where: reader.image(path, where=where))
-    for i, row in enumerate(rows):
-        if row is not None:
-            row = rows[i] = row[:, :, None] if row.ndim == 2 else row
-            if row.dtype != np.uint8 or row.ndim != 3 or row.shape[2] not in (1, 3) or not row.size:
+
+    def checked() -> Iterator[NDArray[np.uint8] | None]:
+        for i, row in enumerate(rows):
+            if row is None:
+                yield None
+                continue
+            pixels = row[:, :, None] if row.ndim == 2 else row
+            if pixels.dtype != np.uint8 or pixels.shape[2:] not in ((1,), (3,)) or not pixels.size:
                 raise column.fault(i, f"a picture of shape {row.shape} and {row.dtype}; expected uint8 [H W] or [H W 1 or 3]")
-    return ragged(modality, rows)
+            yield pixels
+
+    return ragged("image", checked())
 
 
 def read_sounds(column: Column, modality: Modality, folder: Path, reader: MediaReader) -> Cells:
@@ -209,17 +218,19 @@ def read_sounds(column: Column, modality: Modality, folder: Path, reader: MediaR
     if modality.rate < 1:
         raise ValueError(f"column {column.name!r} is audio, but its modality says no rate; give samples a second, such as 16000")
     rows = read_media(column, folder, reader, lambda path, where: reader.audio(path, modality.rate, where=where))
-    found: list[NDArray[np.float32] | None] = []
-    for i, row in enumerate(rows):
-        if row is not None and (row.ndim != 1 or row.dtype.kind != "f" or not (np.abs(row) <= 1).all()):
-            raise column.fault(i, f"sound of shape {row.shape} and {row.dtype}; expected one row of floats in [-1, 1]")
-        found.append(None if row is None or not len(row) else row.astype(np.float32))
-    return ragged(modality, found)
+
+    def checked() -> Iterator[NDArray[np.float32] | None]:
+        for i, row in enumerate(rows):
+            if row is not None and (row.ndim != 1 or row.dtype.kind != "f" or not (np.abs(row) <= 1).all()):
+                raise column.fault(i, f"sound of shape {row.shape} and {row.dtype}; expected one row of floats in [-1, 1]")
+            yield None if row is None or not len(row) else row.astype(np.float32)
+
+    return ragged("audio", checked())
 
 
 def read_videos(column: Column, modality: Modality, folder: Path, reader: MediaReader) -> Cells:
     """From a column of paths of video files; each is kept as it is."""
-    return ragged(modality, read_media(column, folder, reader, lambda path, where: reader.video(path, where=where)))
+    return ragged("video", read_media(column, folder, reader, lambda path, where: reader.video(path, where=where)))
 
 
 READ: dict[str, Callable[[Column, Modality, Path, MediaReader], Cells]] = {

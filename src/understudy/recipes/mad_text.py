@@ -12,12 +12,13 @@ from typing import Any
 
 from understudy.corpus import Corpus, make_split, write_corpus
 from understudy.corpus.importers.mosi import import_mosi
-from understudy.corpus.importers.pictures import cells_of, shrunk
+from understudy.corpus.importers.pictures import shrunk
 from understudy.corpus.importers.stamps import ABOUT, groups_of, stamps
 from understudy.corpus.low_shot import Size
 from understudy.corpus.schema import Schema
 from understudy.plan import Plan
 from understudy.prepare.cells import Modality
+from understudy.prepare.held import ragged
 from understudy.prepare.reader import MediaReader
 from understudy.recipes.mosi import packaged_minilm
 from understudy.recipes.vision_language import vision_language
@@ -66,8 +67,8 @@ def stamp_classes(
         targets=[classes.index(stamp.folder) for stamp in kept],
         groups=groups_of(kept),
         cells={
-            "caption": cells_of("text", [stamp.english for stamp in kept]),
-            "picture": cells_of("image", [None if pixels is None else shrunk(pixels, side) for pixels in pictures]),
+            "caption": ragged("text", (stamp.english for stamp in kept)),
+            "picture": ragged("image", (None if pixels is None else shrunk(pixels, side) for pixels in pictures)),
         },
         splits=lambda corpus: [make_split(corpus, name=FIXED, valid=0.0, test=test, seed=seed)],
     )

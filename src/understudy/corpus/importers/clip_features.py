@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from understudy.corpus.importers.cleaning import Cleaner, mean_steps
 from understudy.corpus.importers.unpickle import read_pickle
 from understudy.prepare.cells import Cells, Modality
+from understudy.prepare.held import ragged
 from understudy.prepare.reader import MediaReader
 
 Steps = Literal["mean", "sequence"]
@@ -93,10 +94,10 @@ def pickled(path: Path) -> dict[str, NDArray[Any]]:
 
 
 def read_films(clips: Sequence[Clip], found: Sequence[Path | None], reader: MediaReader) -> tuple[Modality, Cells, list[str]]:
-    """The video files as they are; held in memory until they are written."""
-    values = [None if path is None else reader.video(path, where=clip.name) for clip, path in zip(clips, found, strict=True)]
-    here = np.array([each is not None for each in values])
-    return Modality("video"), Cells("video", values, here), [] if here.all() else [f"{int((~here).sum())} rows are absent"]
+    """The video files as they are."""
+    pairs = zip(clips, found, strict=True)
+    cells = ragged("video", (None if path is None else reader.video(path, where=clip.name) for clip, path in pairs))
+    return Modality("video"), cells, [] if cells.present.all() else [f"{int((~cells.present).sum())} rows are absent"]
 
 
 def read_features(

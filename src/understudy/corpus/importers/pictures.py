@@ -1,12 +1,11 @@
-"""Pictures of a set whose rows share them: each file is read once, checked, and shrunk."""
+"""Pictures of a set whose rows share them: each file is read once, checked, shrunk, and held once."""
 
 from pathlib import Path, PurePosixPath
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from understudy.prepare.cells import Cells, Kind
+from understudy.prepare.held import Held
 from understudy.prepare.media import read_image
 from understudy.prepare.reader import MediaReader
 
@@ -14,7 +13,7 @@ Picture = NDArray[np.uint8]
 
 
 class Pictures:
-    """A folder of pictures. Rows that name one file share one array, and the first of them is told of a fault.
+    """A folder of pictures; `rows` are those that were added. The first row that names a file is told of a fault.
 
     side: longest side of a picture in the corpus, in pixels. A picture of more pixels than the reader's limits is refused unread.
     """
@@ -25,7 +24,8 @@ class Pictures:
             raise ValueError(f"side={side} pixels; expected 1 or more")
         if not self.folder.is_dir():
             raise FileNotFoundError(f"no folder {folder} of pictures")
-        self._small: dict[str, Picture | None] = {}
+        self.rows = Held()
+        self._first: dict[str, int] = {}
         self._last: tuple[str, Picture | None] = ("", None)
         self._broken: set[str] = set()
 
@@ -46,12 +46,14 @@ class Pictures:
                 self._broken.add(name)
         return self._last[1]
 
-    def small(self, name: str, *, where: str) -> Picture | None:
-        """The picture as the corpus holds it."""
-        if name not in self._small:
-            pixels = self.whole(name, where=where)
-            self._small[name] = None if pixels is None else shrunk(pixels, self.side)
-        return self._small[name]
+    def add(self, name: str, *, where: str) -> None:
+        """A row with this picture as the corpus holds it."""
+        if name in self._first:
+            self.rows.repeat(self._first[name])
+            return
+        self._first[name] = len(self.rows)
+        pixels = self.whole(name, where=where)
+        self.rows.append(None if pixels is None else shrunk(pixels, self.side))
 
     def _checked(self, path: Path) -> Picture:
         """`read_image`, after a look at the size that the file claims."""
@@ -86,8 +88,3 @@ def resized(pixels: Picture, width: int, height: int, *, box: tuple[float, float
 
     whole = Image.fromarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels)
     return np.asarray(whole.resize((width, height), Image.Resampling.BILINEAR, box=box)).reshape(height, width, -1)
-
-
-def cells_of(kind: Kind, values: list[Any]) -> Cells:
-    """Cells of a kind, absent where there is None."""
-    return Cells(kind, values, np.array([value is not None for value in values], dtype=bool))

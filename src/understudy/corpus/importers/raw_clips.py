@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,8 +12,9 @@ from understudy.corpus.importers.cleaning import naming
 from understudy.corpus.importers.sentiment import Dataset, check_rows, facts, published_split, sentiment_task
 from understudy.corpus.schema import Schema
 from understudy.corpus.write import write_corpus
-from understudy.prepare.cells import Cells, Modality
+from understudy.prepare.cells import Modality
 from understudy.prepare.columns import Column
+from understudy.prepare.held import Held, ragged
 from understudy.prepare.reader import MediaReader, OnError
 from understudy.prepare.source import read_table
 
@@ -36,8 +36,7 @@ def import_raw(
 
     label.csv: video_id, clip_id, text, `label` (empty: unlabelled), mode (train, valid, test or empty; the split `given`).
     on_error: what is unreadable, missing, without sound or not in label.csv fails the import, or is skipped: the row stays, as
-    its text and label are sound, with that modality absent, and the corpus's errors.json names each file. The clips are held in
-    memory until they are written.
+    its text and label are sound, with that modality absent, and the corpus's errors.json names each file.
     """
     folder = Path(folder)
     source = folder / "label.csv"
@@ -50,7 +49,7 @@ def import_raw(
         check_rows(task, ids, videos, labels, modes, across_videos=across_videos)
     reader = MediaReader(on_error)
     film, sound = _read(_find(folder / "Raw", videos, clips, reader), rate, reader)
-    cells = {"text": _cells("text", texts), "audio": _cells("audio", sound), "video": _cells("video", film)}
+    cells = {"text": ragged("text", texts), "audio": sound.cells("audio"), "video": film.cells("video")}
     cells = {name: each for name, each in cells.items() if each.present.any()}
     modalities = {"text": Modality("text", source=("text",)), "audio": Modality("audio", rate=rate), "video": Modality("video")}
     if not cells:
@@ -120,10 +119,9 @@ def _refuse_unlabelled(path: Path) -> None:
     raise ValueError(f"{path} has no row in label.csv")
 
 
-def _read(paths: Sequence[Path], rate: int, reader: MediaReader) -> tuple[list[bytes | None], list[NDArray[np.float32] | None]]:
+def _read(paths: Sequence[Path], rate: int, reader: MediaReader) -> tuple[Held, Held]:
     """Each clip's bytes and its sound, None where it has none that can be read."""
-    film: list[bytes | None] = []
-    sound: list[NDArray[np.float32] | None] = []
+    film, sound = Held(), Held()
     for row, path in enumerate(paths):
         where = f"label.csv, row {row + 1}"
         content = reader.video(path, where=where)
@@ -133,7 +131,3 @@ def _read(paths: Sequence[Path], rate: int, reader: MediaReader) -> tuple[list[b
         film.append(content)
         sound.append(heard if heard is not None and len(heard) else None)
     return film, sound
-
-
-def _cells(kind: Any, values: Sequence[Any]) -> Cells:
-    return Cells(kind, list(values), np.array([value is not None for value in values], bool))

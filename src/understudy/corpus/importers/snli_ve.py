@@ -8,10 +8,11 @@ from pathlib import Path
 from understudy.corpus.corpus import Corpus
 from understudy.corpus.draw import given_split
 from understudy.corpus.importers.json_rows import Row, check_kept, existing, field, read_ids, read_lines
-from understudy.corpus.importers.pictures import Pictures, cells_of
+from understudy.corpus.importers.pictures import Pictures
 from understudy.corpus.schema import Schema
 from understudy.corpus.write import write_corpus
 from understudy.prepare.cells import Modality
+from understudy.prepare.held import ragged
 from understudy.prepare.reader import MediaReader, OnError
 from understudy.task import Classification
 
@@ -68,6 +69,8 @@ def import_snli_ve(
     if lacking is not None:
         raise ValueError(f"{folder if keep is None else keep}: no {lacking} rows are left")
     pictures = Pictures(images, side=side, reader=reader)
+    for pair in pairs:
+        pictures.add(f"{pair.picture}.jpg", where=pair.where)
     about = {part: ", ".join(f"{label} {counts[part, label]}" for label in LABELS) for part in PARTS}
     return write_corpus(
         out,
@@ -81,8 +84,8 @@ def import_snli_ve(
         targets=[LABELS.index(pair.label) for pair in pairs],
         groups=[pair.picture for pair in pairs],
         cells={
-            "image": cells_of("image", [pictures.small(f"{pair.picture}.jpg", where=pair.where) for pair in pairs]),
-            "text": cells_of("text", [pair.hypothesis for pair in pairs]),
+            "image": pictures.rows.cells("image"),
+            "text": ragged("text", (pair.hypothesis for pair in pairs)),
         },
         splits=lambda corpus: [given_split(corpus, name="given", parts=[pair.part for pair in pairs])],
         errors=reader.errors,

@@ -11,11 +11,12 @@ from numpy.typing import NDArray
 
 from understudy.corpus.corpus import Corpus
 from understudy.corpus.draw import make_folds, make_split
-from understudy.corpus.importers.pictures import cells_of, shrunk
+from understudy.corpus.importers.pictures import shrunk
 from understudy.corpus.schema import Schema
 from understudy.corpus.split import Split
 from understudy.corpus.write import write_corpus
 from understudy.prepare.cells import Modality
+from understudy.prepare.held import ragged
 from understudy.prepare.reader import MediaReader, OnError
 from understudy.task import Retrieval
 
@@ -74,9 +75,9 @@ def import_stamps(
     kept = [stamp for stamp in found if stamp.folder in classes]
     reader = MediaReader(on_error)
     cells = {
-        "picture": cells_of("image", [small(reader, stamp.picture, side) for stamp in kept]),
-        "speech": cells_of("audio", [reader.audio(stamp.speech, rate, where=stamp.name) for stamp in kept]),
-        "caption": cells_of("text", [stamp.caption for stamp in kept]),
+        "picture": ragged("image", (small(reader, stamp.picture, side) for stamp in kept)),
+        "speech": ragged("audio", (reader.audio(stamp.speech, rate, where=stamp.name) for stamp in kept)),
+        "caption": ragged("text", (stamp.caption for stamp in kept)),
     }
     modalities = {"picture": Modality("image"), "speech": Modality("audio", rate=rate), "caption": Modality("text")}
     drawn = f"{sum(stamp.picture is None for stamp in kept)} of {len(kept)} stamps are SVG: their picture is absent"

@@ -11,7 +11,7 @@ import numpy as np
 from understudy.corpus.corpus import Corpus
 from understudy.corpus.draw import given_split, hold_out
 from understudy.corpus.importers.json_rows import Row, check_kept, read_ids
-from understudy.corpus.importers.pictures import Pictures, cells_of
+from understudy.corpus.importers.pictures import Pictures
 from understudy.corpus.importers.vcr_annotations import CHOICES, STAGES, mentioned, read_annotations, row_id, text_of
 from understudy.corpus.importers.vcr_regions import Regions
 from understudy.corpus.importers.vcr_rules import RULES, changed_rows
@@ -19,6 +19,7 @@ from understudy.corpus.schema import Schema
 from understudy.corpus.split import Split
 from understudy.corpus.write import write_corpus
 from understudy.prepare.cells import Cells, Modality
+from understudy.prepare.held import Held, ragged
 from understudy.prepare.reader import MediaReader, OnError
 from understudy.task import Choice
 
@@ -156,11 +157,11 @@ def stages(row: Row, where: str, part: str, variant: str = "") -> Iterator[Item]
 
 def read_cells(items: Sequence[Item], regions: Regions) -> dict[str, Cells]:
     """The three modalities."""
-    images, boxes, texts = [], [], []
+    boxes, texts = Held(), []
     for item in items:
         objects, question = item.row["objects"], item.question
-        images.append(regions.pictures.small(item.row["img_fn"], where=item.where))
+        regions.pictures.add(item.row["img_fn"], where=item.where)
         used = mentioned([question, *item.choices], objects)
         boxes.append(regions.of(item.row, used, where=item.where))
         texts.append(tuple(f"{text_of(question, objects)} {text_of(choice, objects)}" for choice in item.choices))
-    return {"image": cells_of("image", images), "regions": cells_of("regions", boxes), "text": cells_of("choices", texts)}
+    return {"image": regions.pictures.rows.cells("image"), "regions": boxes.cells("regions"), "text": ragged("choices", texts)}

@@ -10,13 +10,14 @@ import numpy as np
 from understudy.corpus.corpus import Corpus
 from understudy.corpus.draw import given_split
 from understudy.corpus.importers.json_rows import check_kept, existing, read_ids
-from understudy.corpus.importers.pictures import Pictures, cells_of
+from understudy.corpus.importers.pictures import Pictures
 from understudy.corpus.importers.vqa_files import Annotation, Question, matched, read_answers, read_questions
 from understudy.corpus.schema import Schema
 from understudy.corpus.split import Split
 from understudy.corpus.write import write_corpus
 from understudy.evaluate.vocabulary import LEAST, answer_targets, build_vocabulary
 from understudy.prepare.cells import Modality
+from understudy.prepare.held import ragged
 from understudy.prepare.reader import MediaReader, OnError
 from understudy.task import MultiLabel
 
@@ -73,6 +74,8 @@ def import_vqa(
     answers, said = vocabulary_of(rows if vocabulary == "train" else everything, dataset, vocabulary, least=least)
     targets = answer_targets([None if row.annotation is None else row.annotation.answers for row in rows], answers)
     pictures = Pictures(images, side=side, reader=reader)
+    for row in rows:
+        pictures.add(place(pictures, row.question), where=row.question.where)
     about = {"name": f"VQA {dataset}", "layout": LAYOUT[dataset], "side": str(side)}
     about |= {"vocabulary": said}
     # Pictures of VQA-CP stand in both published parts by design: a group is what stays whole within one.
@@ -89,8 +92,8 @@ def import_vqa(
         targets=targets,
         groups=groups,
         cells={
-            "image": cells_of("image", [pictures.small(place(pictures, row.question), where=row.question.where) for row in rows]),
-            "text": cells_of("text", [row.question.text for row in rows]),
+            "image": pictures.rows.cells("image"),
+            "text": ragged("text", (row.question.text for row in rows)),
         },
         splits=lambda corpus: [split_of(corpus, [row.part for row in rows], groups, valid=valid, seed=seed)],
         errors=reader.errors,
