@@ -127,21 +127,26 @@ def trained(
     *,
     seed: int,
     game: Variant = "gaussian",
+    scaled: bool = False,
     defaults: bool = False,
     steps: int = STEPS,
 ) -> np.ndarray:
-    """The weights [3 4] of the teacher that AMID trains. defaults: with labels, and the entropy's gradient kept from the teacher."""
+    """The weights [3 4] of the teacher that AMID trains.
+
+    scaled: whether H is of the teacher's rows brought to one length, as it ships, or of the rows as they are. defaults: all of
+    the method's, with labels; so the entropy's gradient is kept from the teacher.
+    """
     torch.manual_seed(seed)
     encoders = {"own": Asis(), "both": Channel(), "other": Asis()}
     student, teacher, auxiliary = (Model(TASK, {name: each}, name=name, dropout=0.0) for name, each in encoders.items())
     named = dict(zip(("alpha", "beta", "gamma"), weights, strict=True))
-    options: dict[str, Any] = {} if defaults else {"detach_teacher_in_h": False, "cond_entropy": game}
+    options: dict[str, Any] = {} if defaults else {"detach_teacher_in_h": False, "cond_entropy": game, "dimension": 16}
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="beta .* is less than alpha")
-        method = AMID(student, teacher, auxiliary, dimension=16, **named, **options)
+        method = AMID(student, teacher, auxiliary, **named, **options)
     for bound in (method.entropy, method.entropy_bound):
         if isinstance(bound, AdversarialEntropy | GaussianEntropy):
-            bound.scaled = False  # The channel has unit variance as it is; a sphere would take one of its three dimensions.
+            bound.scaled = defaults or scaled
     fit(method, Fresh(steps, seed, defaults), plan=PLAN, seed=seed, quiet=True)
     return encoders["both"].get_parameter("weight").detach().double().numpy()
 
@@ -156,7 +161,8 @@ def measured(name: str, *, seeds: tuple[int, ...], steps: int, **options: Any) -
 
 def line(row: dict[str, Any]) -> list[str]:
     """A row of the table."""
-    what = "defaults (alice, detached, labels)" if row.get("defaults") else f"{row.get('game', 'gaussian')}, attached, no labels"
+    game = f"{row.get('game', 'gaussian')}, {'one length' if row.get('scaled') else 'as it is'}, attached, no labels"
+    what = "defaults (alice, one length, detached, labels)" if row.get("defaults") else game
     weights = ", ".join(f"{weight:g}" for weight in WEIGHTS[row["weights"]])
     numbers = [f"{row[key]:.3f}" for key in ("ts", "ta", "entropy", "ty")]
     return [what, f"({weights})", *numbers, f"{row['ty_low']:.3f} to {row['ty_high']:.3f}", str(len(row["seeds"]))]
@@ -174,7 +180,9 @@ def main() -> None:
     attached = [measured(name, seeds=SEEDS, steps=STEPS) for name in WEIGHTS]
     defaults = [measured(name, seeds=SEEDS, steps=STEPS, defaults=True) for name in WEIGHTS]
     games = [measured(name, seeds=SEEDS, steps=STEPS, game=game) for game in GAMES for name in ("1_1_1", "1_15_05")]
-    rows = [*attached, *defaults, *games]
+    scaled = [measured(name, seeds=SEEDS, steps=STEPS, scaled=True) for name in WEIGHTS]
+    scaled += [measured(name, seeds=SEEDS, steps=STEPS, game="alice", scaled=True) for name in ("1_1_1", "1_15_05")]
+    rows = [*attached, *defaults, *scaled, *games]
     figures = {f"ity_{row['weights']}": row["ty"] for row in attached} | {
         f"default_{row['weights']}": row["ty"] for row in defaults
     }
@@ -192,7 +200,10 @@ trained by the method `amid` itself, {STEPS} batches of {PLAN.batch_size} fresh 
 learned weights, in nats. A teacher that knows no more than the student has I(t;y) of at most {information(SEEN[:2], LABEL):.3f}, one
 that knows everything {information(SEEN, LABEL):.3f}; H is given less the constant 4.257.
 
-"Attached": no label, and the gradient of H reaches the teacher. "Defaults": labels, and H moves the student's side alone.
+"Attached": no label, the gradient of H reaches the teacher, and contrastive projections of width 16. "As it is": H is of the teacher's
+features, which have unit variance; that is the world of the closed form, and no option of `amid`. "One length": H is of the rows brought
+to one length first, as `amid` does; that takes one of the three dimensions. "Defaults": the method as it ships, with labels; H moves the
+student's side alone.
 
 """
 NOTES = """
