@@ -94,7 +94,7 @@ def train(method: Method, task: Task, *, steps: int = 6) -> dict[str, torch.Tens
     optimiser = torch.optim.AdamW([{"params": g.parameters} for g in method.groups()], lr=1e-2)
     batches = list(toy_loader(task, batches=steps).batches(0))
     for step, batch in enumerate(batches):
-        method.step = step
+        method.step = method.update = step
         optimiser.zero_grad()
         torch.stack([term.total / term.count.clamp(min=1) for term in method(batch).values()]).sum().backward()
         for group in method.groups():

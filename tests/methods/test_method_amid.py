@@ -2,6 +2,7 @@
 
 import warnings
 from dataclasses import replace
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -20,7 +21,7 @@ GAMES = ("alice", "cgan", "gaussian", "repr_gan")
 PLAYERS = ("student", "teacher", "auxiliary")
 
 
-def amid(**options: Any) -> AMID:
+def amid(kind: type[AMID] = AMID, **options: Any) -> AMID:
     """Players over x, x and y, and y."""
     student, auxiliary = toy_model(CLASSES, "x", seed=1), toy_model(CLASSES, "y", width=4, seed=3)
     teacher = toy_model(CLASSES, "x", "y", width=7, seed=2)
@@ -28,7 +29,7 @@ def amid(**options: Any) -> AMID:
     with torch.random.fork_rng(), warnings.catch_warnings():
         torch.manual_seed(4)
         warnings.filterwarnings("ignore", message="beta .* is less than alpha")
-        return AMID(student, given, auxiliary, **options)
+        return kind(student, given, auxiliary, **options)
 
 
 def moved(method: AMID, term: str, part: str = "main") -> set[str]:
@@ -158,9 +159,27 @@ def test_frozen_players_take_no_term_and_no_part_in_training():
 def test_the_discriminator_rests_between_its_steps():
     method, batch = amid(generator_steps=3), toy_batch(CLASSES, 16)
     told = []
-    for method.step in range(6):
+    for method.update in range(6):
         told.append(method(batch, "critic")["discriminator"].count.item() > 0)
     assert told == [True, False, False, True, False, False]
+
+
+def test_every_second_update_moves_the_discriminator_however_many_batches_it_takes():
+    class Watched(AMID):
+        """Keeps the discriminator of every update."""
+
+        seen: list[torch.Tensor]
+
+        def after_step(self) -> None:
+            super().after_step()
+            self.seen.append(next(self.entropy.discriminator.parameters()).detach().clone())
+
+    for accumulate in (1, 2):
+        method = amid(Watched, generator_steps=2)
+        method.seen = [next(method.entropy.discriminator.parameters()).detach().clone()]
+        fit(method, toy_loader(CLASSES), plan=Plan(epochs=accumulate, rate=0.01, accumulate=accumulate), seed=0, quiet=True)
+        moves = [not torch.equal(one, two) for one, two in pairwise(method.seen)]
+        assert moves == [True, False, True, False]
 
 
 @pytest.mark.parametrize(
@@ -185,7 +204,7 @@ def test_players_that_do_not_fit_are_refused():
         AMID(student, teacher, toy_model(replace(CLASSES, classes=("a", "b")), "y"))
 
 
-@pytest.mark.parametrize("options", [{}, {"cond_entropy": "cgan", "mi": "crd_bank"}])
+@pytest.mark.parametrize("options", [{}, {"cond_entropy": "cgan", "mi": "crd_bank", "generator_steps": 3}])
 def test_a_resumed_run_ends_as_the_uninterrupted_one(options, tmp_path):
     plan = Plan(epochs=4, rate=0.01)
     whole, first, second = (amid(**options) for _ in range(3))

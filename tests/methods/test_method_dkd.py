@@ -6,15 +6,16 @@ from dataclasses import replace
 import pytest
 import torch
 
-from toy import CLASSES, NUMBER, toy_batch, toy_model
+from toy import CLASSES, NUMBER, toy_batch, toy_loader, toy_model
+from understudy.fit import Plan, fit
 from understudy.methods import DKD
 from understudy.objectives.dkd import decoupled
 from understudy.task import Classification
 from understudy.teachers import Frozen
 
 
-def player(task=CLASSES, **options):
-    return DKD(toy_model(task, "x", seed=1), Frozen(toy_model(task, "x", "y", width=7, seed=2)), **options).eval()
+def player(task=CLASSES, kind=DKD, **options):
+    return kind(toy_model(task, "x", seed=1), Frozen(toy_model(task, "x", "y", width=7, seed=2)), **options).eval()
 
 
 def test_labelled_rows_alone_teach_with_the_weight():
@@ -36,10 +37,28 @@ def test_all_rows_unlabelled_or_of_one_class():
 
 def test_the_weight_grows_over_the_warm_up():
     method, batch, found = player(warmup=4), toy_batch(CLASSES, 16), []
-    for method.step in (0, 1, 4, 9):
+    for method.update in (0, 1, 4, 9):
         found.append(float(method(batch)["dkd"].total.detach()))
     assert found == pytest.approx([0, found[2] / 4, found[2], found[2]])
     assert found[2] == float(player()(batch)["dkd"].total.detach())
+
+
+def test_the_weight_is_one_within_an_update_of_several_batches():
+    class Watched(DKD):
+        """Keeps every weight it was asked for."""
+
+        weights: list[float]
+
+        def pulls(self):
+            found = super().pulls()
+            self.weights.append(found["dkd"][1])
+            return found
+
+    method = player(kind=Watched, warmup=4)
+    method.weights = []
+    fit(method, toy_loader(CLASSES), plan=Plan(epochs=2, accumulate=2), seed=0, quiet=True)
+    asked = 4  # Both batches of an update, each rehearsed once.
+    assert method.weights == [grown / 4 for grown in range(4) for _ in range(asked)]
 
 
 def test_two_classes_warn_that_beta_does_nothing_and_three_do_not():

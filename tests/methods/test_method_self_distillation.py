@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from toy import CLASSES, toy_batch, toy_model
+from toy import CLASSES, toy_batch, toy_loader, toy_model
+from understudy.fit import Plan, fit
 from understudy.methods import SelfDistillation
 
 
@@ -14,12 +15,11 @@ def weight(model):
 def test_the_ema_follows_its_closed_form():
     method = SelfDistillation(toy_model(CLASSES, "x"), decay=0.6)
     expected = weight(method.student).detach().clone()
-    for step in range(8):
-        method.step = step
+    for method.update in range(8):
         with torch.no_grad():
             weight(method.student).add_(torch.randn(weight(method.student).shape))
         method.after_step()
-        decay = min(0.6, 1 - 1 / (step + 1))
+        decay = min(0.6, 1 - 1 / (method.update + 1))
         expected = decay * expected + (1 - decay) * weight(method.student).detach()
         torch.testing.assert_close(weight(method.ema), expected)
 
@@ -29,6 +29,12 @@ def test_the_ema_copies_the_student_on_the_first_step_exactly():
     torch.nn.init.normal_(weight(method.student))
     method.after_step()
     assert torch.equal(weight(method.ema), weight(method.student))
+
+
+def test_the_ema_counts_updates_not_batches():
+    method = SelfDistillation(toy_model(CLASSES, "x"))
+    fit(method, toy_loader(CLASSES), plan=Plan(epochs=1, accumulate=4), seed=0, quiet=True)
+    assert torch.equal(weight(method.ema), weight(method.student)), "after the first update"
 
 
 def test_the_ema_is_quiet_whatever_mode_is_asked_for():

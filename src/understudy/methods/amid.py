@@ -38,8 +38,8 @@ class AMID(Method):
     mi: how information is estimated. cond_entropy: the game that makes H small, a Gaussian bound, or "none". alpha, beta, gamma:
     at least 0; a term of weight 0 is left out. detach_teacher_in_h: whether the teacher takes no gradient of H; if it does, beta
     should be at least alpha + gamma. teacher_start: untrained, trained on labels first, or frozen after that. auxiliary_frozen:
-    trained on labels first, then frozen. mi_moves_auxiliary: whether I(t;a) also trains the auxiliary. generator_steps: batches
-    for each step of the discriminator. tau, dimension: temperature and width of the contrastive projections; momentum: of banks.
+    trained on labels first, then frozen. mi_moves_auxiliary: whether I(t;a) also trains the auxiliary. generator_steps: updates,
+    one of which moves the discriminator. tau, dimension: temperature and width of contrastive projections; momentum: of banks.
     """
 
     def __init__(
@@ -139,7 +139,7 @@ class AMID(Method):
         """What the critics learn of answers that take no gradient."""
         terms = {"entropy_bound": summed(self.entropy_bound.critic, student, teacher)}
         if isinstance(self.entropy, AdversarialEntropy):
-            if self.step % self.generator_steps:
+            if self.update % self.generator_steps:
                 terms["discriminator"] = Term(*teacher.need("embedding").new_zeros(2))
             else:
                 terms["discriminator"] = summed(self.entropy.critic, student, teacher)

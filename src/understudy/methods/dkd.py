@@ -54,5 +54,5 @@ class DKD(Taught):
             )
 
     def pulls(self) -> dict[str, tuple[Objective, float]]:
-        grown = schedules.ramp(self.step, steps=self.warmup)
+        grown = schedules.ramp(self.update, steps=self.warmup)
         return {"dkd": (self.dkd, self.weight * grown)} if self.weight else {}

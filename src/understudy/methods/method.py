@@ -47,7 +47,9 @@ class Method(nn.Module, ABC):
     student: Model
     """What ships."""
     step: int = 0
-    """Position of the batch in the whole run; set by `fit`, as are `seed` and `process`."""
+    """Position of the batch in the whole run, which decides its randomness; set by `fit`, as are the next three."""
+    update: int = 0
+    """Updates before this one, of which each may take several batches: what schedules and turns go by."""
     seed: int = 0
     process: int = 0
     needs_labels: bool = False

@@ -4,7 +4,7 @@ Idea: pull the student, dropout on, towards the answers of the exponential movin
 Paper: Tarvainen, Valpola, "Mean teachers are better role models", NeurIPS 2017, arXiv 1703.01780.
 Differs: our form of it. KL with temperature (L1 or MSE for regression) instead of their consistency cost, and no ramp-up of the
 weight; the EMA answers in evaluation mode; the student ships, not the EMA, so that a difference from the control comes from the
-loss and not from averaged weights. The decay starts at 0 and grows as 1 - 1 / (step + 1) up to `decay`.
+loss and not from averaged weights. The decay starts at 0 and grows as 1 - 1 / (update + 1) up to `decay`.
 Use when: there is no teacher, or many rows lack labels.
 Related: `kd` with a frozen teacher.
 """
@@ -24,8 +24,8 @@ from understudy.objectives.objective import together
 class SelfDistillation(Method):
     """(1 - weight) * supervised + weight * kd towards the EMA player, which is in the checkpoint but in no optimiser.
 
-    weight: in [0, 1]. temperature: above 0, for classes. distance: for regression. decay: in [0, 1), the share of the EMA that a
-    step keeps.
+    weight: in [0, 1]. temperature: above 0, for classes. distance: for regression. decay: in [0, 1), the share of the EMA that an
+    update keeps.
     """
 
     def __init__(
@@ -66,7 +66,7 @@ class SelfDistillation(Method):
     @torch.no_grad()
     def after_step(self) -> None:
         """Move the EMA towards the student; buffers that are not numbers to average are copied."""
-        share = 1 - min(self.decay, 1 - 1 / (self.step + 1))
+        share = 1 - min(self.decay, 1 - 1 / (self.update + 1))
         for ours, students in zip(self.ema.state_dict().values(), self.student.state_dict().values(), strict=True):
             if ours.is_floating_point():
                 ours.lerp_(students, share)
