@@ -1,15 +1,24 @@
-"""A progress bar on a terminal, nothing elsewhere."""
+"""A progress bar on a terminal, elsewhere a line a minute."""
 
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+Tell = Callable[[int, str], None]
+"""Told how many are done, and a few words."""
+EVERY = 60.0
+"""Seconds between two lines where there is no terminal."""
+
 
 @contextmanager
-def progress(title: str, *, total: int, quiet: bool) -> Iterator[Callable[[int, str], None]]:
-    """A function of (how many of `total` are done, a few words); drawn on stderr if that is a terminal and not `quiet`."""
-    if quiet or not sys.stderr.isatty():
+def progress(title: str, *, total: int, quiet: bool) -> Iterator[Tell]:
+    """How many of `total` are done, on stderr: drawn on a terminal, else told now and then; not at all if `quiet`."""
+    if quiet:
         yield lambda done, words: None
+        return
+    if not sys.stderr.isatty():
+        yield lines(title, total)
         return
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -24,3 +33,16 @@ def progress(title: str, *, total: int, quiet: bool) -> Iterator[Callable[[int, 
     with Progress(*columns, console=Console(stderr=True), refresh_per_second=4) as bar:
         task = bar.add_task(title, total=total, words="")
         yield lambda done, words: bar.update(task, completed=done, words=words)
+
+
+def lines(title: str, total: int) -> Tell:
+    """For a log file: what takes less than EVERY says nothing."""
+    told = time.monotonic()
+
+    def tell(done: int, words: str) -> None:
+        nonlocal told
+        if time.monotonic() - told >= EVERY:
+            told = time.monotonic()
+            print(f"  {title}: {done} of {total}{', ' if words else ''}{words}", file=sys.stderr, flush=True)
+
+    return tell

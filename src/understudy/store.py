@@ -6,7 +6,7 @@ where its last shard ended. Logits, embeddings and features are stored, and toke
 
 import json
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol, get_args, runtime_checkable
 
@@ -14,10 +14,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from understudy import hardware
 from understudy.at_rest import Columns, Ragged, decode, encode, joined, read_shard, starts_of, taken, write_shard
 from understudy.batch import Batch, Output, Tokens
 from understudy.choices import folded_tokens
 from understudy.experts import POOLED
+from understudy.progress import progress
 from understudy.task import Choice, task_from_json
 from understudy.whole import whole_file, write_json
 
@@ -40,7 +42,9 @@ SHARD_ROWS, SHARD_SECONDS = 16_384, 30.0
 
 @runtime_checkable
 class Batches(Protocol):
-    """A loader, or anything that yields batches of one pass."""
+    """A loader, or anything that yields its `len()` batches of one pass."""
+
+    def __len__(self) -> int: ...
 
     def batches(self, epoch: int, start: int = 0) -> Iterator[Batch]: ...
 
@@ -163,27 +167,28 @@ def write_store(
     codec: Codec = "float32",
     tokens: Kept = False,
     device: torch.device | None = None,
-    progress: Callable[[int], object] = lambda rows: None,
+    quiet: bool = False,
 ) -> Store:
     """Ask `teacher` about every row of `loader` that the store at `folder` does not hold yet, and return the store.
 
     corpus: the corpus's fingerprint. tokens: also keep what the teacher says of each token, with mask and spans. device: where
-    the teacher answers; where the batches are when None. progress: called with the number of rows held. ValueError for a store of
-    something else and for answers that are not finite; those are not written.
+    the teacher answers; Accelerate's choice when None. ValueError for a store of something else and for answers that are not
+    finite; those are not written.
     """
     if codec not in get_args(Codec):
         raise ValueError(f"codec {codec!r} given; known: {', '.join(get_args(Codec))}")
     about = {"task": teacher.task.to_json(), "modalities": teacher.modalities}
     writer = Writer(Path(folder), fingerprint_of(teacher, corpus), codec, **about)
-    for batch in loader.batches(0):
-        new = [row for row, key in enumerate(batch.id) if writer.wants(key)]
-        if new:
-            answer = teacher(batch if device is None else batch.to(device))
-            shapes = {FEATURES + name: list(values.shape[1:]) for name, values in answer.features.items()}
-            choices = teacher.task.choices if isinstance(teacher.task, Choice) else 0
-            columns = arrays_of(answer, new, tokens=tokens, choices=choices)
-            writer.add([batch.id[row] for row in new], columns, shapes)
-        progress(len(writer.known))
+    with progress("answers of the teacher", total=len(loader), quiet=quiet) as tell:
+        for number, batch in enumerate(loader.batches(0), start=1):
+            new = [row for row, key in enumerate(batch.id) if writer.wants(key)]
+            if new:
+                answer = teacher(batch.to(device or hardware.device()))
+                shapes = {FEATURES + name: list(values.shape[1:]) for name, values in answer.features.items()}
+                choices = teacher.task.choices if isinstance(teacher.task, Choice) else 0
+                columns = arrays_of(answer, new, tokens=tokens, choices=choices)
+                writer.add([batch.id[row] for row in new], columns, shapes)
+            tell(number, f"{len(writer.known)} rows")
     writer.flush()
     return Store(folder)
 

@@ -14,6 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch.utils.data import DataLoader, Dataset
 
+from understudy import hardware
 from understudy.ahead import as_it_is, begin
 from understudy.at_rest import Columns, Ragged, starts_of
 from understudy.corpus import Corpus
@@ -103,7 +104,7 @@ def ask(
     quiet: bool,
 ) -> list[FileError]:
     """Put into `writer` what the tower says of every present row that it does not hold yet; what was skipped."""
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    device = hardware.device()
     tower.to(device)
     rows = [row for row in np.flatnonzero(corpus.present(modality)) if writer.wants(corpus.ids[row])]
     chunks = [np.array(rows[start : start + ROWS]) for start in range(0, len(rows), ROWS)]
