@@ -151,14 +151,14 @@ def test_a_bar_is_drawn_on_a_terminal(monkeypatch: pytest.MonkeyPatch):
 
 
 class Interrupted(Alone):
-    """Presses Ctrl-C after update `at`."""
+    """Presses Ctrl-C, or is told to end by another signal, after update `at`."""
 
-    at = -1
+    at, signal = -1, signal.SIGINT
 
     def after_step(self) -> None:
         super().after_step()
         if len(self.gradients) == self.at:
-            os.kill(os.getpid(), signal.SIGINT)
+            os.kill(os.getpid(), self.signal)
 
 
 @pytest.mark.parametrize("at", [1, 4, 7])
@@ -178,6 +178,23 @@ def test_ctrl_c_saves_and_the_run_goes_on(tmp_path: Path, at: int):
     assert [line | {"seconds": 0} for line in resumed.epochs] == [line | {"seconds": 0} for line in history.epochs]
     log = [json.loads(line) for line in (tmp_path / "run" / "log.jsonl").read_text().splitlines()]
     assert log == resumed.epochs
+
+
+def test_sigterm_saves_and_then_goes_to_whom_it_was_for(tmp_path: Path):
+    def told(number: int, frame: object) -> None:
+        raise SystemExit(128 + number)
+
+    method, before = Interrupted(), signal.signal(signal.SIGTERM, told)
+    method.at, method.signal = 4, signal.SIGTERM
+    try:
+        with pytest.raises(SystemExit) as ended:
+            fit(method, toy_loader(NUMBER), plan=Plan(epochs=3), seed=0, out=tmp_path)
+        assert signal.getsignal(signal.SIGTERM) is told
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert ended.value.code == 143
+    assert len(list((tmp_path / "checkpoint").iterdir())) == 1
+    assert len(method.gradients) == 4
 
 
 def test_another_run_on_the_same_folder_is_refused(tmp_path: Path):

@@ -103,7 +103,7 @@ class Loop:
         self.gradient = Gradient(method, ready, accelerator, share=self.share)
         self.place = Place()
         self.best_weights: dict[str, Tensor] = {}
-        self.saved, self.asked, self.stop, self.due = time.monotonic(), False, False, False
+        self.saved, self.asked, self.stop, self.due = time.monotonic(), 0, False, False
         self.identity = {f"plan.{name}": value for name, value in asdict(plan).items()}
         self.identity |= {"seed": seed, "number of batches": len(train), "number of processes": accelerator.num_processes}
         self.identity |= {"validation": validate is not None}
@@ -199,7 +199,7 @@ class Loop:
     def share(self, figures: Tensor) -> list[float]:
         """Figures summed over the processes; with them travels who wants to stop or save, so that all do it together."""
         main = self.accelerator.is_main_process
-        wishes = [float(self.asked), float(main and time.monotonic() - self.saved >= self.save_every)]
+        wishes = [float(self.asked > 0), float(main and time.monotonic() - self.saved >= self.save_every)]
         if self.accelerator.num_processes == 1:
             values = [*figures.tolist(), *wishes]
         else:
@@ -210,12 +210,14 @@ class Loop:
         return values
 
     def pause(self) -> None:
-        """Between two updates: the only moment at which a checkpoint is whole, and at which Ctrl-C takes effect."""
+        """Between two updates: the only moment at which a checkpoint is whole, and at which Ctrl-C or SIGTERM takes effect."""
         if self.place.batch == 0:
             self.share(torch.zeros(0, device=self.accelerator.device))
         if self.out and (self.stop or self.due):
             self.save(self.out)
         if self.stop:
+            if self.asked == signal.SIGTERM:
+                signal.raise_signal(signal.SIGTERM)
             raise KeyboardInterrupt
 
     def save(self, out: Path) -> None:
@@ -258,20 +260,23 @@ class Loop:
 
     @contextmanager
     def asking(self) -> Iterator[None]:
-        """Let the first Ctrl-C ask for a checkpoint; the second one interrupts at once."""
+        """Let the first Ctrl-C or SIGTERM ask for a checkpoint before it takes effect; the second takes effect at once."""
         if self.out is None or threading.current_thread() is not threading.main_thread():
             yield
             return
 
         def ask(number: int, frame: object) -> None:
-            signal.signal(signal.SIGINT, before)
-            self.asked = True
+            signal.signal(number, before[number])
+            self.asked = number
 
-        before = signal.signal(signal.SIGINT, ask)
+        # None is a handler that Python did not install and cannot put back.
+        asks = (signal.SIGINT, signal.SIGTERM)
+        before: dict[int, Any] = {number: signal.signal(number, ask) or signal.SIG_DFL for number in asks}
         try:
             yield
         finally:
-            signal.signal(signal.SIGINT, before)
+            for number, handler in before.items():
+                signal.signal(number, handler)
 
     def finish(self) -> History:
         """Selected weights into the student, and how it went."""
