@@ -35,9 +35,9 @@ def fit(
     `plan.accumulate` > 1 runs each batch forward once more without gradient: about a third more time, and a live teacher answers
     twice. An update in which no row counts moves nothing (no weight decay, no moments, no `after_step`); the schedule goes on.
 
-    `out` gets log.jsonl, and a checkpoint after every `save_every` seconds of training and at Ctrl-C. Started again on the same
-    `out`, the fit goes on from there and ends bit for bit as if nothing had happened (CPU, same number of threads). Checkpoints
-    stay until `checkpoint.remove(out)`. Devices, processes, mixed precision and trackers are the accelerator's.
+    `out` gets log.jsonl, and a checkpoint after every `save_every` seconds of training and at Ctrl-C or SIGTERM. Started again on
+    the same `out`, the fit goes on from there and ends bit for bit as if nothing had happened (CPU, same number of threads).
+    Checkpoints stay until `checkpoint.remove(out)`. Devices, processes, mixed precision and trackers are the accelerator's.
 
     Raises ValueError for a loss that is not finite, a checkpoint of another run, or groups that do not fit the parts.
     """
