@@ -14,6 +14,7 @@ from torch import nn
 from toy import CLASSES, ToyLoader, toy_batch, toy_loader, toy_model
 from understudy.fit import Plan, fit
 from understudy.methods import AMID
+from understudy.methods.amid_options import check_options
 from understudy.objectives.conditional_entropy import AdversarialEntropy
 from understudy.teachers import Frozen
 
@@ -98,7 +99,47 @@ def test_it_warns_exactly_when_the_entropy_can_make_the_teacher_weak(options, wa
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         AMID(toy_model(CLASSES, "x"), given, toy_model(CLASSES, "y"), **options)
-    assert [str(w.message).startswith("beta") for w in caught] == [True] * warned
+    assert [str(w.message).startswith("beta") for w in caught if "has no effect" not in str(w.message)] == [True] * warned
+
+
+OFF = ({}, {"alpha": 0.0}, {"beta": 0.0}, {"gamma": 0.0}, {"alpha": 0.0, "beta": 0.0, "gamma": 0.0})
+
+
+@pytest.mark.parametrize("off", [*OFF, {"cond_entropy": "none"}, {"cond_entropy": "none", "gamma": 0.0}])
+@pytest.mark.parametrize("others", [{}, {"teacher_start": "frozen"}, {"auxiliary_frozen": True}, {"mi": "crd_bank"}])
+def test_what_is_left_as_it_is_never_warns(off, others):
+    if "mi" in others and off.get("alpha") == off.get("beta") == 0:
+        return
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        amid(**off, **others)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "idle", "of_use"),
+    [
+        ("momentum", 0.9, {}, {"mi": "crd_bank"}),
+        ("mi", "crd_bank", {"alpha": 0.0, "beta": 0.0}, {"alpha": 0.0}),
+        ("tau", 0.5, {"alpha": 0.0, "beta": 0.0}, {"beta": 0.0}),
+        ("dimension", 8, {"alpha": 0.0, "beta": 0.0}, {}),
+        ("mi_moves_auxiliary", True, {"beta": 0.0}, {}),
+        ("mi_moves_auxiliary", True, {"auxiliary_frozen": True}, {"alpha": 0.0}),
+        ("cond_entropy", "cgan", {"gamma": 0.0}, {}),
+        ("gamma", 0.1, {"cond_entropy": "none"}, {}),
+        ("generator_steps", 5, {"cond_entropy": "gaussian"}, {}),
+        ("generator_steps", 5, {"cond_entropy": "none"}, {"cond_entropy": "cgan"}),
+        ("generator_steps", 5, {"gamma": 0.0}, {"cond_entropy": "repr_gan"}),
+        ("detach_teacher_in_h", False, {"gamma": 0.0}, {}),
+        ("detach_teacher_in_h", False, {"cond_entropy": "none"}, {"cond_entropy": "gaussian"}),
+        ("detach_teacher_in_h", False, {"teacher_start": "frozen"}, {"teacher_start": "trained"}),
+    ],
+)
+def test_an_option_without_effect_warns_and_else_it_does_not(name, value, idle, of_use):
+    with pytest.warns(UserWarning, match=f"{name} {value!r} has no effect: "):
+        amid(**{name: value}, **idle)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("error", message=".* has no effect")
+        amid(**{name: value}, **of_use)
 
 
 @pytest.mark.parametrize("options", [{"gamma": 0.0}, {"cond_entropy": "none"}])
@@ -189,11 +230,30 @@ def test_every_second_update_moves_the_discriminator_however_many_batches_it_tak
         ({"gamma": float("nan")}, "gamma nan"),
         ({"generator_steps": 0}, "generator_steps 0"),
         ({"tau": 0.0}, "temperature 0"),
+        ({"momentum": 7.0}, r"momentum 7.0 given; it must be in \[0, 1\)"),
+        ({"dimension": 0}, "dimension 0"),
     ],
 )
 def test_impossible_options_are_refused(options, words):
     with pytest.raises(ValueError, match=words):
         amid(**options)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("generator_steps", 2.5, "it must be a whole number, at least 1"),
+        ("mi", "crd", "choose from infonce, crd_bank"),
+        ("cond_entropy", "gan", "choose from alice, cgan, repr_gan, gaussian, none"),
+        ("teacher_start", "cold", "choose from fresh, trained, frozen"),
+    ],
+)
+def test_a_value_of_another_type_is_refused(name, value, words):
+    """Set afterwards, since in tests the constructor's own annotations would refuse it first."""
+    method = amid()
+    setattr(method, name, value)
+    with pytest.raises(ValueError, match=f"{name} {value!r} given; {words}"):
+        check_options(method)
 
 
 def test_players_that_do_not_fit_are_refused():

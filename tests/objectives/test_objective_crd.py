@@ -10,6 +10,7 @@ from torch import Tensor
 from two_players import two_players
 
 from understudy.objectives import CRD
+from understudy.objectives.objective import check_counts
 
 SIZE = 30
 IDS = [f"r{row}" for row in range(SIZE)]
@@ -208,6 +209,8 @@ def test_what_cannot_be_is_refused():
         fresh.meet(["a", "a"], CLASSES[:2], LABELLED[:2])
     with pytest.raises(ValueError, match="contrast='classes'"):
         CRD(4, 5, contrast="instances", positive="relax")
-    for options in ({"negatives": 0}, {"momentum": 1.0}, {"momentum": float("nan")}):
-        with pytest.raises(ValueError, match="are allowed"):
+    for options in ({"negatives": 0}, {"dimension": 0}, {"momentum": 1.0}, {"momentum": float("nan")}):
+        with pytest.raises(ValueError, match=f"{next(iter(options))} .* given; it must be"):
             CRD(4, 5, **options)
+    with pytest.raises(ValueError, match=r"negatives 2.5 given; it must be a whole number"):
+        check_counts(negatives=2.5)

@@ -101,3 +101,9 @@ def test_mixed_precision_does_not_round_the_scores():
 def test_an_impossible_temperature_is_refused(temperature):
     with pytest.raises(ValueError, match="above 0"):
         InfoNCE(3, 3, temperature=temperature)
+
+
+@pytest.mark.parametrize("dimension", [0, -1])
+def test_an_impossible_dimension_is_refused(dimension):
+    with pytest.raises(ValueError, match=f"dimension {dimension} given"):
+        InfoNCE(3, 3, dimension=dimension)

@@ -10,23 +10,22 @@ Use when: a modality exists in training only, and teacher and student can train 
 Related: `kd` freezes the teacher, which removes the shortcut; `crd` is the first term alone, `vid` a Gaussian form of the third.
 """
 
-import warnings
 from functools import partial
-from typing import Any, Literal
+from typing import Any
 
 import torch
 
 from understudy import objectives
 from understudy.batch import Batch, Output
+from understudy.methods.amid_options import Entropy, Estimate, Start, check_options
 from understudy.methods.method import Answers, Beside, Group, Method, Terms
-from understudy.methods.taught import check_weights, width_of
+from understudy.methods.taught import width_of
 from understudy.model import Model, views_of
-from understudy.objectives.conditional_entropy import AdversarialEntropy, GaussianEntropy, Variant, conditional_entropy
+from understudy.objectives.conditional_entropy import AdversarialEntropy, GaussianEntropy, conditional_entropy
 from understudy.objectives.objective import Term, summed
 from understudy.prepare.view import Views, merge_views
 from understudy.teachers import Frozen, Teacher
 
-Start = Literal["fresh", "trained", "frozen"]
 OWN = {"student": "supervised", "teacher": "teacher", "auxiliary": "auxiliary"}
 """Player -> the term of its own loss."""
 CRITICS = ("entropy", "entropy_bound")
@@ -40,6 +39,7 @@ class AMID(Method):
     should be at least alpha + gamma. teacher_start: untrained, trained on labels first, or frozen after that. auxiliary_frozen:
     trained on labels first, then frozen. mi_moves_auxiliary: whether I(t;a) also trains the auxiliary. generator_steps: updates,
     one of which moves the discriminator. tau, dimension: temperature and width of contrastive projections; momentum: of banks.
+    An option that changes nothing beside the others warns. ValueError for players or options that cannot be.
     """
 
     def __init__(
@@ -48,8 +48,8 @@ class AMID(Method):
         teacher: Teacher | Model,
         auxiliary: Model,
         *,
-        mi: Literal["infonce", "crd_bank"] = "infonce",
-        cond_entropy: Literal[Variant, "none"] = "alice",
+        mi: Estimate = "infonce",
+        cond_entropy: Entropy = "alice",
         alpha: float = 1.0,
         beta: float = 1.5,
         gamma: float = 0.5,
@@ -63,10 +63,6 @@ class AMID(Method):
         dimension: int = 128,
     ) -> None:
         super().__init__()
-        check_weights(alpha=alpha, beta=beta, gamma=gamma)
-        if isinstance(teacher, Model) != (teacher_start != "frozen") or generator_steps < 1:
-            given = f"teacher_start {teacher_start!r} with {type(teacher).__name__}, generator_steps {generator_steps}"
-            raise ValueError(f"{given} given; a Model trains, a Teacher is frozen, and steps are at least 1")
         if not student.task == teacher.task == auxiliary.task:
             raise ValueError(f"{student.task}, {teacher.task} and {auxiliary.task} given; build all players with one fitted task")
         self.student, self.teacher, self.auxiliary = student, teacher, Frozen(auxiliary) if auxiliary_frozen else auxiliary
@@ -74,6 +70,7 @@ class AMID(Method):
         self.detach_teacher_in_h, self.teacher_start, self.auxiliary_frozen = detach_teacher_in_h, teacher_start, auxiliary_frozen
         self.mi_moves_auxiliary, self.generator_steps = mi_moves_auxiliary, generator_steps
         self.tau, self.momentum, self.dimension = tau, momentum, dimension
+        check_options(self)
         s, a = student.width, auxiliary.width
         t = teacher.width if isinstance(teacher, Model) else width_of(teacher)
         banked = partial(objectives.CRD, momentum=momentum, contrast="instances")
@@ -85,11 +82,6 @@ class AMID(Method):
         self.ts, self.ta = ts if alpha else None, ta if beta else None
         game = None if cond_entropy == "none" or not gamma else cond_entropy
         self.entropy = conditional_entropy(game, s, t, detach_teacher=detach_teacher_in_h) if game else None
-        if game and isinstance(teacher, Model) and not detach_teacher_in_h and beta < alpha + gamma:
-            warnings.warn(
-                f"beta {beta} is less than alpha {alpha} + gamma {gamma} and the gradient of H reaches the teacher, "
-                "which may make it weak; raise beta or keep detach_teacher_in_h"
-            )
 
     @classmethod
     def embeds(cls, **options: Any) -> bool:

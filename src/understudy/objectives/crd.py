@@ -22,7 +22,7 @@ from understudy.batch import Batch, Output
 from understudy.gather import gathered
 from understudy.negatives import WORD, drawn, negative_cost, scrambled
 from understudy.objectives.infonce import Sphere
-from understudy.objectives.objective import Known, Objective, Term, check_temperature, over
+from understudy.objectives.objective import Known, Objective, Term, check_counts, check_temperature, over
 
 Contrast = Literal["classes", "instances"]
 Positive = Literal["exact", "relax"]
@@ -73,8 +73,8 @@ class CRD(Objective):
     ) -> None:
         super().__init__()
         check_temperature(temperature, usual="0.07 to 0.1")
-        if negatives < 1 or not 0 <= momentum < 1:
-            raise ValueError(f"negatives {negatives}, momentum {momentum} given; at least 1, and in [0, 1), are allowed")
+        check_counts(negatives=negatives)
+        check_momentum(momentum)
         if contrast not in get_args(Contrast) or positive not in get_args(Positive):
             raise ValueError(
                 f"contrast {contrast!r}, positive {positive!r} given; {get_args(Contrast)}, {get_args(Positive)} exist"
@@ -195,6 +195,12 @@ def by_class(target: NDArray[Any], labelled: NDArray[np.bool_]) -> tuple[NDArray
     if len(first) < 2:
         raise ValueError(f"the {len(order)} labelled rows are of {len(first)} class; use contrast='instances' to tell rows apart")
     return order, first[index], length[index]
+
+
+def check_momentum(momentum: float) -> None:
+    """ValueError for what a bank row cannot keep."""
+    if not 0 <= momentum < 1:
+        raise ValueError(f"momentum {momentum} given; it must be in [0, 1), 0 keeps nothing")
 
 
 def look(crd: CRD, keys: Any) -> None:

@@ -12,7 +12,7 @@ from torch.nn.functional import normalize
 
 from understudy.batch import Batch, Output
 from understudy.gather import gathered
-from understudy.objectives.objective import Known, Objective, Term, check_temperature, only, over
+from understudy.objectives.objective import Known, Objective, Term, check_counts, check_temperature, only, over
 
 
 def infonce(
@@ -47,6 +47,7 @@ class Sphere(nn.Module):
 
     def __init__(self, width: int, dimension: int) -> None:
         super().__init__()
+        check_counts(dimension=dimension)
         self.projection = nn.Linear(width, dimension)
 
     def forward(self, rows: Bool[Tensor, " B"], output: Output, *, detach: bool = False) -> Float[Tensor, "B D"]:

@@ -4,6 +4,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from numbers import Integral
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -68,6 +69,13 @@ def check_temperature(temperature: float, *, usual: str) -> None:
     """ValueError for anything but a finite number above 0; usual: the range that the error then hints at."""
     if not 0 < temperature < math.inf:
         raise ValueError(f"temperature {temperature} given; it must be a finite number above 0 ({usual} is usual)")
+
+
+def check_counts(**counts: int | float) -> None:
+    """ValueError for what is no whole number of at least 1."""
+    for name, count in counts.items():
+        if not isinstance(count, Integral) or count < 1:
+            raise ValueError(f"{name} {count} given; it must be a whole number, at least 1")
 
 
 def exactly(values: Tensor) -> AbstractContextManager[object]:
