@@ -1,6 +1,7 @@
 """The command line: what a stranger types, what comes back, and what is said of bad input."""
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -154,6 +155,37 @@ def test_few_label_draws(home, capsys, tmp_path):
         "few-1": 10,
         "few-2": 10,
     }
+
+
+def test_leave_one_group_out_skips_groups_without_labels_and_says_so(home, capsys, tmp_path):
+    shutil.copytree(home / "corpus", tmp_path / "corpus")
+    code, out, _ = call(capsys, "split", tmp_path / "corpus", "--leave-one-group-out")
+    assert code == 0
+    assert "3 groups have no labelled row, so they train only: o19, o29, o9" in out
+    code, out, _ = call(capsys, "split", tmp_path / "corpus", "--leave-one-group-out", "--valid", 0, "--json")
+    assert json.loads(out)["unlabelled_groups"] == ["o19", "o29", "o9"]
+    assert {name: parts["valid"] for name, parts in json.loads(out)["splits"].items()} == {
+        f"leave-o{number}": 0 for number in range(30) if number % 10 != 9
+    }
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--folds", "3", "--labelled", "20"], "--labelled would have no effect beside --folds"),
+        (["--folds", "3", "--test", "0.4", "--across-groups"], "--test and --across-groups would have no effect beside --folds"),
+        (["--leave-one-group-out", "--folds", "3"], "--folds would have no effect beside --leave-one-group-out"),
+        (["--leave-one-group-out", "--valid", "0.3"], "with --valid 0 none"),
+        (["--draws", "3"], "as many equal splits"),
+        (["--draws", "0"], "expected 1 or more"),
+    ],
+)
+def test_options_that_a_split_would_not_heed_are_refused(home, capsys, arguments, said):
+    before = sorted((home / "corpus" / "splits").iterdir())
+    code, _, err = call(capsys, "split", home / "corpus", *arguments)
+    assert code == 2
+    assert said in err
+    assert sorted((home / "corpus" / "splits").iterdir()) == before
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """Splits: drawn, saved, read back and refused."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -136,6 +137,27 @@ def test_leave_one_group_out_drops_what_it_tests(tmp_path):
     first = leave_one_group_out(corpus, valid_groups=0)[0]
     assert first.test.tolist() == [0, 1]
     assert first.train.tolist() == [2, 4, 5]
+
+
+def test_leave_one_group_out_tests_and_validates_labelled_groups_alone(tmp_path):
+    corpus = vector_corpus(tmp_path / "c", [[n] for n in range(6)], targets=[0, 1, None, None, 1, 0], groups=[*"aabbcc"])
+    with pytest.raises(ValueError, match="2 groups with a labelled row: too few"):
+        leave_one_group_out(corpus, valid_groups=1)
+    assert [(s.name, s.test.tolist(), s.train.tolist()) for s in leave_one_group_out(corpus, valid_groups=0)] == [
+        ("leave-a", [0, 1], [2, 3, 4, 5]),
+        ("leave-c", [4, 5], [0, 1, 2, 3]),
+    ]
+
+
+def test_of_several_splits_all_are_saved_or_none(tmp_path):
+    corpus = made_corpus(tmp_path / "c", rows=24, groups=4)
+    good = leave_one_group_out(corpus)
+    with pytest.raises(ValueError, match="test is empty"):
+        corpus.save_splits([*good, Split("s", at(0), at(), at(0))])
+    with pytest.raises(ValueError, match="file name"):
+        corpus.save_splits([*good, replace(good[0], name="a/b")])
+    assert corpus.splits == ()
+    assert [split.name for split in corpus.save_splits(good)] == [split.name for split in good] == list(corpus.splits)
 
 
 def test_given(tmp_path):

@@ -1,5 +1,7 @@
 """Commands on data: import, check, split."""
 
+from collections.abc import Mapping
+from inspect import signature
 from pathlib import Path
 from typing import Any, Literal
 
@@ -307,24 +309,61 @@ def split(
         labelled: hide all but this many train labels; 0 hides none.
         draws: how many draws of the labelled rows.
         across_groups: let one group stand in several parts.
-        leave_one_group_out: one split a group instead.
+        leave_one_group_out: one split a group instead; the next group validates, or none with `--valid 0`.
         folds: so many splits instead, fold-0 ..., that test each row once.
         seed: of the draw.
     """
     from understudy.corpus import Corpus, make_folds, make_split
     from understudy.corpus import leave_one_group_out as each_group
 
+    given = {"name": name, "valid": valid, "test": test, "labelled": labelled, "draws": draws, "seed": seed}
+    refuse_unheeded(given | {"across_groups": across_groups, "leave_one_group_out": leave_one_group_out, "folds": folds})
     opened = Corpus(corpus)
     if leave_one_group_out:
-        made = each_group(opened)
+        made = each_group(opened, valid_groups=int(valid > 0))
     elif folds:
         made = make_folds(opened, folds=folds, valid=valid, seed=seed)
     else:
         options = {"valid": valid, "test": test, "group": not across_groups, "labelled": labelled or None, "seed": seed}
         names = [name] if draws == 1 else [f"{name}-{draw}" for draw in range(draws)]
         made = [make_split(opened, name=each, draw=draw, **options) for draw, each in enumerate(names)]
-    for each in made:
-        opened.save_split(each)
+    opened.save_splits(made)
     sizes = {s.name: {part: len(getattr(s, part)) for part in ("train", "labelled", "valid", "test")} for s in made}
-    text = "\n".join(f"{n}: " + ", ".join(f"{count} {part}" for part, count in parts.items()) for n, parts in sizes.items())
-    return Answer({"corpus": str(corpus), "splits": sizes}, text, f"understudy check {corpus}")
+    lines = [f"{n}: " + ", ".join(f"{count} {part}" for part, count in parts.items()) for n, parts in sizes.items()]
+    document: dict[str, Any] = {"corpus": str(corpus), "splits": sizes}
+    if leave_one_group_out:
+        assert opened.groups is not None
+        mute = sorted({str(each) for each in opened.groups if each is not None and f"leave-{each}" not in sizes})
+        document["unlabelled_groups"] = mute
+        lines += [f"{len(mute)} groups have no labelled row, so they train only: {', '.join(mute)}"] if mute else []
+    return Answer(document, "\n".join(lines), f"understudy check {corpus}")
+
+
+UNHEEDED = {
+    "leave_one_group_out": ("name", "test", "labelled", "draws", "across_groups", "folds", "seed"),
+    "folds": ("name", "test", "labelled", "draws", "across_groups"),
+}
+"""Ways to split -> the options of `split` that have no say in them."""
+
+
+def refuse_unheeded(given: Mapping[str, Any]) -> None:
+    """ValueError for an option of `split` without effect: the splits would be others than the ones that were wanted."""
+    usual = {name: each.default for name, each in signature(split).parameters.items()}
+    changed = {name: value for name, value in given.items() if value != usual[name]}
+    for way, unheeded in UNHEEDED.items():
+        lost = ["--" + name.replace("_", "-") for name in changed if name in unheeded]
+        if way in changed and lost:
+            raise ValueError(
+                f"{' and '.join(lost)} would have no effect beside --{way.replace('_', '-')}; leave one or the other out"
+            )
+    if given["leave_one_group_out"] and changed.get("valid"):
+        raise ValueError(
+            f"--valid {given['valid']} beside --leave-one-group-out: a whole group validates, or with --valid 0 none"
+        )
+    if given["draws"] < 1:
+        raise ValueError(f"--draws {given['draws']}: expected 1 or more")
+    if given["draws"] > 1 and not given["labelled"]:
+        raise ValueError(
+            f"--draws {given['draws']} of all train labels would be as many equal splits: say with --labelled how many labels a "
+            "draw keeps, or draw other parts with --seed and --name"
+        )

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from understudy.corpus.arrow import Gather, arrow_schema, gatherer, presence, targets_of
 from understudy.corpus.schema import Schema
-from understudy.corpus.split import Split, read_split, split_names, write_split
+from understudy.corpus.split import Split, read_split, split_names, write_splits
 from understudy.prepare.cells import Cells, Modality
 from understudy.task import Task
 
@@ -146,8 +146,12 @@ class Corpus:
 
     def save_split(self, split: Split) -> Split:
         """Save, replacing a split of the same name; returned as it is read back, with its hash."""
-        write_split(self.folder, split, ids=self.ids, groups=self.groups, has_target=self.has_target)
-        return self.split(split.name)
+        return self.save_splits([split])[0]
+
+    def save_splits(self, splits: Sequence[Split]) -> list[Split]:
+        """The same of several; none is written where one of them is unusable."""
+        write_splits(self.folder, splits, ids=self.ids, groups=self.groups, has_target=self.has_target)
+        return [self.split(split.name) for split in splits]
 
 
 def _read_document(folder: Path) -> dict[str, Any]:

@@ -87,14 +87,17 @@ def hold_out(corpus: Corpus, split: Split, share: float, *, seed: int = 0) -> Sp
 def leave_one_group_out(corpus: Corpus, *, valid_groups: int = 1) -> list[Split]:
     """One split a group, `leave-GROUP`, which is tested; the next groups in sorted order validate (0 = none), the others train.
 
-    Rows that equal a row of a later-used part (test before valid before train) are left out of the others.
+    A group without a labelled row can neither test nor validate: it has no split of its own, and trains in every other. Rows that
+    equal a row of a later-used part (test before valid before train) are left out of the others.
     """
     groups = corpus.groups
     if groups is None:
         raise ValueError("leave one group out needs a corpus with groups")
-    names = sorted({each for each in groups if each is not None})
+    names = sorted({each for each in groups[corpus.has_target] if each is not None})
     if len(names) < valid_groups + 2:
-        raise ValueError(f"{len(names)} groups: too few to test one, validate on {valid_groups} and train on the rest")
+        raise ValueError(
+            f"{len(names)} groups with a labelled row: too few to test one, validate on {valid_groups} and train on the rest"
+        )
     splits = []
     for number, name in enumerate(names):
         held = {names[(number + 1 + step) % len(names)] for step in range(valid_groups)}

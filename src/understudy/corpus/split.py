@@ -79,17 +79,21 @@ def _hash(ids: NDArray[Any], parts: Mapping[str, Positions]) -> str:
     return hashlib.sha256(json.dumps(listed, sort_keys=True).encode()).hexdigest()
 
 
-def write_split(
-    folder: Path, split: Split, *, ids: NDArray[Any], groups: NDArray[Any] | None, has_target: NDArray[np.bool_]
+def write_splits(
+    folder: Path, splits: Sequence[Split], *, ids: NDArray[Any], groups: NDArray[Any] | None, has_target: NDArray[np.bool_]
 ) -> None:
-    """Validate and write splits/NAME.json, whole or not at all."""
-    if not split.name or split.name.startswith(".") or Path(split.name).name != split.name:
-        raise ValueError(f"split name {split.name!r}: it becomes a file name, so give one without / and not starting with a dot")
-    validate(split, ids=ids, groups=groups, has_target=has_target)
-    parts = {part: getattr(split, part) for part in PARTS}
-    document = {"name": split.name, "group": split.group, "seed": split.seed, "hash": _hash(ids, parts)}
-    document |= {part: ids[rows].tolist() for part, rows in parts.items()}
-    write_text(folder / "splits" / f"{split.name}.json", json.dumps(document) + "\n")
+    """Validate them all, then write each splits/NAME.json, whole or not at all."""
+    for split in splits:
+        if not split.name or split.name.startswith(".") or Path(split.name).name != split.name:
+            raise ValueError(
+                f"split name {split.name!r}: it becomes a file name, so give one without / and not starting with a dot"
+            )
+        validate(split, ids=ids, groups=groups, has_target=has_target)
+    for split in splits:
+        parts = {part: getattr(split, part) for part in PARTS}
+        document = {"name": split.name, "group": split.group, "seed": split.seed, "hash": _hash(ids, parts)}
+        document |= {part: ids[rows].tolist() for part, rows in parts.items()}
+        write_text(folder / "splits" / f"{split.name}.json", json.dumps(document) + "\n")
 
 
 def validate(split: Split, *, ids: NDArray[Any], groups: NDArray[Any] | None, has_target: NDArray[np.bool_]) -> None:
