@@ -1,6 +1,7 @@
 """The command line: what a stranger types, what comes back, and what is said of bad input."""
 
 import json
+import shlex
 import shutil
 import subprocess
 import sys
@@ -155,6 +156,32 @@ def test_few_label_draws(home, capsys, tmp_path):
         "few-1": 10,
         "few-2": 10,
     }
+
+
+def next_step(said: str) -> list[str]:
+    """What the shell makes of the last line."""
+    program, *arguments = shlex.split(said.splitlines()[-1].removeprefix("Next: "))
+    assert program == "understudy"
+    return arguments
+
+
+def test_each_step_says_the_next_as_it_can_be_typed(home, capsys, tmp_path):
+    table = shutil.copy(home / "cars.csv", tmp_path)
+    out = tmp_path / "my corpus"
+    named = ["--target", "price", "--modalities", "note=text:note", "speed=vector:speed", "looks=table:colour"]
+    code, said, _ = call(capsys, "import", "table", table, "--out", out, *named)
+    wanted = [["check", str(out)], ["split", str(out)], ["check", str(out)]]
+    for arguments in wanted:
+        assert (code, next_step(said)) == (0, arguments)
+        code, said, _ = call(capsys, *arguments)
+    assert next_step(said) == ["distill", str(out), "--student", "MODALITY"]
+    assert call(capsys, "split", out, "--name", "another")[0] == 0
+    assert next_step(call(capsys, "check", out)[1]) == ["distill", str(out), "--student", "MODALITY", "--split", "another"]
+    said = call(capsys, "advise", out, "--student", "note", "--split", "main")[1]
+    assert next_step(said) == ["distill", str(out), "--student", "note", "--split", "main"]
+    said = call(capsys, "advise", out, "--student", "speed", "note", "--split", "main")[1]
+    assert "Distil speed+note? no." in said
+    assert "Next: ask the same of another student" in said
 
 
 def test_leave_one_group_out_skips_groups_without_labels_and_says_so(home, capsys, tmp_path):

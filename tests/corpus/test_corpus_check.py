@@ -25,6 +25,28 @@ def test_a_sound_corpus(tmp_path):
     assert facts["splits"]["s"]["hash"] == corpus.split("s").hash
 
 
+def test_what_was_found_reads_as_lines(tmp_path):
+    corpus = made_corpus(tmp_path / "c", rows=60, groups=10)
+    (corpus.folder / "splits").mkdir()
+    (corpus.folder / "splits" / "broken.json").write_text("{}")
+    corpus.save_split(make_split(corpus, name="s"))
+    said = str(check(corpus)).splitlines()
+    assert said[0] == "1 error"
+    assert said[1].startswith("error: ")
+    assert "60 rows, fingerprint " in said[2]
+    assert "target: 52 rows have one: c0 (17), " in said[4]
+    assert said[-1].startswith("  s: 4")
+    assert said[-1].endswith("; groups kept together")
+    numbers = vector_corpus(tmp_path / "n", [[n] for n in range(8)], targets=np.arange(8.0), task=Regression())
+    said = str(check(numbers))
+    assert said.startswith("no errors, no warnings\n8 rows")
+    assert "target: 8 rows have one, 0 to 7, mean 3.5, deviation 2.291" in said
+    assert said.endswith("splits: none")
+    shard = numbers.folder / "rows-0.arrow"
+    shard.write_bytes(shard.read_bytes()[:-1] + b"?")
+    assert "SHA-256" in str(check(numbers))
+
+
 def test_a_flipped_byte_is_an_error(tmp_path):
     corpus = made_corpus(tmp_path / "c")
     shard = corpus.folder / "rows-0.arrow"

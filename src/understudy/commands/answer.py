@@ -1,6 +1,7 @@
 """Answer: what every command returns, and how NAME=VALUE arguments are read. Standard library only."""
 
 import json
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +15,11 @@ class Answer:
     text: str
     next: str = ""
     ok: bool = True
+
+
+def step(*words: object) -> str:
+    """A command to type next, quoted as a shell needs it."""
+    return shlex.join(["understudy", *(str(word) for word in words)])
 
 
 def pairs(flag: str, given: Sequence[str]) -> dict[str, str]:

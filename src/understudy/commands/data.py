@@ -5,7 +5,7 @@ from inspect import signature
 from pathlib import Path
 from typing import Any, Literal
 
-from understudy.commands.answer import Answer, pairs
+from understudy.commands.answer import Answer, pairs, step
 
 
 def import_() -> Answer:
@@ -180,7 +180,7 @@ def imported(corpus: Any) -> Answer:
     text = f"{len(corpus)} rows in {corpus.folder}; {corpus.task.kind}; " + ", ".join(f"{n} ({k})" for n, k in kinds.items())
     facts = {name: about[name] for name in ("counts", "id_hash", "skipped", *kinds) if name in about}
     text += "".join(f"\n{name.replace('_', ' ')}: {fact}" for name, fact in facts.items())
-    return Answer(document | {"splits": list(corpus.splits), "about": about}, text, f"understudy check {corpus.folder}")
+    return Answer(document | {"splits": list(corpus.splits), "about": about}, text, step("check", corpus.folder))
 
 
 def import_wikipedia(folder: Path, /, *, out: Path, valid: float = 0.2, seed: int = 0) -> Answer:
@@ -276,13 +276,17 @@ def check(corpus: Path, /) -> Answer:
     from understudy.corpus import Corpus
     from understudy.corpus.check import check as examine
 
-    found = examine(Corpus(corpus))
-    return Answer(
-        found.to_json(),
-        str(found),
-        f"understudy distill {corpus} --student MODALITY" if not found.errors else "",
-        not found.errors,
-    )
+    opened = Corpus(corpus)
+    found = examine(opened)
+    return Answer(found.to_json(), str(found), "" if found.errors else after_check(opened), not found.errors)
+
+
+def after_check(corpus: Any) -> str:
+    """What to do with a sound corpus: distil on a split that it has, or draw one."""
+    names = corpus.splits
+    if not names:
+        return step("split", corpus.folder)
+    return step("distill", corpus.folder, "--student", "MODALITY", *(["--split", names[0]] if len(names) > 1 else []))
 
 
 def split(
@@ -336,7 +340,7 @@ def split(
         mute = sorted({str(each) for each in opened.groups if each is not None and f"leave-{each}" not in sizes})
         document["unlabelled_groups"] = mute
         lines += [f"{len(mute)} groups have no labelled row, so they train only: {', '.join(mute)}"] if mute else []
-    return Answer(document, "\n".join(lines), f"understudy check {corpus}")
+    return Answer(document, "\n".join(lines), step("check", corpus))
 
 
 UNHEEDED = {

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from understudy.commands.answer import Answer
+from understudy.commands.answer import Answer, step
 
 
 def export(run: Path, /, *, out: Path, seed: int = -1) -> Answer:
@@ -22,9 +22,8 @@ def export(run: Path, /, *, out: Path, seed: int = -1) -> Answer:
     size = sum(path.stat().st_size for path in folder.iterdir())
     equal = f"equal to the trained student on {parity['rows']} test rows (largest difference {parity['max_difference']:.2g})"
     text = f"{folder}: {size / 2**20:.1f} MiB, {equal}"
-    return Answer(
-        {"artifact": str(folder), "bytes": size, "parity": parity}, text, f"understudy predict {out} TABLE --out predictions.csv"
-    )
+    document = {"artifact": str(folder), "bytes": size, "parity": parity}
+    return Answer(document, text, step("predict", out, "TABLE", "--out", "predictions.csv"))
 
 
 def predict(artifact: Path, table: Path, /, *, out: Path, id: str = "", modalities: tuple[str, ...] = ()) -> Answer:

@@ -3,7 +3,8 @@
 from pathlib import Path
 from typing import Any, Literal
 
-from understudy.commands.answer import Answer, pairs, values
+from understudy.commands.answer import Answer, pairs, step, values
+from understudy.commands.data import after_check
 from understudy.commands.ship import export
 
 
@@ -93,7 +94,9 @@ def advise(corpus: Path, /, *, student: tuple[str, ...], split: str = "", seed: 
     opened = Corpus(corpus)
     name = split or only_split(opened)
     found = ask(opened, list(student), split=opened.split(name), seed=seed)
-    go = f"understudy distill {corpus} --student {' '.join(student)} --split {name}"
+    go = step("distill", corpus, "--student", *student, "--split", name)
+    if found.verdict == "no":
+        go = "ask the same of another student, or bring more labels or another modality: here a teacher has little to add"
     return Answer(found.to_json(), str(found), go)
 
 
@@ -155,7 +158,7 @@ def distill(
         return every_fold(corpus, split, out, given)
     run = run_it(corpus, split=split, out=out, **given)
     document = run.results | {"run": str(out), "report": str(run.report)}
-    return Answer(document, summary(run), f"understudy export {out} --out ARTIFACT")
+    return Answer(document, summary(run), step("export", out, "--out", "ARTIFACT"))
 
 
 def every_fold(corpus: Path, splits: str, out: Path, given: dict[str, Any]) -> Answer:
@@ -163,7 +166,7 @@ def every_fold(corpus: Path, splits: str, out: Path, given: dict[str, Any]) -> A
     from understudy.recipes.folds import folds, folds_table
 
     found = folds(corpus, splits=splits, out=out, report=False, **given)
-    return Answer(found | {"out": str(out)}, folds_table(found), f"understudy report {found['splits'][0]['run']}")
+    return Answer(found | {"out": str(out)}, folds_table(found), step("report", found["splits"][0]["run"]))
 
 
 def evaluate(
@@ -236,7 +239,7 @@ def store(
         corpus = store_features(of, out, modality=modality, encoder=encoder, views=views, on_error=on_error)
         document = {"corpus": str(out), "rows": len(corpus), "stored": int(corpus.present(modality).sum())}
         text = f"features of {document['stored']} of {len(corpus)} rows in {out}"
-        return Answer(document, text, f"understudy distill {out} --student MODALITY")
+        return Answer(document, text, after_check(corpus))
     made = store_answers(load(of), out, seed=None if seed < 0 else seed, codec=codec)
     error = ", ".join(f"{name} off by at most {found['max']:.2g}" for name, found in made.header["error"].items())
     document = {

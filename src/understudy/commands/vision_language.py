@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any, Literal
 
-from understudy.commands.answer import Answer, pairs
+from understudy.commands.answer import Answer, pairs, step
 from understudy.commands.data import imported
 
 System = Literal["distilled", "plain", "teacher", "joint_teacher", "auxiliary"]
@@ -255,4 +255,4 @@ def words_only_hard(corpus: Path, /, *, split: str, modality: str = "", folds: i
     lines += [f"{made.name}: {len(made.test)} of {len(found.rows)} test rows"]
     lines += [f"words alone: accuracy {accuracy['held_out']:.4f} on held-out train rows, {accuracy['test']:.4f} on test rows"]
     document = {"corpus": str(corpus), "split": made.name, "rows": len(made.test), "classes": counts, "accuracy": accuracy}
-    return Answer(document, "\n".join(lines), f"understudy check {corpus}")
+    return Answer(document, "\n".join(lines), step("check", corpus))

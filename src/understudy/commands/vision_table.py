@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from understudy.commands.answer import Answer, pairs, values
+from understudy.commands.answer import Answer, pairs, step, values
 
 
 def vision_language(
@@ -66,7 +66,8 @@ def vision_language(
         out=out,
     )
     said = protocol_text(document) if document else f"played; {out / 'table.json'} follows when every size is"
-    return Answer(document, said, f"understudy compare {out}/*/draw-0/*" if document else "")
+    # Behind the quoted folder, since the shell is to find these.
+    return Answer(document, said, f"{step('compare', out)}/*/draw-0/*" if document else "")
 
 
 def share_or_rows(sizes: Sequence[float]) -> list[int | float]:

@@ -19,6 +19,8 @@ MOSTLY = 0.5
 """A modality that is absent in a larger share of the rows is worth a warning."""
 UNBALANCED = 0.9
 """So is a class with a larger share of the labels."""
+SHOWN, SHORT = 12, 12
+"""Classes that are counted in words, and digits of the fingerprint there; the JSON has all."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,42 @@ class Findings:
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
+
+    def __str__(self) -> str:
+        counted = ((len(self.errors), "error"), (len(self.warnings), "warning"))
+        verdict = ", ".join(f"{count} {what}{'' if count == 1 else 's'}" for count, what in counted if count)
+        lines = [verdict or "no errors, no warnings", *(f"error: {each}" for each in self.errors)]
+        lines += [f"warning: {each}" for each in self.warnings]
+        lines.append(f"{self.facts['rows']} rows, fingerprint {self.facts['fingerprint'][:SHORT]}")
+        return "\n".join(lines + (_told(self.facts) if "target" in self.facts else []))
+
+
+def _told(facts: dict[str, Any]) -> list[str]:
+    """What was counted, a line each."""
+    target, numbers = facts["target"], [f"{facts['duplicate_rows']} rows equal another"]
+    numbers += [f"{facts['groups']} groups"] if "groups" in facts else []
+    lines = ["; ".join(numbers), f"target: {target['labelled']} rows have one{_balance(target)}", "modalities:"]
+    lines += [
+        f"  {name} ({each['kind']}): {each['missing']:.1%} of the rows lack it" for name, each in facts["modalities"].items()
+    ]
+    lines += ["splits:" if facts["splits"] else "splits: none"]
+    for name, each in facts["splits"].items():
+        kept = "groups kept together" if each["group"] else "groups not kept together" if "groups" in facts else ""
+        sizes = f"{each['train']} train ({each['labelled']} labelled), {each['valid']} valid, {each['test']} test"
+        lines.append(f"  {name}: {sizes}{'; ' + kept if kept else ''}")
+    return lines
+
+
+def _balance(target: dict[str, Any]) -> str:
+    """Rows of each class, or where the numbers lie."""
+    if "low" in target:
+        return f", {target['low']:g} to {target['high']:g}, mean {target['mean']:.4g}, deviation {target['std']:.4g}"
+    classes = target.get("classes", {})
+    if isinstance(classes, int):
+        return f", of {classes} classes; {target['ceiling']:.1%} is the best accuracy that these allow"
+    shown = [f"{name} ({count})" for name, count in list(classes.items())[:SHOWN]]
+    rest = [f"and {len(classes) - SHOWN} classes more"] if len(classes) > SHOWN else []
+    return f": {', '.join(shown + rest)}" if shown else ""
 
 
 def check(corpus: Corpus) -> Findings:
