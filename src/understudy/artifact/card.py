@@ -95,12 +95,17 @@ def system_row(name: str, system: Mapping[str, Any], metric: str) -> str:
 def verdict(document: Mapping[str, Any]) -> str:
     """Distilled against the plain control, what that recovered, and how much of the test split it rests on."""
     found, split = document["comparison"], document["split"]
+    absent = [
+        f" No test row has {', '.join(lacking)}, which the {player} reads: it is scored without it."
+        for player, lacking in split.get("untested", {}).items()
+    ]
     return (
         f"Against the plain control (the same student, trained without a teacher) this is **{found['verdict']}**: difference "
         f"{found['difference']:.4g} (positive is better), {interval(found)}, p = {found['p']:.3g} ({found['test']}). "
         f"{recovered(document['recovered_share'])}\n\nThese figures are of all seeds together; the student here is one of them. "
         f"Split {split['name']!r}: {split['labelled']} labelled of {split['train']} train rows, {split['valid']} for validation, "
-        f"{split['test']} test rows, of which every system sees {document['coverage']:.1%}. Selection: {document['selection']}."
+        f"{split['test']} test rows, of which every system sees {document['coverage']:.1%}.{''.join(absent)} "
+        f"Selection: {document['selection']}."
     )
 
 

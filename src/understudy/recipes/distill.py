@@ -9,14 +9,14 @@ from typing import Any, Literal
 
 from understudy.corpus import Corpus, Split
 from understudy.methods import CATALOGUE
-from understudy.model import check_names
 from understudy.plan import Plan
 from understudy.recipes.blueprint import check_encoders, own_encoder
+from understudy.recipes.coverage import check_modalities
 from understudy.recipes.estimate import Estimate
 from understudy.recipes.fusions import FUSIONS, check_fusion
 from understudy.recipes.job import Job
 from understudy.recipes.options import PLAN, SIZES, options_of, typed
-from understudy.recipes.players import auxiliary_modalities
+from understudy.recipes.players import asks_for, auxiliary_modalities
 from understudy.recipes.prompting import check_head
 from understudy.recipes.published import seen_kinds
 from understudy.recipes.run import EARLIER, Run, begin, load
@@ -75,7 +75,8 @@ def distill(
     corpus = corpus if isinstance(corpus, Corpus) else Corpus(corpus)
     rows = corpus.split(split or only_split(corpus))
     reads = {"student": tuple(student), "teacher": tuple(teacher) or tuple(corpus.modalities)}
-    check_modalities(corpus, rows, reads)
+    check_name(method)
+    check_modalities(corpus, rows, reads, teaches=asks_for(method, "teacher"))
     check_retrieval(corpus.task, reads["student"], space, ensemble)
     check_choice(ensemble, rows)
     own, theirs = dict(encoders or {}), dict(encoders or {}) | dict(teacher_encoders or {})
@@ -116,20 +117,6 @@ def only_split(corpus: Corpus) -> str:
     if not corpus.splits:
         raise ValueError(f"{corpus.folder} has no split yet; `understudy split {corpus.folder}` makes one")
     raise ValueError(f"{corpus.folder} has several splits; choose one of {', '.join(corpus.splits)}")
-
-
-def check_modalities(corpus: Corpus, split: Split, reads: Mapping[str, Sequence[str]]) -> None:
-    """KeyError for a modality that the corpus lacks, ValueError for players that read nothing of the train or test rows."""
-    for player, modalities in reads.items():
-        if not modalities or len(set(modalities)) != len(modalities):
-            raise ValueError(f"the {player} needs at least one modality, each once; choose from {', '.join(corpus.modalities)}")
-        check_names(modalities)
-        for modality in modalities:
-            if modality not in corpus.modalities:
-                raise KeyError(f"no modality {modality!r} for the {player}; the corpus has {', '.join(corpus.modalities)}")
-            for part in ("train", "test"):
-                if not corpus.present(modality)[getattr(split, part)].any():
-                    raise ValueError(f"no {part} row of split {split.name!r} has {modality!r}, which the {player} reads")
 
 
 def check_retrieval(task: Task, student: Sequence[str], space: Space | Literal[""], ensemble: Choice) -> None:
@@ -227,11 +214,15 @@ def lead_of(arguments: Mapping[str, Any]) -> dict[str, Any]:
     return {name: arguments["options"].get(name, default) for name, default in named.items()}
 
 
-def method_options(name: str, options: Mapping[str, Any]) -> dict[str, Any]:
-    """A method's options, checked; KeyError for an unknown method, ValueError for an option or a value that it does not take."""
+def check_name(method: str) -> None:
+    """KeyError for an unknown method."""
     known = {each for each in CATALOGUE if each != "supervised"}
-    if name not in known:
-        raise KeyError(f"no method {name!r}; choose from {', '.join(sorted(known))} (the plain control is always trained)")
+    if method not in known:
+        raise KeyError(f"no method {method!r}; choose from {', '.join(sorted(known))} (the plain control is always trained)")
+
+
+def method_options(name: str, options: Mapping[str, Any]) -> dict[str, Any]:
+    """A method's options, checked; ValueError for an option or a value that it does not take."""
     return typed(name, options, {option: each.annotation for option, each in options_of(name).items()})
 
 

@@ -3,7 +3,7 @@
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -20,6 +20,7 @@ from understudy.plan import Plan
 from understudy.prepare.cells import TEXTS
 from understudy.prepare.view import Views
 from understudy.recipes.blueprint import Blueprint, draw, for_retrieval
+from understudy.recipes.coverage import seen, untested, with_target
 from understudy.recipes.estimate import Estimate
 from understudy.recipes.evaluation import WORKERS, every_row, validator
 from understudy.recipes.players import auxiliary_modalities, copied, method_of
@@ -130,6 +131,9 @@ class Job:
         say(f"{system}, seed {seed}: {'+'.join(model.modalities)}, {plan.epochs} epochs at most")
         train = self.loader(method.views(), plan, seed=seed, labelled_only=method.needs_labels)
         validate = self.validator(model, beside) if len(self.split.valid) else None
+        if validate and not seen(self.corpus, model.modalities)[with_target(self.corpus, self.split.valid)].any():
+            # What an auxiliary model reads may be there in training alone; all others have been asked before.
+            validate, plan = None, replace(plan, patience=None)
         rows = self.split.train
         method.meet(self.corpus.ids[rows].tolist(), self.corpus.target[rows], np.isin(rows, self.split.labelled))
         began = time.monotonic()
@@ -215,9 +219,11 @@ class Job:
             compared["ensemble"] = self.ensemble(list(systems["teacher"].values()))
         sizes = {part: len(getattr(self.split, part)) for part in ("train", "labelled", "valid", "test")}
         selection = f"best epoch on {sizes['valid']} validation rows" if sizes["valid"] else "none: the plan was fixed in advance"
+        lacking = untested(self.corpus, self.split, {player: self.arguments[player] for player in ("student", "teacher")})
+        absent = {"untested": lacking} if lacking else {}
         write_json(self.run.folder / "ships.json", {"seed": self.best(systems["distilled"])})
         task = next(iter(systems["plain"].values())).task
-        found = compare.compare(task, compared, split={"name": self.split.name} | sizes, selection=selection)
+        found = compare.compare(task, compared, split={"name": self.split.name} | sizes | absent, selection=selection)
         compare.write_results(self.run.folder, found)
 
     def report(self, systems: Mapping[str, Mapping[int, Model]]) -> None:

@@ -35,13 +35,18 @@ def copied(blueprint: Blueprint, seed: int, trained: Model | None) -> Model:
     return model
 
 
+def asks_for(method: str, player: str) -> bool:
+    """Whether a method plays with a `teacher`, or with an `auxiliary`."""
+    return player in inspect.signature(CATALOGUE[method]).parameters
+
+
 def auxiliary_modalities(method: str, task: Task, student: Sequence[str], teacher: Sequence[str]) -> tuple[str, ...]:
     """What the auxiliary player of a method reads; () if the method has none.
 
     That is what the teacher reads and the student does not. Where that is nothing, branches that search each other are each
     other's auxiliary: the student's own modalities. ValueError for any other task.
     """
-    if "auxiliary" not in inspect.signature(CATALOGUE[method]).parameters:
+    if not asks_for(method, "auxiliary"):
         return ()
     extra = tuple(modality for modality in teacher if modality not in student)
     if extra:

@@ -34,6 +34,8 @@ def summary(run: Run) -> str:
         lines.append(
             f"recovered share of the teacher's advantage: {share['value']:.2f} [{share['low']:.2f}, {share['high']:.2f}]"
         )
+    for player, lacking in results["split"].get("untested", {}).items():
+        lines.append(f"no test row has {'+'.join(lacking)}, which the {player} reads: it is scored without it")
     return "\n".join([*lines, f"report: {run.report}"])
 
 

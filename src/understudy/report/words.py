@@ -153,6 +153,8 @@ def cautions(run: Recorded) -> tuple[str, ...]:
     if run.results["coverage"] < 1:
         unseen = percent(1 - run.results["coverage"])
         found.append(f"{unseen} of the test rows lack what a system needs and are in none of these numbers.")
+    for player, lacking in run.results["split"].get("untested", {}).items():
+        found.append(f"No test row has {names(lacking)}, which the {player} reads: its figure is that of a {player} without it.")
     if run.results["comparison"]["verdict"] != "not distinguishable" and run.results["comparison"]["p"] > 0.05:
         p = probability(run.results["comparison"]["p"])
         found.append(f"A second test, over test rows alone, does not agree ({p}); take the verdict as weak.")
