@@ -170,6 +170,7 @@ def test_each_step_says_the_next_as_it_can_be_typed(home, capsys, tmp_path):
     out = tmp_path / "my corpus"
     named = ["--target", "price", "--modalities", "note=text:note", "speed=vector:speed", "looks=table:colour"]
     code, said, _ = call(capsys, "import", "table", table, "--out", out, *named)
+    assert "inferred: task: regression, from column 'price'" in said
     wanted = [["check", str(out)], ["split", str(out)], ["check", str(out)]]
     for arguments in wanted:
         assert (code, next_step(said)) == (0, arguments)

@@ -280,6 +280,13 @@ def test_table(tmp_path):
     assert (len(split.train), len(split.labelled), len(split.valid), len(split.test)) == (12, 11, 6, 6)
 
 
+def test_table_says_why_whole_numbers_are_classes(tmp_path):
+    (tmp_path / "t.csv").write_text("a,stars\n" + "".join(f"{row},{row % 5 + 1}\n" for row in range(20)))
+    stars = importers.import_table(tmp_path / "t.csv", tmp_path / "c", target="stars", modalities={"a": "vector:a"})
+    assert stars.task.kind == "classification"
+    assert stars.schema.about["inferred"].endswith("column 'stars': 5 whole numbers; for amounts say that the task is regression")
+
+
 def test_table_by_mapping_file(tmp_path):
     rows = ["a_1,a_2,b,who,y"] + [f"{row},{row * 2},{row % 2},p{row},{(10, 9, 2)[row % 3]}" for row in range(9)]
     (tmp_path / "t.tsv").write_text("\n".join(rows).replace(",", "\t"))

@@ -178,7 +178,7 @@ def imported(corpus: Any) -> Answer:
     about = corpus.schema.about
     document = {"corpus": str(corpus.folder), "rows": len(corpus), "modalities": kinds, "task": corpus.task.to_json()}
     text = f"{len(corpus)} rows in {corpus.folder}; {corpus.task.kind}; " + ", ".join(f"{n} ({k})" for n, k in kinds.items())
-    facts = {name: about[name] for name in ("counts", "id_hash", "skipped", *kinds) if name in about}
+    facts = {name: about[name] for name in ("inferred", "counts", "id_hash", "skipped", *kinds) if name in about}
     text += "".join(f"\n{name.replace('_', ' ')}: {fact}" for name, fact in facts.items())
     return Answer(document | {"splits": list(corpus.splits), "about": about}, text, step("check", corpus.folder))
 

@@ -139,8 +139,8 @@ def _read_mapping(path: Path | str | None) -> dict[str, Any]:
 def _task(stated: Task | str | None, column: Column, said: list[str]) -> tuple[Task, Sequence[Any] | NDArray[Any]]:
     """The task with its classes, and the target of every row (None or NaN = unlabelled)."""
     if stated is None:
-        stated = _infer_task(column)
-        said.append(f"task: {stated}, from column {column.name!r}")
+        stated, why = _infer_task(column)
+        said.append(f"task: {stated}, from column {column.name!r}{why}")
     # How many choices there are is known once they are read.
     stated = {"regression": Regression(), "choice": Choice(2)}.get(stated, stated) if isinstance(stated, str) else stated
     if isinstance(stated, Regression | Choice):
@@ -180,12 +180,15 @@ def _number_first(name: str) -> tuple[float, str]:
         return float("inf"), name
 
 
-def _infer_task(column: Column) -> str:
+def _infer_task(column: Column) -> tuple[str, str]:
+    """The task, and what a person may want to know of why."""
     if pa.types.is_boolean(column.values.type) or not _is_number(column):
-        return "classification"
+        return "classification", ""
     numbers = column.numbers()
     different = np.unique(numbers[~np.isnan(numbers)])
-    return "classification" if len(different) <= FEW and (different % 1 == 0).all() else "regression"
+    if len(different) <= FEW and (different % 1 == 0).all():
+        return "classification", f": {len(different)} whole numbers; for amounts say that the task is regression"
+    return "regression", ""
 
 
 def _is_number(column: Column) -> bool:
