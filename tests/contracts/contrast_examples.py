@@ -137,18 +137,21 @@ EXAMPLES = {
     "VID": [example(objectives.VID, vid_reference)],
     "GaussianEntropy": [
         example(objectives.GaussianEntropy, gaussian_reference),
-        example(objectives.GaussianEntropy, gaussian_reference, scaled=False, detach_teacher=False, frozen=False),
+        *(
+            example(objectives.GaussianEntropy, gaussian_reference, scaled=scaled, detach_teacher=False, frozen=False)
+            for scaled in (True, False)
+        ),
     ],
     "AdversarialEntropy": [
         example(
             objectives.AdversarialEntropy,
             adversarial_reference,
             variant=variant,
-            scaled=detach,
+            scaled=scaled,
             detach_teacher=detach,
             frozen=detach,
         )
         for variant in ("alice", "cgan", "repr_gan")
-        for detach in (True, False)
+        for detach, scaled in ((True, True), (False, True), (False, False))
     ],
 }

@@ -162,12 +162,12 @@ def case(task: Task, rows: int, *, seed: int = 0, scale: float = 1.0, dtype: tor
 
     def output(width: int, name: str) -> Output:
         valid = torch.rand(rows, generator=draw) < 0.8
-        valid[0] = True
+        valid[:1] = True
         features = {"classes": numbers(len(ANCHORS)), "expected": numbers(1).detach()[:, 0].requires_grad_()}
         return Output(valid=valid, logits=numbers(task.outputs), embedding=numbers(width), features=features, source=name)
 
     labelled = torch.rand(rows, generator=draw) < 0.7
-    labelled[0] = True
+    labelled[:1] = True
     classes = isinstance(task, Classification)
     target = torch.randint(0, task.outputs, (rows,), generator=draw) if classes else torch.randn(rows, generator=draw)
     batch = Batch({}, {}, target, labelled, tuple(str(row) for row in range(rows)))
@@ -302,6 +302,26 @@ def test_nothing_valid_gives_zero_with_a_gradient(example):
     found = gradients(objective, given)
     assert found
     assert all((g == 0).all() for g in found)
+
+
+@pytest.mark.parametrize("example", ALL)
+def test_an_empty_batch_gives_zero_with_a_gradient(example):
+    given, objective = case(example.task, 0), build(example)
+    term = ask(objective, example, given)
+    term.total.backward()
+    assert float(term.total.detach()) == float(term.count) == 0
+    assert all((g == 0).all() for g in gradients(objective, given))
+
+
+@pytest.mark.parametrize("example", ALL)
+def test_a_row_of_zeros_has_a_gradient_like_any_other(example):
+    given, objective = case(example.task, 8), build(example)
+    for x in said(given.student) + said(given.teacher):
+        x.data[::2] = 0
+    ask(objective, example, given).total.backward()
+    found = gradients(objective, given) + [x.grad for x in said(given.teacher) if x.grad is not None]
+    assert found
+    assert max(float(g.abs().max()) for g in found) < 1e3
 
 
 @pytest.mark.parametrize("example", [p for p in ALL if p.values[0].frozen])

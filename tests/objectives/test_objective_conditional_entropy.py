@@ -8,8 +8,8 @@ from torch import Tensor, nn
 from two_players import two_players
 
 from understudy.objectives import AdversarialEntropy, GaussianEntropy
-from understudy.objectives.conditional_entropy import Game, conditional_entropy, gaussian_bound, of_size_one, tells_apart
-from understudy.objectives.objective import Objective
+from understudy.objectives.conditional_entropy import Game, conditional_entropy, gaussian_bound, tells_apart
+from understudy.objectives.objective import Objective, levelled
 
 GAMES: tuple[Game, ...] = ("alice", "cgan", "repr_gan")
 EVERY = [lambda v=v, **more: AdversarialEntropy(3, 4, variant=v, **more) for v in GAMES] + [
@@ -109,7 +109,7 @@ def test_size_tells_nothing():
             last.weight.mul_(10)
             last.bias.mul_(10)
         assert (objective.critic(*two_players(s, 7 * t)).total.item() == pytest.approx(one, rel=1e-5)) == scaled
-    torch.testing.assert_close(of_size_one(t).square().mean(dim=1), torch.ones(len(t)))
+    torch.testing.assert_close(levelled(t).square().mean(dim=1), torch.ones(len(t)))
 
 
 @pytest.mark.parametrize("make", EVERY)

@@ -93,6 +93,14 @@ def test_the_normaliser_is_fixed_by_the_first_batch_and_comes_back():
     assert torch.equal(again.eval()(*players(1, 2)).total, objective.eval()(*players(1, 2)).total)
 
 
+def test_mixed_precision_does_not_round_the_normaliser():
+    objective, given = banked(), players(0, 1, 2, 4)
+    pairs = pairs_of(objective, given)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        mixed = objective.measured(*pairs)
+    assert torch.equal(mixed, objective.measured(*pairs))
+
+
 def test_steps_and_rows_draw_anew():
     objective = banked(contrast="instances")
     place = torch.arange(SIZE)

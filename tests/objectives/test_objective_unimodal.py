@@ -7,7 +7,8 @@ from scipy.spatial.distance import cosine
 
 from understudy.batch import Batch, Output
 from understudy.objectives import Unimodal
-from understudy.objectives.unimodal import check_distance, levelled, vector_distance
+from understudy.objectives.objective import levelled
+from understudy.objectives.unimodal import check_distance, vector_distance
 
 EVERY = pytest.mark.parametrize("distance", ["l1", "l2", "cosine", "infonce"])
 YES = torch.ones(6, dtype=torch.bool)

@@ -6,14 +6,13 @@ All of it is ours. Only labelled rows count: that keeps a comparison on few labe
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
-from torch.nn.functional import normalize
 
 from understudy.batch import Batch
 from understudy.experts import POOLED, Experts
 from understudy.methods.method import Group, Method, Terms
 from understudy.model import Model
 from understudy.objectives.infonce import infonce
-from understudy.objectives.objective import check_temperature, only, over
+from understudy.objectives.objective import check_temperature, only, over, unit
 from understudy.prepare.cells import TEXTS
 from understudy.task import Choice, Classification
 
@@ -67,7 +66,7 @@ class ExpertHeads(Method):
         for text, other in self.pairs:
             rows = here[text] & here[other] & self.matching(target)
             ours, theirs = self.pair(pooled[text], pooled[other], target)
-            ours, theirs = normalize(only(rows, ours.float()), dim=1), normalize(only(rows, theirs.float()), dim=1)
+            ours, theirs = unit(only(rows, ours.float())), unit(only(rows, theirs.float()))
             terms[f"{text}_{other}"] = over(rows, infonce(ours, theirs, rows, temperature=self.temperature))
         return terms
 

@@ -8,8 +8,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from understudy.batch import Batch, Output, Tokens
-from understudy.objectives.objective import Objective, Term, only, over, together
-from understudy.objectives.pkt import unit
+from understudy.objectives.objective import Objective, Term, only, over, together, unit
 
 
 def attention_map(values: Float[Tensor, "B T D"], mask: Bool[Tensor, "B T"]) -> Float[Tensor, "B T"]:

@@ -18,11 +18,11 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.func import functional_call
-from torch.nn.functional import normalize, softplus
+from torch.nn.functional import softplus
 
 from understudy.batch import Batch, Output
 from understudy.objectives.feature import embeddings
-from understudy.objectives.objective import Objective, Term, over
+from understudy.objectives.objective import Objective, Term, levelled, over
 from understudy.objectives.vid import Variance, gaussian_cost
 
 Game = Literal["alice", "cgan", "repr_gan"]
@@ -48,17 +48,14 @@ def network(inputs: int, outputs: int, hidden: int) -> nn.Sequential:
     return nn.Sequential(nn.Linear(inputs, hidden), nn.ReLU(), nn.Linear(hidden, hidden), nn.ReLU(), nn.Linear(hidden, outputs))
 
 
-def of_size_one(values: Float[Tensor, "B D"]) -> Float[Tensor, "B D"]:
-    """Each row scaled to a mean square of 1: entropy cannot fall by shrinking, and no side is told by its size."""
-    return normalize(values, dim=1) * math.sqrt(values.shape[1])
-
-
 def sides(
     student: Output, teacher: Output, *, scaled: bool
 ) -> tuple[Bool[Tensor, " B"], Float[Tensor, "B S"], Float[Tensor, "B T"]]:
-    """The rows that count, and both embeddings in float32, 0 elsewhere; scaled: the teacher's to size one."""
+    """The rows that count, and both embeddings in float32, 0 elsewhere; scaled: the teacher's levelled, so that
+    entropy cannot fall by shrinking, and no side is told by its size.
+    """
     rows, s, t = embeddings(student, teacher, detach=False)
-    return rows, s, of_size_one(t) if scaled else t
+    return rows, s, levelled(t) if scaled else t
 
 
 class AdversarialEntropy(Objective):
@@ -116,7 +113,7 @@ class AdversarialEntropy(Objective):
             z = s.new_zeros(len(s), LATENT)
             s = torch.cat([s, torch.randn_like(z) if self.training else z], dim=1)
         made = self.generator(s).float()
-        return of_size_one(made) if self.scaled else made
+        return levelled(made) if self.scaled else made
 
     def seen(
         self, s: Float[Tensor, "B S"], t: Float[Tensor, "B T"], made: Float[Tensor, "B T"]

@@ -16,13 +16,13 @@ import torch
 from jaxtyping import Float, Int
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn.functional import normalize, softplus
+from torch.nn.functional import softplus
 
 from understudy.batch import Batch, Output
 from understudy.gather import gathered
 from understudy.negatives import WORD, drawn, negative_cost, scrambled
 from understudy.objectives.infonce import Sphere
-from understudy.objectives.objective import Known, Objective, Term, check_counts, check_temperature, over
+from understudy.objectives.objective import Known, Objective, Term, check_counts, check_temperature, exactly, over, unit
 
 Contrast = Literal["classes", "instances"]
 Positive = Literal["exact", "relax"]
@@ -115,7 +115,7 @@ class CRD(Objective):
         draw = torch.Generator().manual_seed(int(self.salt))
         for name in ("left_bank", "right_bank"):
             bank = torch.rand(len(order), dimension, generator=draw) * 2 - 1
-            self.register_buffer(name, normalize(bank, dim=1).to(device))
+            self.register_buffer(name, unit(bank).to(device))
         self.register_buffer("first", torch.from_numpy(first).to(device), persistent=False)
         self.register_buffer("length", torch.from_numpy(length).to(device), persistent=False)
 
@@ -139,7 +139,7 @@ class CRD(Objective):
         unknown = [each for each in batch.id if each not in self.place]
         if unknown:
             raise KeyError(f"row {unknown[0]!r} has no place in the bank of {len(self.place)} ids; meet() all training rows")
-        return torch.tensor([self.place[each] for each in batch.id], device=batch.labelled.device)
+        return torch.tensor([self.place[each] for each in batch.id], dtype=torch.long, device=batch.labelled.device)
 
     def draw(self, place: Int[Tensor, " B"]) -> tuple[Int[Tensor, " B"], Int[Tensor, "B K"]]:
         """Bank rows of the positive and of K negatives, from (salt, step, place) alone."""
@@ -165,7 +165,8 @@ class CRD(Objective):
     def measured(self, anchors: Tensor, bank: Tensor, rows: Tensor, positives: Tensor, negatives: Tensor) -> Float[Tensor, ""]:
         """log of the mean of exp(score / temperature) over all pairs of the rows that count, in all processes; 0 with none."""
         pairs = torch.cat([positives[:, None], negatives], dim=1)
-        scores = (anchors @ bank.T).gather(1, pairs) / self.temperature
+        with exactly(anchors):
+            scores = (anchors @ bank.T).gather(1, pairs) / self.temperature
         of_row, counted = gathered(scores.logsumexp(dim=1)), gathered(rows)
         total = of_row.masked_fill(~counted, -math.inf).logsumexp(dim=0)
         return (total - (counted.sum() * pairs.shape[1]).log()).where(counted.any(), 0.0)
@@ -177,7 +178,7 @@ class CRD(Objective):
             place, left, right = gathered(each.place), gathered(each.left), gathered(each.right)
             known = place >= 0
             for bank, side in ((self.left_bank, left), (self.right_bank, right)):
-                bank[place[known]] = normalize(bank[place[known]].lerp(side[known], 1 - self.momentum), dim=1)
+                bank[place[known]] = unit(bank[place[known]].lerp(side[known], 1 - self.momentum))
             if not self.fixed and known.any():
                 self.level.copy_(each.level)
                 self.fixed = True

@@ -10,8 +10,7 @@ from torch import Tensor
 from understudy.batch import Batch, Output
 from understudy.gather import gathered
 from understudy.objectives.kd import kl_divergence
-from understudy.objectives.objective import OUT, Objective, Term, check_temperature, exactly, only, shared
-from understudy.objectives.pkt import unit
+from understudy.objectives.objective import OUT, Objective, Term, check_temperature, exactly, only, shared, unit
 
 
 def spread_divergence(
@@ -33,7 +32,7 @@ class SimilarityDistribution(Objective):
 
     def __init__(self, *, temperature: float = 0.1) -> None:
         super().__init__()
-        check_temperature(temperature, usual="0.07 to 0.1")
+        check_temperature(temperature, usual="0.05 to 0.2")
         self.temperature = temperature
 
     def forward(self, batch: Batch, left: Output, right: Output, teacher_left: Output, teacher_right: Output) -> Term:

@@ -8,11 +8,10 @@ a temperature, the mean of both directions.
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
-from torch.nn.functional import normalize
 
 from understudy.batch import Batch, Output
 from understudy.gather import gathered
-from understudy.objectives.objective import Known, Objective, Term, check_counts, check_temperature, only, over
+from understudy.objectives.objective import Known, Objective, Term, check_counts, check_temperature, only, over, unit
 
 
 def infonce(
@@ -35,6 +34,9 @@ def log_sum(
 ) -> Float[Tensor, " B"]:
     """log sum exp of each row's scores with the candidates; finite where there is none."""
     scores = (left / temperature) @ right.T
+    # A maximum of nothing is an error. (A graph that is being compiled may not know its number of rows yet.)
+    if not torch.compiler.is_compiling() and not len(right):
+        return scores.sum(dim=1)
     # One table, changed in place from scores to probabilities: of many tokens it is where time and memory go.
     table = scores.detach().masked_fill_(~candidates, torch.finfo(scores.dtype).min)
     most = table.amax(dim=1, keepdim=True)
@@ -53,7 +55,7 @@ class Sphere(nn.Module):
     def forward(self, rows: Bool[Tensor, " B"], output: Output, *, detach: bool = False) -> Float[Tensor, "B D"]:
         """The embedding of `output` on the sphere, in float32; detach: it takes no gradient, the projection does."""
         embedding = only(rows, output.need("embedding").float())
-        return normalize(self.projection(embedding.detach() if detach else embedding).float(), dim=1)
+        return unit(self.projection(embedding.detach() if detach else embedding).float())
 
 
 class InfoNCE(Objective):

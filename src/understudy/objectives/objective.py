@@ -17,6 +17,8 @@ from understudy.batch import Batch, Output
 
 OUT = -1e30
 """The logit of a class or a row that is left out: its probability is exactly 0, and nothing is infinite."""
+SHORTEST = 1e-12
+"""The length of a row up to which it has no direction."""
 
 
 class Term(NamedTuple):
@@ -54,6 +56,17 @@ def over(rows: Bool[Tensor, " B"], loss: Float[Tensor, " B"]) -> Term:
 def only(rows: Bool[Tensor, " B"], values: Tensor) -> Tensor:
     """`values` with the rows that do not count set to 0, so that nothing of them reaches value or gradient."""
     return values.where(rows.view(-1, *[1] * (values.ndim - 1)), values.new_zeros(()))
+
+
+def unit(values: Float[Tensor, "*rows D"]) -> Float[Tensor, "*rows D"]:
+    """Each row over its length; one without a direction stays as it is, with a gradient like any other's."""
+    lengths = torch.linalg.vector_norm(values, dim=-1, keepdim=True)
+    return values / lengths.where(lengths > SHORTEST, 1.0)
+
+
+def levelled(values: Float[Tensor, "*rows D"]) -> Float[Tensor, "*rows D"]:
+    """Each row scaled to a mean square of 1, so that neither size nor width matters; one of zeros stays one."""
+    return unit(values) * values.shape[-1] ** 0.5
 
 
 def shared(rows: Bool[Tensor, " B"], everyone: Bool[Tensor, " N"], total: Float[Tensor, ""]) -> Term:

@@ -17,12 +17,6 @@ LEAST = 1e-6
 """Added to every similarity, so that opposite rows have a finite logarithm."""
 
 
-def unit(values: Float[Tensor, "*rows D"]) -> Float[Tensor, "*rows D"]:
-    """Each row over its length; a row of zeros stays one."""
-    squares = values.square().sum(dim=-1, keepdim=True)
-    return values * squares.where(squares > 0, 1.0).rsqrt()
-
-
 def similarities(directions: Float[Tensor, "B D"]) -> Float[Tensor, "B B"]:
     """(cosine + 1) / 2 of each pair, and LEAST; 0 of a row with itself."""
     least = directions.new_full((1, 1), 0.5 + LEAST)

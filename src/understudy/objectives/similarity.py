@@ -8,8 +8,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from understudy.batch import Batch, Output
-from understudy.objectives.objective import Objective, Term, exactly, only, shared
-from understudy.objectives.pkt import unit
+from understudy.objectives.objective import Objective, Term, exactly, only, shared, unit
 from understudy.objectives.rkd import everywhere
 
 

@@ -11,10 +11,9 @@ from typing import Literal, get_args
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
-from torch.nn.functional import normalize
 
 from understudy.batch import Batch, Output, Tokens
-from understudy.objectives.objective import Objective, Term, check_temperature, exactly, only, over
+from understudy.objectives.objective import Objective, Term, check_temperature, exactly, only, over, unit
 from understudy.objectives.unimodal import VectorDistance, check_distance, vector_distance, vectors_of
 
 Choosing = Literal["topk", "sampled", "random", "all"]
@@ -106,7 +105,7 @@ class TokenSelection(Objective):
         # Rows choose unequal numbers: places that they leave empty are left out (all but one: never none), since InfoNCE
         # compares each token with all others.
         asked = kept.clone()
-        asked[0, 0] = True
+        asked[:1, 0] = True
         given, here = self.projection(states.where(kept[:, :, None], 0.0)[asked]).float(), kept[asked]
         chosen = vector_distance(given, wanted[asked], here, distance=self.distance, temperature=self.temperature)
         chosen = chosen.new_zeros(kept.shape).masked_scatter(asked, chosen).where(kept, 0.0)
@@ -139,7 +138,7 @@ class TokenSelection(Objective):
         """The rows with a vector to score against, and each token's mean cosine with those."""
         found = [vectors_of(teacher, feature) for feature in self.against]
         count = torch.stack([here for here, _ in found]).sum(dim=0)
-        toward = torch.stack([normalize(vectors, dim=1) for _, vectors in found]).sum(dim=0) / count.clamp(min=1)[:, None]
+        toward = torch.stack([unit(vectors) for _, vectors in found]).sum(dim=0) / count.clamp(min=1)[:, None]
         return count > 0, (said @ toward[:, :, None])[:, :, 0] / said.norm(dim=2).clamp(min=1e-12)
 
 

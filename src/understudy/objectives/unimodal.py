@@ -8,18 +8,12 @@ from typing import Literal, get_args
 
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
-from torch.nn.functional import normalize
 
 from understudy.batch import Batch, Output
 from understudy.objectives.infonce import infonce
-from understudy.objectives.objective import Objective, Term, check_temperature, only, over
+from understudy.objectives.objective import Objective, Term, check_temperature, levelled, only, over, unit
 
 VectorDistance = Literal["l1", "l2", "cosine", "infonce"]
-
-
-def levelled(values: Float[Tensor, "*R D"]) -> Float[Tensor, "*R D"]:
-    """`values` with a mean square of 1, so that neither scale nor width changes a distance; 0 stays 0."""
-    return normalize(values, dim=-1) * values.shape[-1] ** 0.5
 
 
 def vector_distance(
@@ -36,7 +30,7 @@ def vector_distance(
     minus the bound on their mutual information in nats, at best -log N among the N `rows` of all processes.
     """
     if distance == "infonce":
-        return infonce(normalize(ours, dim=1), normalize(theirs, dim=1), rows, temperature=temperature)
+        return infonce(unit(ours), unit(theirs), rows, temperature=temperature)
     ours, theirs = levelled(ours), levelled(theirs)
     if distance == "cosine":
         return 1 - (ours * theirs).mean(dim=1)
