@@ -23,6 +23,7 @@ PART_OF = dict.fromkeys(["checkpoint", "gradient", "loop", "optimise", "plan", "
 }
 NO_TORCH = (
     "whole",
+    "stop",
     "prepare",
     "task",
     "entries",
@@ -49,6 +50,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "batch": (),
     "bundled": (),
     "whole": (),
+    "stop": (),
     "theatre": ("progress",),
     "picture_world": ("corpus", "prepare", "task"),
     "corpus": ("prepare", "task", "entries", "bundled", "evaluate.vqa", "evaluate.vocabulary"),
@@ -82,7 +84,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
         "head",
         "prompts",
     ),
-    "fit": ("batch", "methods.method"),
+    "fit": ("batch", "methods.method", "stop"),
     "evaluate": DATA,
     "evaluate.vqa": (),
     "evaluate.vocabulary": ("evaluate.vqa",),
@@ -96,7 +98,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "serve": ("prepare", "artifact.predict", "artifact.contract"),
     "recipes": tuple(sorted({name.partition(".")[0] for name in FILES} - {"cli", "commands"})),
     "commands": tuple(sorted({name.partition(".")[0] for name in FILES} - {"cli"})),
-    "cli": ("commands",),
+    "cli": ("commands", "stop"),
 }
 # Where a task is used there is torch and there are metrics; where it is only described there is neither.
 WHEN_USED = {"task": ("torch", "evaluate")}

@@ -1,13 +1,20 @@
 """The command line: command name -> function, and nothing else."""
 
 import json
+import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext, redirect_stderr
+from functools import partial, wraps
+from io import StringIO
+from itertools import dropwhile, takewhile
+from typing import Any
 
 import tyro
 
 from understudy.commands import data, protocol, ship, study, vision_language, vision_table
 from understudy.commands.answer import Answer
+from understudy.stop import CODE, Terminated, terminable
 
 COMMANDS = {
     "demo": study.demo,
@@ -60,35 +67,80 @@ GROUPS = {"import": data.import_, "protocol": vision_language.protocol}
 """What a group of commands says of itself among the others."""
 ABOUT = """Train with every sense, ship with one: distil a multimodal teacher into a student that needs only some modalities.
 
-Every command takes --json (one JSON document on stdout) and exits 0 on success, 2 on unusable arguments or input."""
+Every command takes --json (one JSON document on stdout) and exits 0 on success, 2 on unusable arguments or input,
+130 after Ctrl-C and 143 after SIGTERM."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command; the exit code is 0 on success, 2 for unusable arguments or input, 130 when interrupted."""
+    """Run one command; the exit code.
+
+    0 on success, 2 for unusable arguments or input, 130 after Ctrl-C, 143 after SIGTERM, 141 where nobody reads what is printed.
+    """
     arguments = list(sys.argv[1:] if argv is None else argv)
     as_json = "--json" in arguments
-    arguments = [a for a in arguments if a != "--json"]
-    table, program = COMMANDS, "understudy"
-    if arguments and arguments[0] in GROUPS:
-        table, program, arguments = COMMANDS[arguments[0]], f"understudy {arguments[0]}", arguments[1:]
-    functions = {name: f if callable(f) else GROUPS[name] for name, f in table.items()}
     try:
-        answer = tyro.extras.subcommand_cli_from_dict(functions, prog=program, args=arguments, description=ABOUT)
-        assert isinstance(answer, Answer)
+        with terminable():
+            answer = choose([a for a in arguments if a != "--json"], as_json=as_json)()
     except (ValueError, KeyError, OSError, ImportError) as error:
         message = str(error.args[0]) if isinstance(error, KeyError) and error.args else str(error)
         if isinstance(error, ModuleNotFoundError):
             message += "; this command needs more than is installed: pip install 'understudy[all]'"
-        print(json.dumps({"error": message}) if as_json else f"understudy: {message}", file=sys.stdout if as_json else sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("understudy: interrupted; the same command goes on where it stopped", file=sys.stderr)
-        return 130
-    if as_json:
-        print(json.dumps(answer.document, indent=1, allow_nan=False))
-    else:
-        print(answer.text + (f"\n\nNext: {answer.next}" if answer.next else ""))
-    return 0 if answer.ok else 2
+        said = json.dumps({"error": message}) if as_json else f"understudy: {message}"
+        return say(said, aside=not as_json) or 2
+    except KeyboardInterrupt as stop:
+        how, code = ("terminated", CODE) if isinstance(stop, Terminated) else ("interrupted", 130)
+        return say(f"understudy: {how}; the same command goes on where it stopped", aside=True) or code
+    following = f"\n\nNext: {answer.next}" if answer.next else ""
+    said = json.dumps(answer.document, indent=1, allow_nan=False) if as_json else answer.text + following
+    return say(said) or (0 if answer.ok else 2)
+
+
+def choose(arguments: list[str], *, as_json: bool) -> Callable[[], Answer]:
+    """The command that was typed, with its arguments. SystemExit after --help, and with 2 where they make no command."""
+    table, program = COMMANDS, "understudy"
+    if arguments and arguments[0] in GROUPS:
+        table, program, arguments = COMMANDS[arguments[0]], f"understudy {arguments[0]}", arguments[1:]
+    functions = {name: later(f if callable(f) else GROUPS[name]) for name, f in table.items()}
+    said = StringIO()
+    try:
+        with redirect_stderr(said) if as_json else nullcontext():
+            return tyro.extras.subcommand_cli_from_dict(functions, prog=program, args=arguments, description=ABOUT)
+    except SystemExit as stop:
+        if stop.code and as_json:
+            say(json.dumps({"error": unboxed(said.getvalue())}))
+        raise
+    finally:
+        say(said.getvalue(), aside=True, end="")
+
+
+def later(command: Callable[..., Answer]) -> Callable[..., Callable[[], Answer]]:
+    """The same signature, but called it only holds its arguments: what exits while they are read is no error of the command."""
+
+    @wraps(command)
+    def held(*given: Any, **named: Any) -> Callable[[], Answer]:
+        return partial(command, *given, **named)
+
+    return held
+
+
+def unboxed(said: str) -> str:
+    """What tyro complains of, without its frame (drawn, or in ASCII) and what stands below its first rule: advice for people."""
+    title, *lines = said.splitlines() or [""]
+    title, lines = title.strip("╭╮─+- "), [line.strip("│| ") for line in lines]
+    complaint = " ".join(takewhile(lambda line: line.strip("─-"), dropwhile(lambda line: not line.strip("─-"), lines)))
+    return complaint if complaint.startswith(title) else f"{title}: {complaint}"
+
+
+def say(text: str, *, aside: bool = False, end: str = "\n") -> int:
+    """Print at once, aside: on stderr; 0, or where the reader has gone (`| head`) 141, as of a program that SIGPIPE ended."""
+    stream = sys.stderr if aside else sys.stdout
+    try:
+        print(text, file=stream, end=end, flush=True)
+    except BrokenPipeError:
+        # Python would flush what is left once more at its end, and complain.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+        return 141
+    return 0
 
 
 if __name__ == "__main__":

@@ -1,8 +1,10 @@
 """The command line: what a stranger types, what comes back, and what is said of bad input."""
 
 import json
+import os
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +14,9 @@ import pytest
 
 from recipes.small import make_corpus
 from understudy.cli import COMMANDS, GROUPS, main
+from understudy.commands.answer import Answer
+from understudy.stop import Terminated
+from understudy.whole import whole_file, whole_folder
 
 ROWS = 90
 
@@ -252,6 +257,75 @@ def test_bad_input_is_one_sentence_exit_2_and_leaves_nothing(home, capsys, monke
     code, out, _ = call(capsys, *arguments, "--json")
     assert code == 2
     assert said in json.loads(out)["error"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["split"], "Required options: Missing from understudy split: PATH folder of the corpus. (required)"),
+        (["split", "x", "--folds", "q"], "Value error: Error parsing --folds: invalid literal for int() with base 10: 'q'"),
+        (["spilt"], "Unrecognized options: spilt"),
+        (["import"], "Missing subcommand: Expected one of {table, "),
+    ],
+)
+def test_unusable_arguments_are_one_document_too(capsys, arguments, said):
+    with pytest.raises(SystemExit) as stop:
+        main([*arguments, "--json"])
+    printed = capsys.readouterr()
+    assert stop.value.code == 2
+    assert json.loads(printed.out)["error"].startswith(said)
+    assert "understudy" in printed.err
+
+
+def test_nobody_reads(home):
+    """What `| head` leaves behind: a pipe without a reader."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    code = "import sys; from understudy.cli import main; sys.exit(main(sys.argv[1:]))"
+    arguments = [sys.executable, "-c", code, "check", str(home / "corpus"), "--json"]
+    done = subprocess.run(arguments, stdout=writer, stderr=subprocess.PIPE, text=True)
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (141, "")
+
+
+def test_sigterm_cleans_up_and_ends_with_143(capsys, monkeypatch, tmp_path):
+    def half(corpus: Path, /) -> Answer:
+        """Is ended while it writes."""
+        with whole_folder(corpus), whole_file(corpus.with_suffix(".csv")):
+            signal.raise_signal(signal.SIGTERM)
+        raise AssertionError("it went on")
+
+    def fit(corpus: Path, /) -> Answer:
+        """Writes its checkpoint first, then ends in its own way."""
+        asked: list[int] = []
+        before = signal.signal(signal.SIGTERM, lambda number, frame: asked.append(number))
+        signal.raise_signal(signal.SIGTERM)
+        signal.signal(signal.SIGTERM, before)
+        assert asked == [signal.SIGTERM]
+        raise Terminated
+
+    before = signal.getsignal(signal.SIGTERM)
+    for command in (half, fit):
+        monkeypatch.setitem(COMMANDS, "check", command)
+        code, out, err = call(capsys, "check", tmp_path / "new")
+        assert (code, out) == (143, "")
+        assert "terminated" in err
+        assert list(tmp_path.iterdir()) == []
+        assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_the_second_sigterm_does_not_wait():
+    """As of a process whose cleaning up hangs."""
+    code = """
+import signal
+from understudy.stop import terminable
+with terminable():
+    try:
+        signal.raise_signal(signal.SIGTERM)
+    except KeyboardInterrupt:
+        signal.raise_signal(signal.SIGTERM)
+"""
+    assert subprocess.run([sys.executable, "-c", code]).returncode == -signal.SIGTERM
 
 
 def test_a_corpus_with_an_error_fails_the_check(capsys, tmp_path):
