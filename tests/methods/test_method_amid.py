@@ -1,5 +1,6 @@
 """AMID: which loss moves which parameter, when it warns, what it never runs, exact resume, the weak teacher in closed form."""
 
+import math
 import warnings
 from dataclasses import replace
 from itertools import pairwise
@@ -60,7 +61,7 @@ def test_the_routing_table_parameter_by_parameter(game, detached, moves_auxiliar
         "ta": of(method, "teacher", *(["auxiliary"] if moves_auxiliary else []), head=False) | of(method, "ta"),
         "entropy": of(method, "student", *([] if detached else ["teacher"]), head=False) | maker,
     }
-    assert set(method(toy_batch(CLASSES, 8))) == set(table)
+    assert set(method(toy_batch(CLASSES, 8))) == {*table, "ts.ceiling", "ta.ceiling"}
     for term, expected in table.items():
         assert moved(method, term) == expected, term
     critics = {"entropy_bound": of(method, "entropy_bound")} | ({"discriminator": adversary} if adversary else {})
@@ -162,7 +163,9 @@ def test_the_three_terms_need_no_label_and_count_the_rows_that_both_see():
     counts = {name: int(term.count) for part in method.parts() for name, term in method(batch, part).items()}
     x, y = int(batch.present["x"].sum()), int(batch.present["y"].sum())
     own = dict.fromkeys(("supervised", "teacher", "auxiliary"), 0)
-    assert counts == own | {"ts": x, "entropy": x, "entropy_bound": x, "discriminator": x, "ta": y}
+    assert counts == own | dict.fromkeys(("ts", "ts.ceiling", "entropy", "entropy_bound", "discriminator"), x) | dict.fromkeys(
+        ("ta", "ta.ceiling"), y
+    )
 
 
 @pytest.mark.parametrize("game", GAMES)
@@ -185,13 +188,25 @@ def test_terms_carry_their_weights_and_a_weight_of_zero_leaves_a_term_out():
     one, two = (amid(alpha=a, beta=b, gamma=c).eval()(batch) for a, b, c in ((1.0, 1.0, 1.0), (2.0, 0.0, 0.25)))
     for name, factor in (("ts", 2.0), ("entropy", 0.25), ("supervised", 1.0)):
         assert two[name].total.item() == pytest.approx(factor * one[name].total.item(), rel=1e-5)
-    assert set(one) - set(two) == {"ta"}
+    assert set(one) - set(two) == {"ta", "ta.ceiling"}
     assert "ts" not in amid(alpha=0.0)(batch)
+
+
+@pytest.mark.parametrize("mi", ["infonce", "crd_bank"])
+def test_what_is_shown_stays_below_a_ceiling_that_no_weight_moves_and_that_takes_no_gradient(mi):
+    method, batch = amid(mi=mi, alpha=3.0), toy_batch(CLASSES, 32)
+    method.meet(list(batch.id), np.zeros(32, int), np.zeros(32, bool))
+    terms, (x, y) = method(batch), (float(batch.present[name].sum()) for name in "xy")
+    for name, weight, rows in (("ts", 3.0, x), ("ta", 1.5, y)):
+        ceiling = terms[f"{name}.ceiling"]
+        assert not ceiling.total.requires_grad
+        assert float(ceiling.total / ceiling.count) == pytest.approx(math.log(rows if mi == "infonce" else 31))
+        assert -float(terms[name].total.detach()) / weight < float(ceiling.total)
 
 
 def test_frozen_players_take_no_term_and_no_part_in_training():
     method = amid(teacher_start="frozen", auxiliary_frozen=True).train()
-    assert set(method(toy_batch(CLASSES, 8))) == {"supervised", "ts", "ta", "entropy"}
+    assert set(method(toy_batch(CLASSES, 8))) == {"supervised", "ts", "ts.ceiling", "ta", "ta.ceiling", "entropy"}
     assert not of(method, "teacher", "auxiliary")
     assert not any(name.startswith(("teacher", "auxiliary")) for name in method.state_dict())
     assert set(method.views()) == {"x", "y"}

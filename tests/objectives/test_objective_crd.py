@@ -136,6 +136,13 @@ def test_more_negatives_than_there_are_come_more_than_once():
     assert objective(*players(0, 1)).total.isfinite()
 
 
+@pytest.mark.parametrize(("negatives", "drawn"), [(20, 20), (16_384, SIZE - 2)])
+def test_the_ceiling_is_log_k_of_the_rows_that_count(negatives, drawn):
+    term = banked(negatives=negatives).ceiling(*players(0, 1, 7, 8, valid=torch.tensor([True, False, True, True])))
+    assert float(term.count) == 2, "one is not valid, one has no label"
+    assert float(term.total) == pytest.approx(2 * math.log(drawn))
+
+
 def test_a_row_without_a_label_is_in_no_bank_of_classes():
     objective = banked()
     assert len(objective.left_bank) == SIZE - 1

@@ -42,6 +42,15 @@ def test_it_never_shows_more_than_log_b():
     assert float(infonce(eye, eye, torch.ones(8, dtype=torch.bool), temperature=0.01).mean()) == pytest.approx(-math.log(8))
 
 
+def test_the_ceiling_counts_the_rows_that_count():
+    some = torch.arange(12) < 7
+    term = InfoNCE(3, 4).ceiling(*two_players(torch.randn(12, 3), torch.randn(12, 4), valid=some))
+    assert float(term.count) == 7
+    assert float(term.total) == pytest.approx(7 * math.log(7))
+    none = InfoNCE(3, 4).ceiling(*two_players(torch.randn(2, 3), torch.randn(2, 4), valid=torch.zeros(2, dtype=torch.bool)))
+    assert float(none.count) == float(none.total) == 0
+
+
 def test_one_row_and_equal_features_show_nothing():
     torch.manual_seed(0)
     objective = InfoNCE(3, 4)

@@ -1,6 +1,7 @@
 """AMID as a run: five systems, scores and information in the log, a page that says how the teacher fared, and what is refused."""
 
 import json
+import math
 import shutil
 
 import numpy as np
@@ -55,10 +56,13 @@ def test_the_log_has_every_score_and_curve(run):
     for line in log_of(run):
         assert {"accuracy", "teacher.accuracy", "auxiliary.accuracy"} <= set(line["valid"])
         main_terms = {"supervised", "teacher", "auxiliary", "ts", "ta", "entropy"}
-        assert set(line["terms"]) == main_terms | {"critic.discriminator", "critic.entropy_bound"}
+        others = {"critic.discriminator", "critic.entropy_bound", "ts.ceiling", "ta.ceiling"}
+        assert set(line["terms"]) == main_terms | others
         assert line["loss"] == pytest.approx(sum(line["terms"][name] for name in main_terms)), "a critic's loss is not in it"
     last = log_of(run)[-1]["terms"]
-    assert last["ts"] < 0, "teacher and student know something of each other"
+    assert 0 < -last["ts"] < last["ts.ceiling"], "teacher and student know something of each other"
+    # Not 32: an epoch's 56 rows without a label are spread evenly over four batches, each with 16 labelled ones.
+    assert last["ts.ceiling"] == last["ta.ceiling"] == pytest.approx(math.log(30))
 
 
 def test_the_page_says_how_the_teacher_fared(run):

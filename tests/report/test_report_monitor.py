@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 from made_run import made_run
+from matplotlib.figure import Figure
 
 from understudy.methods import AMID
 from understudy.report import write_report
-from understudy.report.monitor import WEIGHTS, information, is_monitored, monitor_figure, verdict
+from understudy.report.monitor import WEIGHTS, draw_ceiling, information, is_monitored, monitor_figure, verdict
 from understudy.report.recorded import Recorded, read_run
 
 
@@ -20,6 +21,7 @@ def amid_run(folder: Path, *, validated: bool = True, along: float = 0.8, option
     for seed in run.logs["distilled"]:
         for line in seed:
             line["terms"] |= {"supervised": 1.0, "teacher": 0.5, "auxiliary": 0.7, "ts": -2.0, "ta": -3.0}
+            line["terms"] |= {"ts.ceiling": 4.5, "ta.ceiling": 4.0}
             line["terms"] |= {"entropy": 0.3, "critic.discriminator": 1.2, "critic.entropy_bound": 9.0 - line["epoch"] / 10}
             if validated:
                 line["valid"] |= {"teacher.accuracy": along, "auxiliary.accuracy": 0.7}
@@ -47,7 +49,15 @@ def test_information_is_the_term_without_its_weight(tmp_path):
 def test_the_figure_shows_scores_or_losses_and_three_curves(tmp_path, validated):
     svg, scores = monitor_figure(amid_run(tmp_path / "run", validated=validated))
     assert scores == validated
-    for words in ("teacher", "student", "auxiliary", "with the student", "with the auxiliary", "given the student", "ceiling"):
+    for words in (
+        "teacher",
+        "student",
+        "auxiliary",
+        "with the student",
+        "with the auxiliary",
+        "given the student",
+        "its ceiling",
+    ):
         assert words in svg
     assert ("accuracy (%)" if validated else "training loss") in svg
     assert "var(--auxiliary)" in svg
@@ -90,6 +100,14 @@ def test_other_methods_have_no_monitor(tmp_path):
     assert "become weak" not in write_report(folder).read_text()
 
 
-def test_the_ceiling_is_the_log_of_the_batch_and_only_where_a_batch_bounds(tmp_path):
-    run = amid_run(tmp_path / "run", options={"mi": "crd_bank"})
-    assert "ceiling" not in monitor_figure(run)[0]
+def test_the_ceiling_is_the_mean_of_what_the_log_says_and_a_log_without_it_has_none(tmp_path):
+    axes = Figure().subplots()
+    draw_ceiling(axes, [[4.0, 5.0], [6.0]], of="red")
+    draw_ceiling(axes, [], of="red")
+    assert [list(line.get_ydata()) for line in axes.lines] == [[5.0, 5.0]]
+    run = amid_run(tmp_path / "run")
+    for line in (line for seed in run.logs["distilled"] for line in seed):
+        del line["terms"]["ts.ceiling"], line["terms"]["ta.ceiling"]
+    figure, _ = monitor_figure(run)
+    assert "ceiling" not in figure
+    assert "with the student" in figure

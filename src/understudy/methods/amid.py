@@ -119,10 +119,10 @@ class AMID(Method):
         said = {name: self.say(name, batch) for name in OWN}
         ((_, teacher),) = said["teacher"]
         terms = {OWN[name]: summed(self.supervised, said[name]) for name in OWN if isinstance(getattr(self, name), Model)}
-        if self.ts is not None:
-            terms["ts"] = summed(self.ts, said["student"], teacher).times(self.alpha)
-        if self.ta is not None:
-            terms["ta"] = summed(self.ta, said["auxiliary"], teacher).times(self.beta)
+        for name, shared, player, weight in (("ts", self.ts, "student", self.alpha), ("ta", self.ta, "auxiliary", self.beta)):
+            if shared is not None:
+                terms[name] = summed(shared, said[player], teacher).times(weight)
+                terms[f"{name}.ceiling"] = summed(shared.ceiling, said[player], teacher)
         if self.entropy is not None:
             terms["entropy"] = summed(self.entropy, said["student"], teacher).times(self.gamma)
         return terms

@@ -98,6 +98,7 @@ class Method(nn.Module, ABC):
     def forward(self, batch: Batch, part: str = "main") -> Terms:
         """Term name -> (sum, count), already weighted; the same names for every batch of a part.
 
+        A name with a dot is no loss but a figure about one, without gradient: the mean of `ts.ceiling` is logged beside `ts`.
         Changes nothing that lasts (that is `after_step`): `fit` may ask twice about one batch.
         """
 

@@ -132,6 +132,17 @@ class CRD(Objective):
         costs = [self.cost(*side, positives, negatives, each) for side, each in zip(sides, level, strict=True)]
         return over(rows, (costs[0] + costs[1]) / 2 - math.log(negatives.shape[1]))
 
+    @torch.no_grad()
+    def ceiling(self, batch: Batch, left: Output, right: Output) -> Term:
+        """The most that each row can show, in nats: log K."""
+        rows = left.valid & right.valid & (self.places(batch) >= 0)
+        return over(rows, torch.full(rows.shape, math.log(self.drawn), device=rows.device))
+
+    @property
+    def drawn(self) -> int:
+        """K as it is: at most the bank's rows less one."""
+        return min(self.negatives, len(self.left_bank) - 1)
+
     def places(self, batch: Batch) -> Int[Tensor, " B"]:
         """Bank rows of a batch, -1 for ids that were met without a label; KeyError for one that was not met."""
         if not self.place:
@@ -146,8 +157,7 @@ class CRD(Objective):
         size = len(self.left_bank)
         seed = scrambled((self.salt + scrambled(self.steps)) & WORD)
         keys = scrambled((seed + torch.arange(3, device=place.device)) & WORD)
-        count = min(self.negatives, size - 1)
-        table = scrambled((keys[0] + torch.arange(count, device=place.device)) & WORD)
+        table = scrambled((keys[0] + torch.arange(self.drawn, device=place.device)) & WORD)
         offset, pick = (scrambled((key + place) & WORD) for key in keys[1:])
         first, length = self.first[place], self.length[place]
         positives = first + ((pick * length) >> 32) if self.positive == "relax" else place

@@ -86,3 +86,9 @@ class InfoNCE(Objective):
         rows = left.valid & right.valid
         u, v = self.left(rows, left, detach=self.detach_left), self.right(rows, right, detach=self.detach_right)
         return over(rows, infonce(u, v, rows, temperature=self.temperature))
+
+    @torch.no_grad()
+    def ceiling(self, batch: Batch, left: Output, right: Output) -> Term:
+        """The most that each row can show, in nats: log N, of the N rows that count in this batch of all processes."""
+        rows = left.valid & right.valid
+        return over(rows, gathered(rows).sum().clamp(min=1).log().expand(len(rows)))

@@ -5,13 +5,12 @@ arXiv 2306.07646]; what is drawn here is the teacher's score beside the student'
 """
 
 from collections.abc import Mapping, Sequence
-from math import log
 from typing import TYPE_CHECKING, Any
 
 from understudy.report.figures import draw_curves, new_figure, scale
 from understudy.report.numbers import SHARES, label, percent, value
 from understudy.report.recorded import Recorded
-from understudy.report.svg import AUXILIARY, DISTILLED, INK, MUTED, TEACHER, drawing, inline
+from understudy.report.svg import AUXILIARY, DISTILLED, INK, TEACHER, drawing, inline
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -41,7 +40,7 @@ def monitor_figure(run: Recorded) -> tuple[str, bool]:
         titled(scores, f"{what}{' (%)' if validated and run.metric in SHARES else ''}")
         for term, named, of in (("ts", "with the student", DISTILLED), ("ta", "with the auxiliary", AUXILIARY)):
             draw_curves(shared, information(run, logs, term), named, of=of)
-        ceiling(run, shared)
+            draw_ceiling(shared, curves(logs, f"{term}.ceiling"), of=of)
         titled(shared, "teacher’s information (nats)")
         draw_curves(left_over, curves(logs, "critic.entropy_bound"), "given the student", of=TEACHER)
         titled(left_over, "teacher’s entropy (nats)")
@@ -70,12 +69,10 @@ def curves(logs: Sequence[Log], term: str) -> list[list[float]]:
     return [kept for seed in found if (kept := [one for one in seed if one is not None])]
 
 
-def ceiling(run: Recorded, axes: "Axes") -> None:
-    """The logarithm of the batch size, above which contrastive learning within a batch can see nothing."""
-    arguments = run.settings.get("arguments", {})
-    rows = arguments.get("plan", {}).get("batch_size")
-    if rows and arguments.get("options", {}).get("mi", "infonce") == "infonce":
-        axes.axhline(log(rows), color=MUTED, linewidth=1, dashes=(3, 3), label="ceiling, log of the batch")
+def draw_ceiling(axes: "Axes", found: Sequence[Sequence[float]], *, of: str) -> None:
+    """What an estimate could show at most, the mean over all epochs and seeds, in its colour; earlier runs did not log it."""
+    if every := [one for seed in found for one in seed]:
+        axes.axhline(sum(every) / len(every), color=of, linewidth=1, dashes=(3, 3), label="its ceiling")
 
 
 def titled(axes: "Axes", title: str) -> None:
