@@ -89,7 +89,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "evaluate.vqa": (),
     "evaluate.vocabulary": ("evaluate.vqa",),
     "advise": (*DATA, "evaluate"),
-    "report": ("evaluate.predictions", "evaluate.calibration"),
+    "report": ("evaluate.predictions", "evaluate.results", "evaluate.calibration"),
     "artifact": (*DATA, "evaluate"),
     "artifact.predict": ("prepare", "artifact.contract"),
     "artifact.predict_file": ("prepare", "artifact.contract", "artifact.predict"),

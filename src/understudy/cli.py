@@ -100,7 +100,7 @@ def choose(arguments: list[str], *, as_json: bool) -> Callable[[], Answer]:
     table, program = COMMANDS, "understudy"
     if arguments and arguments[0] in GROUPS:
         table, program, arguments = COMMANDS[arguments[0]], f"understudy {arguments[0]}", arguments[1:]
-    functions = {name: later(f if callable(f) else GROUPS[name]) for name, f in table.items()}
+    functions = {name: later(GROUPS[name] if isinstance(f, dict) else f) for name, f in table.items()}
     said = StringIO()
     try:
         with redirect_stderr(said) if as_json else nullcontext():

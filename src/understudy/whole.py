@@ -1,5 +1,6 @@
-"""Whole or not at all: how every file and folder of this package reaches the disk. Torch-free."""
+"""Whole or not at all: how every file and folder of this package reaches the disk, and how it is known again. Torch-free."""
 
+import hashlib
 import json
 import os
 import shutil
@@ -52,6 +53,23 @@ def write_text(path: Path, text: str) -> None:
 def write_json(path: Path, document: Any) -> None:
     """A JSON document that any parser reads: NaN is refused, so that callers say null."""
     write_text(path, json.dumps(document, indent=1, allow_nan=False, ensure_ascii=False) + "\n")
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """A JSON object; ValueError that names a file which is damaged or holds something else."""
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(f"{path} is damaged: {error}") from None
+    if not isinstance(document, dict):
+        raise ValueError(f"{path} is damaged: expected a JSON object")
+    return document
+
+
+def sha256(path: Path) -> str:
+    """Hex digest of a file's bytes."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def beside(path: Path) -> Path:

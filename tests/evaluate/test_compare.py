@@ -182,3 +182,13 @@ def test_table_of_runs(tmp_path):
         compare_runs([tmp_path])
     with pytest.raises(ValueError, match="no run given"):
         compare_runs([])
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [("{", "is damaged"), ("[]", "expected a JSON object"), ('{"task": 1}', "lacks comparison, coverage, metric")],
+)
+def test_a_damaged_file_is_named(tmp_path, content, said):
+    (tmp_path / "results.json").write_text(content)
+    with pytest.raises(ValueError, match=f"results.json.*{said}"):
+        compare_runs([tmp_path])

@@ -177,3 +177,14 @@ def test_in_a_browser(page, tmp_path):
         grey = ImageStat.Stat(Image.open(shot).convert("L"))
         assert int(grey.median[0]) in shade
         assert grey.stddev[0] > 5
+
+
+def test_a_damaged_file_is_named(tmp_path):
+    folder = made_run(tmp_path / "run", seeds=2)
+    log = next(folder.glob("*/seed-*/log.jsonl"))
+    log.write_text(log.read_text() + "{\n")
+    with pytest.raises(ValueError, match=r"log\.jsonl is damaged"):
+        read_run(folder)
+    (folder / "run.json").write_text("{")
+    with pytest.raises(ValueError, match=r"run\.json is damaged"):
+        read_run(folder)

@@ -1,6 +1,5 @@
 """Contract: what a shipped student reads and answers, and the checksums that say that nothing was changed. No torch."""
 
-import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -8,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from understudy.prepare.cells import Modality
+from understudy.whole import read_json, sha256
 
 FORMAT = 1
 GRAPH = "student.onnx"
@@ -102,7 +102,7 @@ class Contract:
 
 def write_checksums(folder: Path) -> None:
     """Seal a folder: the SHA-256 of every file in it, into `checksums.json`."""
-    sums = {path.name: sha256(path) for path in sorted(folder.iterdir()) if path.name != CHECKSUMS}
+    sums = {path.name: checksum(path) for path in sorted(folder.iterdir()) if path.name != CHECKSUMS}
     (folder / CHECKSUMS).write_text(json.dumps(sums, indent=1) + "\n", encoding="utf-8")
 
 
@@ -110,37 +110,30 @@ def verify(folder: Path) -> None:
     """Hold every file against `checksums.json`; ValueError for a changed, missing or extra one."""
     if not folder.is_dir():
         raise FileNotFoundError(f"no artifact at {folder}: `understudy export` writes one")
-    expected = read_json(folder / CHECKSUMS)
+    expected = part(folder, CHECKSUMS)
     found = {path.name for path in folder.iterdir()} - {CHECKSUMS}
     for what, names in (("lacks", set(expected) - found), ("has an unlisted file", found - set(expected))):
         if names:
             raise ValueError(f"artifact {folder} {what}: {', '.join(sorted(names))}; export it again")
-    for name, checksum in expected.items():
-        if sha256(folder / name) != checksum:
+    for name, sealed in expected.items():
+        if checksum(folder / name) != sealed:
             raise ValueError(f"artifact {folder}: {name} was changed after export (its checksum differs); export it again")
 
 
 def read_contract(folder: Path) -> Contract:
     """The contract of a verified artifact."""
-    return Contract.from_json(read_json(folder / CONTRACT))
+    return Contract.from_json(part(folder, CONTRACT))
 
 
-def read_json(path: Path) -> dict[str, Any]:
-    """A JSON object; ValueError when the file is missing or holds something else."""
-    if not path.is_file():
-        raise ValueError(f"{path.parent} is no artifact: it has no {path.name}")
-    try:
-        document = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise ValueError(f"{path} is damaged: {error}") from None
-    if not isinstance(document, dict):
-        raise ValueError(f"{path} is damaged: expected a JSON object")
-    return document
+def part(folder: Path, name: str) -> dict[str, Any]:
+    """The JSON object in one of the artifact's files."""
+    if not (folder / name).is_file():
+        raise ValueError(f"{folder} is no artifact: it has no {name}")
+    return read_json(folder / name)
 
 
-def sha256(path: Path) -> str:
-    """Hex digest of a file's bytes; a folder or link in an artifact is an error, since it could not be sealed."""
+def checksum(path: Path) -> str:
+    """SHA-256 of a file; ValueError for a folder or link, which could not be sealed."""
     if path.is_symlink() or not path.is_file():
         raise ValueError(f"{path} is not a plain file; an artifact holds nothing else")
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return sha256(path)

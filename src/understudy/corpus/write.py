@@ -1,6 +1,5 @@
 """Write a corpus: everything is checked first, and the folder appears whole or not at all."""
 
-import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict
@@ -20,7 +19,7 @@ from understudy.corpus.split import Split
 from understudy.prepare.cells import Cells
 from understudy.prepare.held import Held
 from understudy.prepare.reader import FileError
-from understudy.whole import whole_folder
+from understudy.whole import sha256, whole_folder
 
 SHARD_BYTES = 2**30
 """About how large a shard may grow; random reads are fastest from one shard."""
@@ -117,9 +116,3 @@ def write_shard(path: Path, batch: pa.RecordBatch) -> None:
     """One record batch, uncompressed, so that reading it is mapping it."""
     with path.open("wb") as sink, pa.ipc.new_file(sink, batch.schema) as writer:
         writer.write_batch(batch)
-
-
-def sha256(path: Path) -> str:
-    """Hex digest of a file."""
-    with path.open("rb") as source:
-        return hashlib.file_digest(source, "sha256").hexdigest()

@@ -1,6 +1,5 @@
 """Compare: teacher, plain and distilled student on the same test rows, as the `results.json` of a run. Torch-free."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ from scipy import stats
 
 from understudy.evaluate import aso
 from understudy.evaluate.predictions import Predictions
+from understudy.evaluate.results import read_results
 from understudy.evaluate.significance import LEVEL, crossed_bootstrap, holm, recovered_share, sign_flip_p, verdict
 from understudy.task import Task, task_from_json
 from understudy.whole import write_json
@@ -162,14 +162,6 @@ def recovered(
 def write_results(run: Path, document: Mapping[str, Any]) -> None:
     """Write `results.json` into a run's folder."""
     write_json(run / "results.json", document)
-
-
-def read_results(run: Path) -> dict[str, Any]:
-    """A run's `results.json`; FileNotFoundError that says what to do when the folder is no finished run."""
-    path = run / "results.json"
-    if not path.is_file():
-        raise FileNotFoundError(f"{run} holds no results.json: give the folder of a finished run")
-    return json.loads(path.read_text(encoding="utf-8"))
 
 
 def predictions_of(run: Path, system: str) -> list[Predictions]:

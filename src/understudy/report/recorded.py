@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from understudy.evaluate.predictions import Predictions
+from understudy.evaluate.results import read_results
+from understudy.whole import read_json
 
 DRAWN = ("classification", "choice", "regression")
 """Tasks whose predictions the page draws; those of others may be gigabytes."""
@@ -43,28 +45,22 @@ class Recorded:
 
 
 def read_run(run: Path) -> Recorded:
-    """Everything the page draws; FileNotFoundError without results.json, ValueError for one that is no results."""
-    path = run / "results.json"
-    if not path.is_file():
-        raise FileNotFoundError(f"{run} holds no results.json: give the folder of a finished run")
-    results = json.loads(path.read_text(encoding="utf-8"))
-    missing = {"task", "metric", "coverage", "split", "systems", "comparison"} - set(results)
-    if missing:
-        raise ValueError(f"{path} lacks {', '.join(sorted(missing))}; finish the run again")
+    """Everything the page draws; FileNotFoundError without results.json, ValueError that names a damaged file."""
+    results = read_results(run)
     return Recorded(
         name=run.resolve().name,
         results=results,
-        settings=read_json(run / "run.json"),
-        subsets=read_json(run / "subsets.json"),
-        cost=read_json(run / "cost.json"),
+        settings=optional(run / "run.json"),
+        subsets=optional(run / "subsets.json"),
+        cost=optional(run / "cost.json"),
         logs={name: [read_log(folder / "log.jsonl") for folder in seeds_of(run / name)] for name in results["systems"]},
         predictions={name: read_predictions(run / name) for name in results["systems"] if results["task"]["kind"] in DRAWN},
     )
 
 
-def read_json(path: Path) -> dict[str, Any]:
+def optional(path: Path) -> dict[str, Any]:
     """A JSON object, empty where there is no file."""
-    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    return read_json(path) if path.is_file() else {}
 
 
 def seeds_of(system: Path) -> list[Path]:
@@ -76,7 +72,10 @@ def read_log(path: Path) -> list[dict[str, Any]]:
     """One line an epoch, in order; of an epoch that a resumed run wrote twice, the later one."""
     if not path.is_file():
         return []
-    lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+    try:
+        lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+    except ValueError as error:
+        raise ValueError(f"{path} is damaged: {error}") from None
     return [line for _, line in sorted({line["epoch"]: line for line in lines}.items())]
 
 

@@ -20,8 +20,9 @@ from understudy.corpus.importers.sentiment import (
 )
 from understudy.corpus.importers.unpickle import read_pickle
 from understudy.corpus.schema import Schema
-from understudy.corpus.write import sha256, write_corpus
+from understudy.corpus.write import write_corpus
 from understudy.prepare.cells import Cells, Modality
+from understudy.whole import sha256
 
 FEATURES = ("text", "audio", "vision")
 USED = ("id", "raw_text", *FEATURES)

@@ -14,8 +14,9 @@ from understudy.corpus.importers.mmsa import feature_cells, read_parts, strings
 from understudy.corpus.importers.sentiment import PARTS, id_hash, published_split
 from understudy.corpus.importers.unpickle import read_pickle
 from understudy.corpus.schema import Schema
-from understudy.corpus.write import sha256, write_corpus
+from understudy.corpus.write import write_corpus
 from understudy.task import Classification
+from understudy.whole import sha256
 
 Emotion = Literal["neutral", "happy", "sad", "angry"]
 EMOTIONS: tuple[Emotion, ...] = get_args(Emotion)

@@ -9,9 +9,10 @@ from understudy.corpus.draw import given_split, hold_out
 from understudy.corpus.importers.clip_features import Clip, Steps, read_clips
 from understudy.corpus.schema import Schema
 from understudy.corpus.split import Split
-from understudy.corpus.write import sha256, write_corpus
+from understudy.corpus.write import write_corpus
 from understudy.prepare.reader import MediaReader, OnError
 from understudy.task import Classification
+from understudy.whole import sha256
 
 ABOUT = {
     "name": "UCF101",
