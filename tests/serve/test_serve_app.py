@@ -8,8 +8,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
-import urllib.error
 import urllib.request
 import wave
 from html.parser import HTMLParser
@@ -302,25 +300,29 @@ serve(sys.argv[1], port=int(sys.argv[2]))
 
 
 def test_on_a_real_port_without_torch(artifact):
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    server = subprocess.Popen([sys.executable, "-c", CODE, str(artifact), str(port)], stderr=subprocess.PIPE, text=True)
+    server = subprocess.Popen([sys.executable, "-c", CODE, str(artifact), "0"], stderr=subprocess.PIPE, text=True)
     try:
-        for _ in range(300):
-            try:
-                with urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=5) as answer:
-                    assert json.load(answer)["status"] == "ok"
-                break
-            except (urllib.error.URLError, ConnectionError):
-                assert server.poll() is None, server.stderr.read()
-                time.sleep(0.1)
+        said = server.stderr.readline()
+        assert said.startswith(f"serving {artifact} on http://127.0.0.1:")
+        where = said.split()[3].rstrip(";")
+        with urllib.request.urlopen(f"{where}/health", timeout=30) as answer:
+            assert json.load(answer)["status"] == "ok"
         body = json.dumps([{"said": "hello"}]).encode()
-        request = urllib.request.Request(f"http://127.0.0.1:{port}/predict", body, {"Content-Type": "application/json"})
+        request = urllib.request.Request(f"{where}/predict", body, {"Content-Type": "application/json"})
         with urllib.request.urlopen(request, timeout=30) as answer:
             assert json.load(answer)["predictions"] == [{"prediction": 1.0}]
         os.kill(server.pid, signal.SIGINT)
-        server.wait(timeout=30)
+        assert server.wait(timeout=30) == 0
     finally:
         server.kill()
         server.wait()
+
+
+def test_an_address_that_cannot_be_listened_on(artifact):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(ValueError, match=f"cannot listen on 127.0.0.1, port {port}: .*give another --port"):
+            service.serve(artifact, port=port)
+    for host, port in (("127.0.0.1", 70_000), ("no such host", 0)):
+        with pytest.raises(ValueError, match=f"cannot listen on {host}, port {port}"):
+            service.serve(artifact, host=host, port=port)

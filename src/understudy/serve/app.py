@@ -1,5 +1,8 @@
 """The HTTP service over one artifact: JSON rows in, predictions out, and a page to try it. No torch."""
 
+import socket
+import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -74,5 +77,21 @@ async def read_body(request: Request) -> bytes:
 
 
 def serve(folder: str | Path, *, host: str = "127.0.0.1", port: int = 8000) -> None:
-    """Serve until interrupted. There is no log-in: on any other host than the loopback, put your own guard before it."""
-    uvicorn.run(create_app(folder), host=host, port=port, log_level="warning")
+    """Serve until interrupted. There is no log-in: on any other host than the loopback, put your own guard before it.
+
+    ValueError for an address that cannot be listened on, such as a port that another program has.
+    """
+    app = create_app(folder)
+    # uvicorn would log that the port is taken, and exit the whole process with a code of its own.
+    with listening(host, port) as taken, suppress(KeyboardInterrupt):
+        named, here = f"[{host}]" if ":" in host else host, taken.getsockname()[1]
+        print(f"serving {folder} on http://{named}:{here}; Ctrl-C stops it", file=sys.stderr, flush=True)
+        uvicorn.Server(uvicorn.Config(app, log_level="warning")).run(sockets=[taken])
+
+
+def listening(host: str, port: int) -> socket.socket:
+    """An open socket on this address; port 0 is any free one."""
+    try:
+        return socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
+    except (OSError, OverflowError) as error:
+        raise ValueError(f"cannot listen on {host}, port {port}: {error}; give another --port or --host") from None
