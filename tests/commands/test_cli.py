@@ -145,6 +145,21 @@ def test_store_goes_on_and_reports_its_error(home, capsys, tmp_path):
     assert json.loads(out)["error"]["logits"]["max"] > 0
 
 
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["run", "--views", "5", "--on-error", "skip"], "--views and --on-error would have no effect without --features"),
+        (["corpus", "--features", "note=x", "--codec", "int8"], "--codec would have no effect beside --features"),
+    ],
+)
+def test_options_that_a_store_would_not_heed_are_refused(home, capsys, tmp_path, monkeypatch, arguments, said):
+    monkeypatch.chdir(home)
+    code, _, err = call(capsys, "store", *arguments, "--out", tmp_path / "store")
+    assert code == 2
+    assert said in err
+    assert not (tmp_path / "store").exists()
+
+
 def test_a_missing_package_is_named_with_what_to_install(home, capsys, monkeypatch):
     monkeypatch.setitem(sys.modules, "understudy.recipes.run", None)
     code, out, err = call(capsys, "export", home / "run", "--out", home / "new")

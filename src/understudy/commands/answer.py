@@ -2,8 +2,9 @@
 
 import json
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from inspect import signature
 from typing import Any
 
 
@@ -20,6 +21,17 @@ class Answer:
 def step(*words: object) -> str:
     """A command to type next, quoted as a shell needs it."""
     return shlex.join(["understudy", *(str(word) for word in words)])
+
+
+def refuse_unheeded(command: Callable[..., Any], given: Mapping[str, Any], unheeded: Collection[str], where: str) -> None:
+    """ValueError for an option of `command` among the `unheeded` that was changed: its user wants what would not be done.
+
+    given: options by name with their values. where: what leaves them without effect, in words.
+    """
+    usual = {name: each.default for name, each in signature(command).parameters.items()}
+    lost = ["--" + name.replace("_", "-") for name, value in given.items() if name in unheeded and value != usual[name]]
+    if lost:
+        raise ValueError(f"{' and '.join(lost)} would have no effect {where}; leave one or the other out")
 
 
 def pairs(flag: str, given: Sequence[str]) -> dict[str, str]:

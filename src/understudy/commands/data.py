@@ -5,7 +5,7 @@ from inspect import signature
 from pathlib import Path
 from typing import Any, Literal
 
-from understudy.commands.answer import Answer, pairs, step
+from understudy.commands.answer import Answer, pairs, refuse_unheeded, step
 
 
 def import_() -> Answer:
@@ -272,7 +272,7 @@ def import_av_hdf5(
 
 
 def check(corpus: Path, /) -> Answer:
-    """Is this corpus fit for use? Splits, missing rates, groups, duplicates, constants, balance; exit 2 on an error."""
+    """Is this corpus fit for use? Checksums, splits, missing rates, groups, duplicates, balance; exit 2 on an error."""
     from understudy.corpus import Corpus
     from understudy.corpus.check import check as examine
 
@@ -321,7 +321,7 @@ def split(
     from understudy.corpus import leave_one_group_out as each_group
 
     given = {"name": name, "valid": valid, "test": test, "labelled": labelled, "draws": draws, "seed": seed}
-    refuse_unheeded(given | {"across_groups": across_groups, "leave_one_group_out": leave_one_group_out, "folds": folds})
+    refuse_others(given | {"across_groups": across_groups, "leave_one_group_out": leave_one_group_out, "folds": folds})
     opened = Corpus(corpus)
     if leave_one_group_out:
         made = each_group(opened, valid_groups=int(valid > 0))
@@ -350,17 +350,12 @@ UNHEEDED = {
 """Ways to split -> the options of `split` that have no say in them."""
 
 
-def refuse_unheeded(given: Mapping[str, Any]) -> None:
-    """ValueError for an option of `split` without effect: the splits would be others than the ones that were wanted."""
-    usual = {name: each.default for name, each in signature(split).parameters.items()}
-    changed = {name: value for name, value in given.items() if value != usual[name]}
+def refuse_others(given: Mapping[str, Any]) -> None:
+    """ValueError for options of `split` that would make other splits than the ones that were asked for."""
     for way, unheeded in UNHEEDED.items():
-        lost = ["--" + name.replace("_", "-") for name in changed if name in unheeded]
-        if way in changed and lost:
-            raise ValueError(
-                f"{' and '.join(lost)} would have no effect beside --{way.replace('_', '-')}; leave one or the other out"
-            )
-    if given["leave_one_group_out"] and changed.get("valid"):
+        if given[way]:
+            refuse_unheeded(split, given, unheeded, f"beside --{way.replace('_', '-')}")
+    if given["leave_one_group_out"] and given["valid"] not in (0, signature(split).parameters["valid"].default):
         raise ValueError(
             f"--valid {given['valid']} beside --leave-one-group-out: a whole group validates, or with --valid 0 none"
         )

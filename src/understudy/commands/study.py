@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any, Literal
 
-from understudy.commands.answer import Answer, pairs, step, values
+from understudy.commands.answer import Answer, pairs, refuse_unheeded, step, values
 from understudy.commands.data import after_check
 from understudy.commands.ship import export
 
@@ -234,12 +234,15 @@ def store(
     from understudy.recipes.features import store_features
     from understudy.recipes.run import load
 
+    given = {"seed": seed, "codec": codec, "views": views, "on_error": on_error}
     if features:
+        refuse_unheeded(store, given, ("seed", "codec"), "beside --features, which are kept as they are, of no run")
         ((modality, encoder),) = pairs("--features", [features]).items()
         corpus = store_features(of, out, modality=modality, encoder=encoder, views=views, on_error=on_error)
         document = {"corpus": str(out), "rows": len(corpus), "stored": int(corpus.present(modality).sum())}
         text = f"features of {document['stored']} of {len(corpus)} rows in {out}"
         return Answer(document, text, after_check(corpus))
+    refuse_unheeded(store, given, ("views", "on_error"), "without --features")
     made = store_answers(load(of), out, seed=None if seed < 0 else seed, codec=codec)
     error = ", ".join(f"{name} off by at most {found['max']:.2g}" for name, found in made.header["error"].items())
     document = {
