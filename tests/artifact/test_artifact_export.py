@@ -165,7 +165,11 @@ def test_the_card_says_what_was_measured(reader):
         "corpus_fingerprint": "f00",
         "arguments": {
             "corpus": "/home/somebody/corpus",
+            "student": ["said"],
+            "encoders": {"said": "small"},
             "teacher": ["said", "steps"],
+            "teacher_encoders": {"said": "/home/somebody/minilm"},
+            "sizes": {"width": 16},
             "method": "kd",
             "options": {"weight": 0.9},
             "plan": {"epochs": 7},
@@ -183,7 +187,9 @@ def test_the_card_says_what_was_measured(reader):
         "20 labelled of 30 train rows",
         "low, middle",
         "method: kd (weight 0.9)",
-        "teacher reads: said, steps",
+        "teacher reads: said (minilm), steps",
+        "student reads: said (small)",
+        "sizes: width 16",
         "epochs 7",
     ):
         assert said in card

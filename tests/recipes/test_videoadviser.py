@@ -224,7 +224,7 @@ def test_from_the_command_line(corpus, tmp_path, capsys):
     asked = ["--method", "videoadviser", "--options", "mode=two_phase", "w3=0.5", "--teacher-head", "classes=3", "--seeds", "1"]
     assert main(["distill", str(corpus.folder), *said, *asked, "--out", str(tmp_path / "run")]) == 0
     settings = us.load(tmp_path / "run").settings["arguments"]
-    assert settings["options"] == {"mode": "two_phase", "w3": 0.5}
+    assert {name: settings["options"][name] for name in ("mode", "w2", "w3")} == {"mode": "two_phase", "w2": 1.0, "w3": 0.5}
     assert settings["teacher_head"]["classes"] == 3
     assert main(["distill", str(corpus.folder), *said, "--method", "videoadviser", "--out", str(tmp_path / "x")]) == 2
     assert "step 1" in capsys.readouterr().err

@@ -1,6 +1,7 @@
 """The model card of an artifact: what it predicts and reads, what was measured, and how to use it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from understudy.artifact.contract import Contract
@@ -64,13 +65,25 @@ def trained(settings: Mapping[str, Any] | None) -> str:
     if not settings:
         return ""
     known = settings["arguments"]
-    options = ", ".join(f"{name} {value}" for name, value in known["options"].items())
-    method = f"{known['method']}{f' ({options})' if options else ''}"
-    plan = ", ".join(f"{name} {value}" for name, value in known["plan"].items())
-    return (
-        f"## Trained with\n\n- recipe: {settings['recipe']}; method: {method}\n- teacher reads: {', '.join(known['teacher'])}\n"
-        f"- plan: {plan}\n- seeds: {', '.join(map(str, known['seeds']))}\n- corpus fingerprint: {settings['corpus_fingerprint']}"
+    options, sizes, plan = (
+        ", ".join(f"{name} {value}" for name, value in known[of].items()) for of in ("options", "sizes", "plan")
     )
+    lines = [
+        f"recipe: {settings['recipe']}; method: {known['method']}{f' ({options})' if options else ''}",
+        f"teacher reads: {read_by(known['teacher'], known['teacher_encoders'])}",
+        f"student reads: {read_by(known['student'], known['encoders'])}",
+        *([f"sizes: {sizes}"] if sizes else []),
+        f"plan: {plan}",
+        f"seeds: {', '.join(map(str, known['seeds']))}",
+        f"corpus fingerprint: {settings['corpus_fingerprint']}",
+    ]
+    return "## Trained with\n\n" + "\n".join(f"- {line}" for line in lines)
+
+
+def read_by(modalities: Sequence[str], encoders: Mapping[str, str]) -> str:
+    """Modalities, with what reads them where that is known: text (small)."""
+    shown = {m: Path(name).name if Path(name).is_absolute() else name for m, name in encoders.items()}
+    return ", ".join(f"{m} ({shown[m]})" if m in shown else m for m in modalities)
 
 
 def results(document: Mapping[str, Any] | None) -> str:

@@ -170,6 +170,16 @@ def for_retrieval(drawn: Blueprint, branches: Sequence[str], *, space: Space | L
     return replace(drawn, task=task, branches=() if fused else tuple(branches))
 
 
+def chosen_encoders(corpus: Corpus, modalities: Sequence[str], named: Mapping[str, str], *, fusion: str) -> dict[str, str]:
+    """The encoder of each modality: the one named, else what its fusion brings along or its features came from, else ours."""
+    named = own_parts(corpus, fusion, modalities) | dict(named)
+    found = {}
+    for modality in modalities:
+        stored = stored_features(corpus, modality)
+        found[modality] = named.get(modality, stored["encoder"] if stored else next(iter(OWN[corpus.modalities[modality].kind])))
+    return found
+
+
 def draw(
     corpus: Corpus,
     split: Split,
@@ -187,19 +197,16 @@ def draw(
     sizes: `width`, `dropout`, `modality_dropout`, `freeze` and `depth`. head: what a user says of class prompts; a linear head
     when empty.
     """
-    chosen, views, configs = {}, {}, {}
-    named = own_parts(corpus, fusion, modalities) | dict(named)
-    for modality in modalities:
+    chosen, views, configs = chosen_encoders(corpus, modalities, named, fusion=fusion), {}, {}
+    for modality, encoder in chosen.items():
         kind = corpus.modalities[modality].kind
-        stored = stored_features(corpus, modality)
-        chosen[modality] = named.get(modality, stored["encoder"] if stored else next(iter(OWN[kind])))
-        if chosen[modality] in OWN[kind]:
+        if encoder in OWN[kind]:
             view = SMALL_FRAMES if kind == "video" else view_for(corpus.modalities[modality])
         else:
-            view = published_view(corpus, modality, chosen[modality])
+            view = published_view(corpus, modality, encoder)
         views[modality] = view.fit(corpus.cells(modality, split.train)) if not isinstance(view, NOTHING_TO_FIT) else view
-        if chosen[modality] not in OWN[kind]:
-            configs[modality] = published_encoder(views[modality], chosen[modality], weights=False).config
+        if encoder not in OWN[kind]:
+            configs[modality] = published_encoder(views[modality], encoder, weights=False).config
     task = corpus.task.fit(corpus.target[split.labelled])
     told = resolved(task, head or {}, seen_kinds(corpus, modalities))
     made: dict[str, Any] = {"encoders": chosen, "views": views, "configs": configs, "head": told, "fusion": fusion}

@@ -10,16 +10,18 @@ from typing import Any, Literal
 from understudy.corpus import Corpus, Split
 from understudy.methods import CATALOGUE
 from understudy.plan import Plan
+from understudy.recipes.arguments import completed
 from understudy.recipes.blueprint import check_encoders, own_encoder
+from understudy.recipes.claim import begin, settings_of, state_of
 from understudy.recipes.coverage import check_modalities
 from understudy.recipes.estimate import Estimate
 from understudy.recipes.fusions import FUSIONS, check_fusion
-from understudy.recipes.job import Job
+from understudy.recipes.job import Job, finished
 from understudy.recipes.options import PLAN, SIZES, options_of, typed
 from understudy.recipes.players import asks_for, auxiliary_modalities
 from understudy.recipes.prompting import check_head
 from understudy.recipes.published import seen_kinds
-from understudy.recipes.run import EARLIER, Run, begin, load
+from understudy.recipes.run import Run, load
 from understudy.task import Retrieval, Space, Task
 
 Choice = Literal["no", "yes", "if better"]
@@ -89,10 +91,15 @@ def distill(
     arguments |= {"fusion": fusion, "teacher_fusion": teacher_fusion, "sizes": typed("a model", sizes or {}, SIZES)}
     arguments |= {"plan": asdict(plan), "teacher_plan": asdict(teacher_plan or plan), "ensemble": ensemble}
     arguments |= {"teachers_of": str(teachers_of), "plain_of": str(plain_of), "space": space, "seeds": seed_list(seeds)}
+    arguments = completed(arguments, corpus)
     for name in TAKEN:
         check_taken(name, arguments, corpus)
-    run = begin(Path(out), recipe="distill", arguments=arguments, corpus=corpus, split=rows)
-    estimate = estimate_of(method, chosen, len(run.seeds))
+    settings = settings_of("distill", arguments, corpus, rows)
+    state = state_of(Path(out), settings, corpus)
+    if state == "same" and finished(Path(out), report=report):
+        return Run(Path(out), settings)
+    run = begin(Path(out), settings, state)
+    estimate = estimate_of(method, arguments["options"], len(run.seeds))
     return Job(run, corpus, rows, plan, teacher_plan or plan, estimate).play(report=report)
 
 
@@ -192,7 +199,12 @@ def check_taken(what: str, arguments: Mapping[str, Any], corpus: Corpus) -> None
     if not arguments[what]:
         return
     other, (players, names) = load(arguments[what]), TAKEN[what]
-    theirs = EARLIER | {"method": "kd", "options": {}, "teacher_head": {}, "space": ""} | other.settings["arguments"]
+    lacking = sorted(set(arguments["seeds"]) - set(other.seeds))
+    if other.settings["corpus_fingerprint"] != corpus.fingerprint or lacking:
+        raise ValueError(
+            f"the {players} of {other.folder} are of another corpus, or lack seeds {lacking}; train them here instead"
+        )
+    theirs = completed(other.settings["arguments"], corpus)
     for name in names:
         if theirs[name] != arguments[name]:
             raise ValueError(f"the {players} of {other.folder} were trained with another {name}; train them here instead")
@@ -200,18 +212,12 @@ def check_taken(what: str, arguments: Mapping[str, Any], corpus: Corpus) -> None
         raise ValueError(
             f"the teachers of {other.folder} were trained otherwise ({lead_of(theirs)}, not {lead}); train them here"
         )
-    lacking = sorted(set(arguments["seeds"]) - set(other.seeds))
-    if other.settings["corpus_fingerprint"] != corpus.fingerprint or lacking:
-        raise ValueError(
-            f"the {players} of {other.folder} are of another corpus, or lack seeds {lacking}; train them here instead"
-        )
 
 
 def lead_of(arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """What of a method's options its teachers depend on, defaults included; {} where they are trained on labels alone."""
+    """What of a method's options its teachers depend on; {} where they are trained on labels alone."""
     known = inspect.signature(CATALOGUE[arguments["method"]].lead).parameters.values()
-    named = {each.name: each.default for each in known if each.kind is each.KEYWORD_ONLY}
-    return {name: arguments["options"].get(name, default) for name, default in named.items()}
+    return {each.name: arguments["options"][each.name] for each in known if each.kind is each.KEYWORD_ONLY}
 
 
 def check_name(method: str) -> None:

@@ -4,6 +4,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -48,10 +49,7 @@ class Job:
         return self.run.settings["arguments"]
 
     def play(self, *, report: bool) -> Run:
-        """Everything, in order; a finished run is left as it is."""
-        done = ["results.json", "report.html"] if report else ["results.json"]
-        if all((self.run.folder / name).is_file() for name in done):
-            return self.run
+        """Everything, in order."""
         student = self.blueprint("student", self.arguments["student"], self.arguments["encoders"])
         teacher = self.blueprint("teacher", self.arguments["teacher"], self.arguments["teacher_encoders"])
         leads = {seed: self.lead(teacher, seed) for seed in self.run.seeds}
@@ -106,7 +104,8 @@ class Job:
         modalities = auxiliary_modalities(self.arguments["method"], self.corpus.task, *reads)
         if not modalities:
             return {}
-        model = self.blueprint("auxiliary", modalities, self.arguments["teacher_encoders"]).build(seed)
+        named = self.arguments["encoders"] | self.arguments["teacher_encoders"]
+        model = self.blueprint("auxiliary", modalities, named).build(seed)
         if self.method.fixed_auxiliary(**self.arguments["options"]):
             self.train("auxiliary", seed, Supervised(model))
         return {"auxiliary": model}
@@ -262,6 +261,11 @@ class Job:
             predicted = subsets.predict_subsets(model, self.evaluation(model, self.split.test))
             found[name].append(subsets.score_subsets(model.task, predicted))
         return subsets.subsets_document(found)
+
+
+def finished(folder: Path, *, report: bool) -> bool:
+    """Whether nothing of a run in this folder is left to do."""
+    return all((folder / name).is_file() for name in (["results.json", "report.html"] if report else ["results.json"]))
 
 
 def say(words: str) -> None:

@@ -2,12 +2,9 @@
 
 import json
 import os
-import platform
 import shutil
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -19,14 +16,9 @@ from understudy.evaluate.compare import predictions_of, read_results
 from understudy.evaluate.predictions import Predictions
 from understudy.model import Model
 from understudy.recipes.blueprint import Blueprint
-from understudy.whole import whole_folder, write_json
+from understudy.whole import whole_folder
 
-VERSIONED = ("understudy", "torch", "numpy", "pyarrow", "transformers", "tokenizers")
 WEIGHTS = "model.safetensors"
-EARLIER = {"fusion": "concat", "teacher_fusion": "concat"}
-"""Arguments that earlier versions did not name, and what they did."""
-TOLD = ("results.json", "report.html", "subsets.json", "stages.json", "search.json", "information.json", "transfer/*.json")
-"""What is written of all seeds together, or of the one that ships."""
 SYSTEMS = ("teacher", "plain", "distilled")
 """The three that every run trains, in the order of its tables."""
 
@@ -115,51 +107,6 @@ def load(folder: Path | str) -> Run:
     if not path.is_file():
         raise FileNotFoundError(f"{folder} holds no run (no run.json); `understudy distill ... --out FOLDER` makes one")
     return Run(Path(folder), json.loads(path.read_text(encoding="utf-8")))
-
-
-def installed() -> dict[str, str]:
-    """Versions of the packages that a result may depend on, where they are installed."""
-    found = {}
-    for name in VERSIONED:
-        with suppress(PackageNotFoundError):
-            found[name] = version(name)
-    return found
-
-
-def begin(folder: Path, *, recipe: str, arguments: Mapping[str, Any], corpus: Corpus, split: Split) -> Run:
-    """Start a run, or go on with the same one; ValueError when the folder holds anything else.
-
-    The same run with more seeds goes on, too: only those are trained, unless students learn from an ensemble over all seeds.
-    """
-    settings = {
-        "recipe": recipe,
-        "arguments": dict(arguments),
-        "corpus_fingerprint": corpus.fingerprint,
-        "split_hash": split.hash,
-        "versions": {"python": platform.python_version()} | installed(),
-    }
-    settings = json.loads(json.dumps(settings))
-    if (folder / "run.json").is_file():
-        other = load(folder).settings
-        # What an older run does not name was empty then, or as it was before there was a choice.
-        empty = dict.fromkeys(settings["arguments"], "") | EARLIER | other["arguments"]
-        differ = [key for key, value in settings["arguments"].items() if (value or "") != (empty[key] or "")]
-        differ += [key for key in ("recipe", "corpus_fingerprint", "split_hash", "versions") if settings[key] != other[key]]
-        if differ == ["seeds"] and set(other["arguments"]["seeds"]) < set(arguments["seeds"]) and arguments["ensemble"] == "no":
-            forget(folder)
-        elif differ:
-            raise ValueError(f"{folder} holds another run (differs in {', '.join(differ)}); give another --out or remove it")
-    elif folder.exists() and any(folder.iterdir()):
-        raise ValueError(f"{folder} exists and holds no run; give another --out or remove it")
-    write_json(folder / "run.json", settings)
-    return Run(folder, settings)
-
-
-def forget(folder: Path) -> None:
-    """Remove what was told of all seeds together; models and predictions stay."""
-    for pattern in TOLD:
-        for path in folder.glob(pattern):
-            path.unlink()
 
 
 def take(source: Path, folder: Path) -> None:

@@ -1,0 +1,79 @@
+"""Claim: a folder taken for one run: new, gone on with, or refused."""
+
+import json
+import platform
+from collections.abc import Mapping
+from contextlib import suppress
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any, Literal
+
+from understudy.corpus import Corpus, Split
+from understudy.recipes.arguments import completed
+from understudy.recipes.run import Run, load
+from understudy.whole import write_json
+
+State = Literal["new", "same", "more seeds"]
+VERSIONED = ("understudy", "torch", "numpy", "pyarrow", "transformers", "tokenizers")
+TOLD = ("results.json", "report.html", "subsets.json", "stages.json", "search.json", "information.json", "transfer/*.json")
+"""What is written of all seeds together, or of the one that ships."""
+PLACES = ("corpus",)
+"""Arguments that say where something lies, not what it is: another fingerprint says that."""
+
+
+def settings_of(recipe: str, arguments: Mapping[str, Any], corpus: Corpus, split: Split) -> dict[str, Any]:
+    """run.json: what was asked, of which rows, and with which versions."""
+    settings = {
+        "recipe": recipe,
+        "arguments": dict(arguments),
+        "corpus_fingerprint": corpus.fingerprint,
+        "split_hash": split.hash,
+        "versions": {"python": platform.python_version()} | installed(),
+    }
+    return json.loads(json.dumps(settings))
+
+
+def installed() -> dict[str, str]:
+    """Versions of the packages that a result may depend on, where they are installed."""
+    found = {}
+    for name in VERSIONED:
+        with suppress(PackageNotFoundError):
+            found[name] = version(name)
+    return found
+
+
+def state_of(folder: Path, settings: Mapping[str, Any], corpus: Corpus) -> State:
+    """Whether the folder is free for a run with these settings, or holds it already; ValueError when it holds anything else.
+
+    The same run with more seeds goes on, too: only those are trained, unless students learn from an ensemble over all seeds.
+    """
+    if not (folder / "run.json").is_file():
+        if folder.exists() and any(folder.iterdir()):
+            raise ValueError(f"{folder} exists and holds no run; give another --out or remove it")
+        return "new"
+    other = load(folder).settings
+    asked, known = settings["arguments"], other["arguments"]
+    differ = [name for name in ("recipe", "corpus_fingerprint", "split_hash", "versions") if settings[name] != other[name]]
+    if "corpus_fingerprint" not in differ:
+        theirs = completed(known, corpus)
+        differ = [name for name in asked if name not in PLACES and asked[name] != theirs[name]] + differ
+    if differ == ["seeds"] and set(known["seeds"]) < set(asked["seeds"]) and asked["ensemble"] == "no":
+        return "more seeds"
+    if differ:
+        raise ValueError(f"{folder} holds another run (differs in {', '.join(differ)}); give another --out or remove it")
+    return "same"
+
+
+def begin(folder: Path, settings: Mapping[str, Any], state: State) -> Run:
+    """The run in this folder, from here on with these settings."""
+    if state == "more seeds":
+        forget(folder)
+    write_json(folder / "run.json", settings)
+    return Run(folder, settings)
+
+
+def forget(folder: Path) -> None:
+    """Remove what was told of all seeds together; models and predictions stay."""
+    for pattern in TOLD:
+        for path in folder.glob(pattern):
+            path.unlink()
