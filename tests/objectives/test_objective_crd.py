@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from scipy.special import i0, i1
 from torch import Tensor
 from two_players import two_players
 
@@ -180,24 +181,41 @@ def test_rows_that_never_come_stay_as_they_were():
     assert changed.sum() == 2
 
 
-@pytest.mark.parametrize("shared", [False, True])
-def test_it_bounds_the_information_of_two_gaussians(shared):
-    """Players in one dimension on a circle: nothing shared shows nothing, much shared at most log K."""
-    torch.manual_seed(0)
-    x, y = torch.randn(2, 400, 2)
-    y = x + 0.05 * y if shared else y
-    ids = [str(row) for row in range(400)]
-    objective = CRD(2, 2, dimension=2, negatives=300, momentum=0.0, contrast="instances", temperature=0.2)
-    objective.meet(ids, np.zeros(400), np.zeros(400, dtype=bool))
+def shown(x: Tensor, y: Tensor, *, temperature: float) -> float:
+    """The bound of two players on a plane by their directions alone, with the normaliser of the banks that hold them."""
+    ids = tuple(str(row) for row in range(len(x)))
+    objective = CRD(2, 2, dimension=2, negatives=300, momentum=0.0, contrast="instances", temperature=temperature)
+    objective.meet(ids, np.zeros(len(ids)), np.zeros(len(ids), dtype=bool))
     for side in (objective.left, objective.right):
         side.projection.load_state_dict({"weight": torch.eye(2), "bias": torch.zeros(2)})
-    given = two_players(x, y, ids=tuple(ids))
+    given = two_players(x.float(), y.float(), ids=ids)
     objective(*given)
     objective.update()
     objective.level.copy_(objective.eval().measured(*pairs_of(objective, given)).expand(2))
     term = objective(*given)
-    shown = -float(term.total.detach() / term.count)
-    assert (0.5 < shown < math.log(300)) if shared else shown < 0.05
+    return -float(term.total.detach() / term.count)
+
+
+@pytest.mark.parametrize("kappa", [0.01, 1.0, 5.0, 200.0])
+def test_the_best_scores_give_the_mutual_information_less_a_nat(kappa):
+    """Of two angles, one even, the other von Mises around it: log p(y|x) / p(y) is the cosine times kappa, and a constant.
+
+    The nat is what K log(1 - h) costs even the best h = r / (r + K), with r = p(y|x) / p(y): -K log(1 + r / K) is about -r.
+    """
+    known, found = kappa * i1(kappa) / i0(kappa) - math.log(i0(kappa)), []
+    for seed in range(4):
+        draw = np.random.default_rng(seed)
+        angle = draw.uniform(0, 2 * np.pi, 400)
+        angles = np.stack([angle, angle + draw.vonmises(0, kappa, 400)])
+        found.append(shown(*torch.from_numpy(np.stack([np.cos(angles), np.sin(angles)], axis=2)), temperature=1 / kappa))
+    assert np.mean(found) == pytest.approx(known - 1, abs=0.04)
+    assert max(found) < known
+
+
+@pytest.mark.parametrize(("rho", "temperature"), [(0.0, 0.5), (0.6, 0.5), (0.9, 0.2), (0.99, 0.05)])
+def test_it_shows_less_than_two_gaussians_share(rho, temperature):
+    x, e = torch.randn(2, 400, 2, generator=torch.Generator().manual_seed(0))
+    assert shown(x, rho * x + math.sqrt(1 - rho**2) * e, temperature=temperature) <= -math.log(1 - rho**2)
 
 
 def pairs_of(objective: CRD, given: tuple[Any, ...]) -> tuple[Tensor, ...]:
