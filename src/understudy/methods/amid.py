@@ -5,7 +5,8 @@ and auxiliary model goes up against this; the conditional entropy of the teacher
 Paper: Chen, Xing, Wang, Zhang, "Enhanced Multimodal Representation Learning with Cross-modal KD", CVPR 2023, arXiv 2306.07646.
 Differs: the three terms, the three players, contrastive learning of the first two terms and adversarial learning of the third are
 the paper's; estimators, discriminator, normalisation, weights and where gradients stop are ours. So is retrieval: branches that
-leave the teacher no other modality have each other as auxiliary. None of the three terms needs a label.
+leave the teacher no other modality have each other as auxiliary. None of the three terms needs a label. Only one published AMID
+number (UCF51 73.8, second-hand) was available, and was not reproduced here.
 Use when: a modality exists in training only, and teacher and student can train together.
 Related: `kd` freezes the teacher, which removes the shortcut; `crd` is the first term alone, `vid` a Gaussian form of the third.
 """

@@ -32,9 +32,9 @@ class CRD(TaughtByFeatures):
     """supervised + weight * contrast of student and teacher, in nats.
 
     weight: at least 0; at 0 the teacher is not asked. tau: temperature of the contrast. negatives: K. momentum: what a remembered
-    row keeps. positive: the row itself, or a random one of its class ("relax"). dimension: of the projections. contrast: where
-    negatives come from: "classes", all but the row's own, with labelled rows alone; "instances", all other rows; "auto", classes
-    if every training row is labelled. ValueError for classes of a number.
+    row keeps. positive: the row itself, or a random one of its class ("relax", which needs contrast="classes"). dimension: of
+    the projections. contrast: where negatives come from: "classes", all but the row's own, with labelled rows alone; "instances",
+    all other rows; "auto", classes if every training row is labelled. ValueError for classes of a number.
     """
 
     def __init__(
