@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from understudy.corpus import Corpus, Split
 from understudy.evaluate.probe import features, folds_of, held_out
 from understudy.evaluate.significance import Resampled, crossed_bootstrap
-from understudy.task import Choice, Retrieval, Task
+from understudy.task import Choice, Classification, Retrieval, Task
 
 Array = NDArray[Any]
 
@@ -67,7 +67,9 @@ def advise(corpus: Corpus, student: Sequence[str], *, split: Split, seed: int = 
     check(corpus, student, extra)
     rows = chosen_rows(corpus, student, split, seed)
     groups = groups_of(corpus, rows)
-    fold, target, task = folds_of(groups, folds=FOLDS, seed=seed), corpus.target[rows], corpus.task
+    target, task = corpus.target[rows], corpus.task
+    strata = target if isinstance(task, Classification) else np.zeros(len(rows), np.intp)
+    fold = folds_of(groups, strata, folds=FOLDS, seed=seed)
     blocks = {name: features(corpus.cells(name, rows), modality) for name, modality in corpus.modalities.items()}
     reads = {"+".join(student): list(student)} | {name: [name] for name in extra}
     reads |= {"+".join([*student, name]): [*student, name] for name in extra} | {"all": list(corpus.modalities)}

@@ -37,7 +37,7 @@ def make_split(
         raise ValueError(f"valid={valid} and test={test}: shares of the rows, test above 0, together below 1")
     groups = corpus.groups if group else None
     strata = _strata(corpus, stratify)
-    part = _assign(_units(corpus.content, groups, _anything(corpus)), strata, (1 - valid - test, valid, test), seed)
+    part = assign(_units(corpus.content, groups, _anything(corpus)), strata, (1 - valid - test, valid, test), seed)
     part[(part > 0) & ~corpus.has_target] = -1
     train, held, tested = (np.flatnonzero(part == number) for number in range(3))
     chosen = train[corpus.has_target[train]]
@@ -54,13 +54,13 @@ def make_folds(corpus: Corpus, *, folds: int = 5, valid: float = 0.1, seed: int 
     if folds < 2 or not 0 <= valid < 1 - 1 / folds:
         raise ValueError(f"folds={folds}, valid={valid}: expected 2 folds or more, and a share of the rows below 1 - 1 / folds")
     units, strata = _units(corpus.content, corpus.groups, _anything(corpus)), _strata(corpus, True)
-    fold = _assign(units, strata, [1 / folds] * folds, seed)
+    fold = assign(units, strata, [1 / folds] * folds, seed)
     splits = []
     for number in range(folds):
         rest = np.flatnonzero(fold != number)
         share = valid / (1 - 1 / folds)
         part = np.full(len(corpus), 2)
-        part[rest] = _assign(_codes(units[rest].tolist()), strata[rest], (1 - share, share), seed)
+        part[rest] = assign(_codes(units[rest].tolist()), strata[rest], (1 - share, share), seed)
         part[(part > 0) & ~corpus.has_target] = -1
         splits.append(replace(_given(corpus, f"fold-{number}", part), seed=seed))
     return splits
@@ -79,7 +79,7 @@ def hold_out(corpus: Corpus, split: Split, share: float, *, seed: int = 0) -> Sp
         return split
     rows, strata = split.train, _strata(corpus, True)[split.train]
     units = _units(corpus.content, corpus.groups if split.group else None, _anything(corpus))[rows]
-    held = (_assign(_codes(units.tolist()), strata, (1 - share, share), seed) == 1) & corpus.has_target[rows]
+    held = (assign(_codes(units.tolist()), strata, (1 - share, share), seed) == 1) & corpus.has_target[rows]
     labelled = np.intersect1d(split.labelled, rows[~held])
     return replace(split, train=rows[~held], labelled=labelled, valid=rows[held], seed=seed)
 
@@ -185,10 +185,11 @@ def _codes(values: Sequence[Any]) -> NDArray[np.intp]:
     return np.array([known.setdefault(value, len(known)) for value in values], np.intp)
 
 
-def _assign(unit: NDArray[np.intp], strata: NDArray[np.intp], shares: Sequence[float], seed: int) -> NDArray[np.intp]:
-    """A part a row: units in random order, large ones first, each to the part that lacks its strata most.
+def assign(unit: NDArray[np.intp], strata: NDArray[np.intp], shares: Sequence[float], seed: int) -> NDArray[np.intp]:
+    """A part a row, of each row's unit and stratum (-1: none), both numbers.
 
-    No part with a share stays empty: the last units go to those that are. ValueError for fewer units than such parts.
+    Units go in random order, large ones first, each to the part that lacks its strata most. No part with a share stays empty: the
+    last units go to those that are. ValueError for fewer units than such parts.
     """
     kinds = _codes(strata.tolist())
     counts = np.zeros((unit.max() + 1, kinds.max() + 1))

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from understudy.corpus.draw import assign
 from understudy.prepare.audio import LogMel
 from understudy.prepare.cells import Cells, Modality
 from understudy.prepare.image import Image
@@ -111,13 +112,18 @@ def video(cells: Cells) -> Array:
     return Frames(frames=THIRDS, size=8).prepare(cells)["values"].reshape(len(cells), -1)
 
 
-def folds_of(groups: Array, *, folds: int, seed: int) -> Array:
-    """The fold of each row; a group is in one fold, and folds have about as many groups."""
+def folds_of(groups: Array, strata: Array, *, folds: int, seed: int) -> Array:
+    """The fold of each row; a group is in one fold, and each stratum is spread over the folds as evenly as groups allow.
+
+    strata: the class of each row. Without them a fold holds more of the classes that the other folds lack, and a probe that has
+    nothing to go by says the class that is rarest where it is asked: an accuracy below chance.
+    """
     _, codes = np.unique(groups, return_inverse=True)
     many = int(codes.max()) + 1
     if many < 2:
         raise ValueError("all rows are of one group, so nothing can be held out: a probe needs at least two groups")
-    return (np.random.default_rng(seed).permutation(many) % min(folds, many))[codes]
+    parts = min(folds, many)
+    return assign(codes, strata, [1 / parts] * parts, seed)
 
 
 def held_out(task: Task, blocks: Mapping[str, Array], use: Sequence[str], target: Array, fold: Array) -> Array:
