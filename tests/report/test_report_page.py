@@ -11,9 +11,11 @@ from pathlib import Path
 import pytest
 from made_run import SENTIMENT, made_run
 
+from understudy.recipes.run import Run
+from understudy.recipes.summary import summary
 from understudy.report import write_report
 from understudy.report.figures import has_subsets
-from understudy.report.page import data_rows, facts
+from understudy.report.page import data_rows, facts, render
 from understudy.report.recorded import read_run
 from understudy.report.words import story
 
@@ -177,6 +179,15 @@ def test_in_a_browser(page, tmp_path):
         grey = ImageStat.Stat(Image.open(shot).convert("L"))
         assert int(grey.median[0]) in shade
         assert grey.stddev[0] > 5
+
+
+@pytest.mark.parametrize(("seeds", "told"), [(2, False), (5, True)])
+def test_almost_stochastic_order_is_told_from_five_seeds_on(tmp_path, seeds, told):
+    folder = made_run(tmp_path / "run", seeds=seeds)
+    run = read_run(folder)
+    assert run.results["comparison"]["aso"]["eps_min"] >= 0
+    assert ("Almost stochastic order" in render(run)) == told
+    assert ("almost stochastic order: eps_min" in summary(Run(folder, run.settings))) == told
 
 
 def test_a_damaged_file_is_named(tmp_path):

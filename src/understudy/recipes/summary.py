@@ -7,16 +7,16 @@ from typing import Any
 
 from understudy.recipes.run import Run
 from understudy.report.recorded import read_run
-from understudy.report.words import story
+from understudy.report.words import order, story
 from understudy.whole import write_text
 
 
 def summary(run: Run) -> str:
     """The sentence, the table of systems, and where the report is."""
-    results = run.results
+    results, recorded = run.results, read_run(run.folder)
     metric = results["metric"]["name"]
     lines = [
-        story(read_run(run.folder)).headline,
+        story(recorded).headline,
         "",
         f"{'system':10s} {'reads':32s} {'parameters':>10s}  {metric} (95 % over seeds)",
     ]
@@ -28,8 +28,9 @@ def summary(run: Run) -> str:
     lines += [f"{name:10s} {line}" for name, line in spoken.items() if line]
     found, share = results["comparison"], results["recovered_share"]
     interval = f"[{found['low']:+.4f}, {found['high']:+.4f}], p = {found['p']:.2g}"
-    order = f"; almost stochastic order: eps_min {found['aso']['eps_min']:.2f}" if found.get("aso") else ""
-    lines.append(f"distilled - plain: {found['difference']:+.4f} {interval}: {found['verdict']}{order}")
+    eps = order(recorded)
+    ordered = "" if eps is None else f"; almost stochastic order: eps_min {eps:.2f}"
+    lines.append(f"distilled - plain: {found['difference']:+.4f} {interval}: {found['verdict']}{ordered}")
     if share:
         lines.append(
             f"recovered share of the teacher's advantage: {share['value']:.2f} [{share['low']:.2f}, {share['high']:.2f}]"

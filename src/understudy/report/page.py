@@ -8,7 +8,7 @@ from understudy.report import figures as draw
 from understudy.report.monitor import is_monitored, monitor_figure, verdict
 from understudy.report.numbers import change, interval, label, milliseconds, names, percent, plain, probability, value, whole
 from understudy.report.recorded import Recorded, read_run
-from understudy.report.words import ends, points, story, unit
+from understudy.report.words import ends, order, points, story, unit
 from understudy.whole import write_text
 
 TITLES = {
@@ -95,10 +95,8 @@ def facts(run: Recorded) -> list[tuple[str, str, str]]:
         span = f"{percent(share['low'])} to {percent(share['high'])}"
         found.append(("Share recovered", percent(share["value"]), f"of the teacher’s advantage, {span}"))
     found.append(("Chance alone", probability(comparison["p"]), "permutation test, two-sided"))
-    if order := comparison.get("aso"):
-        found.append(
-            ("Almost stochastic order", f"ε = {plain(order['eps_min'])}", "over seeds; below 0.5 favours distillation, 0 surely")
-        )
+    if (eps := order(run)) is not None:
+        found.append(("Almost stochastic order", f"ε = {plain(eps)}", "over seeds; below 0.5 favours distillation, 0 surely"))
     parameters = {name: run.systems[name]["parameters"] for name in run.systems}
     if "teacher" in parameters:
         part = parameters["distilled"] / max(parameters["teacher"], 1)

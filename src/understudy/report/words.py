@@ -7,6 +7,9 @@ from typing import Any
 from understudy.report.numbers import SHARES, change, label, names, percent, probability, signed, value
 from understudy.report.recorded import Recorded
 
+ORDERED = 5
+"""Seeds from which almost stochastic order is told: with fewer it is 0 or 1 by luck, beside any verdict."""
+
 
 @dataclass(frozen=True)
 class Story:
@@ -68,6 +71,12 @@ def undecided(run: Recorded) -> Story:
 def mean(run: Recorded, system: str) -> float:
     """A system's mean primary metric."""
     return run.systems[system]["metrics"][run.metric]["mean"]
+
+
+def order(run: Recorded) -> float | None:
+    """eps_min of distilled over plain, where there are seeds enough for it to mean something."""
+    found = run.results["comparison"].get("aso")
+    return found["eps_min"] if found and repeats(run) >= ORDERED else None
 
 
 def repeats(run: Recorded) -> int:
