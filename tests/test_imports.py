@@ -16,7 +16,7 @@ FILES = {
 }
 
 # What a file belongs to when it is not its own row of the table.
-PART_OF = dict.fromkeys(["checkpoint", "gradient", "loop", "optimise", "plan", "progress"], "fit") | {
+PART_OF = dict.fromkeys(["checkpoint", "gradient", "loop", "optimise", "plan"], "fit") | {
     "at_rest": "store",
     "order": "loader",
     "ahead": "loader",
@@ -24,6 +24,7 @@ PART_OF = dict.fromkeys(["checkpoint", "gradient", "loop", "optimise", "plan", "
 NO_TORCH = (
     "whole",
     "stop",
+    "progress",
     "prepare",
     "task",
     "entries",
@@ -51,6 +52,8 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "bundled": (),
     "whole": (),
     "stop": (),
+    "progress": (),
+    "hardware": (),
     "theatre": ("progress",),
     "picture_world": ("corpus", "prepare", "task"),
     "corpus": ("prepare", "task", "entries", "bundled", "evaluate.vqa", "evaluate.vocabulary"),
@@ -64,7 +67,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "prompts": ("batch", "encoders", "head", "task"),
     "model": ("batch", "prepare", "task", "encoders.encoder", "choices", "fusion", "head"),
     "mixup": ("batch",),
-    "store": ("model", "batch", "choices", "experts", "corpus", "prepare", "task"),
+    "store": ("model", "batch", "choices", "experts", "corpus", "prepare", "task", "hardware", "progress"),
     "teachers": ("model", "experts", "batch", "corpus", "prepare", "task", "store"),
     "gather": (),
     "negatives": (),
@@ -84,7 +87,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
         "head",
         "prompts",
     ),
-    "fit": ("batch", "methods.method", "stop"),
+    "fit": ("batch", "methods.method", "stop", "progress"),
     "evaluate": DATA,
     "evaluate.vqa": (),
     "evaluate.vocabulary": ("evaluate.vqa",),
