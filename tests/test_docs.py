@@ -2,11 +2,15 @@
 
 import re
 import shlex
+from importlib.util import find_spec
+from operator import attrgetter
 from pathlib import Path
+from pkgutil import resolve_name
 
 import pytest
 
-from understudy.cli import main
+import understudy
+from understudy.cli import COMMANDS, main
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs" / "guide").glob("*.md"))]
@@ -42,3 +46,21 @@ def test_blocks_run(page, tmp_path, monkeypatch):
 def test_links_lead_somewhere(page):
     for target in re.findall(r"\]\(([^)#]+)\)", page.read_text(encoding="utf-8")):
         assert target.startswith("https://") or (page.parent / target).exists(), target
+
+
+def test_what_a_command_calls_is_there():
+    page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8").partition("## What a command calls")[2]
+    rows = dict(re.findall(r"^\| `([a-z]+)` \| (.*) \|$", page.partition("\n## ")[0], re.MULTILINE))
+    assert rows.keys() == COMMANDS.keys()
+    for functions in rows.values():
+        for name in re.findall(r"`([\w.]+\.\w+)`", functions):
+            assert (
+                attrgetter(name.removeprefix("us."))(understudy) if name.startswith("us.") else resolve_name(f"understudy.{name}")
+            )
+
+
+def test_public_names_are_not_hidden_by_modules():
+    """Python puts a module that was imported over a name of the package that is looked up."""
+    assert [name for name in understudy.__all__ if find_spec(f"understudy.{name}")] == []
+    assert callable(understudy.advise)
+    assert callable(understudy.advise)

@@ -91,7 +91,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "evaluate": DATA,
     "evaluate.vqa": (),
     "evaluate.vocabulary": ("evaluate.vqa",),
-    "advise": (*DATA, "evaluate"),
+    "advice": (*DATA, "evaluate"),
     "report": ("evaluate.predictions", "evaluate.results", "evaluate.calibration"),
     "artifact": (*DATA, "evaluate"),
     "artifact.predict": ("prepare", "artifact.contract"),

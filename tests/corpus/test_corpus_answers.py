@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from recipes.small_answers import WIDTH, make_answers, make_choices
-from understudy.advise import advise
+from understudy.advice import advise
 from understudy.corpus import Corpus, Schema, make_folds, make_split, write, write_corpus
 from understudy.corpus.check import check
 from understudy.evaluate.probe import features

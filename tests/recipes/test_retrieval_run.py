@@ -10,7 +10,7 @@ import pytest
 import torch
 
 import understudy as us
-from understudy.advise import advise
+from understudy.advice import advise
 from understudy.artifact import Artifact, predict_file
 from understudy.corpus import Corpus, Schema, check, make_split, write_corpus
 from understudy.evaluate import score

@@ -87,7 +87,7 @@ def advise(corpus: Path, /, *, student: tuple[str, ...], split: str = "", seed: 
         split: needed when the corpus has several.
         seed: of folds and resampling.
     """
-    from understudy.advise import advise as ask
+    from understudy.advice import advise as ask
     from understudy.corpus import Corpus
     from understudy.recipes.distill import only_split
 

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from understudy.advise import advise
+from understudy.advice import advise
 from understudy.corpus import Schema, Split, write_corpus
 from understudy.evaluate.probe import features, folds_of, held_out
 from understudy.prepare.cells import Cells, Modality
