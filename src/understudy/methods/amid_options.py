@@ -1,5 +1,6 @@
 """Options of AMID: which can be, and which have no effect beside the others."""
 
+import inspect
 import warnings
 from typing import TYPE_CHECKING, Literal, get_args
 
@@ -43,16 +44,17 @@ def warn_without_effect(amid: "AMID", *, trains: bool) -> None:
     """A warning for each option that is not its default and changes nothing beside the others. trains: the teacher."""
     contrast, entropy = bool(amid.alpha or amid.beta), amid.cond_entropy != "none"
     game = bool(amid.gamma) and amid.cond_entropy in get_args(Game)
-    for name, default, effective, reason in (
-        ("mi", "infonce", contrast, "alpha and beta are 0"),
-        ("tau", 0.07, contrast, "alpha and beta are 0"),
-        ("dimension", 128, contrast, "alpha and beta are 0"),
-        ("momentum", 0.5, contrast and amid.mi == "crd_bank", "there are no banks, which mi='crd_bank' has"),
-        ("mi_moves_auxiliary", False, amid.beta and not amid.auxiliary_frozen, "beta is 0 or the auxiliary model frozen"),
-        ("cond_entropy", "alice", amid.gamma or not entropy, "gamma is 0"),
-        ("gamma", 0.5, entropy or not amid.gamma, "cond_entropy is 'none'"),
-        ("generator_steps", 1, game, "there is no discriminator: gamma is 0, or cond_entropy is no game"),
-        ("detach_teacher_in_h", True, amid.gamma and entropy and trains, "H is left out or the teacher frozen"),
+    told = inspect.signature(type(amid)).parameters
+    for name, effective, reason in (
+        ("mi", contrast, "alpha and beta are 0"),
+        ("tau", contrast, "alpha and beta are 0"),
+        ("dimension", contrast, "alpha and beta are 0"),
+        ("momentum", contrast and amid.mi == "crd_bank", "there are no banks, which mi='crd_bank' has"),
+        ("mi_moves_auxiliary", amid.beta and not amid.auxiliary_frozen, "beta is 0 or the auxiliary model frozen"),
+        ("cond_entropy", amid.gamma or not entropy, "gamma is 0"),
+        ("gamma", entropy or not amid.gamma, "cond_entropy is 'none'"),
+        ("generator_steps", game, "there is no discriminator: gamma is 0, or cond_entropy is no game"),
+        ("detach_teacher_in_h", amid.gamma and entropy and trains, "H is left out or the teacher frozen"),
     ):
-        if getattr(amid, name) != default and not effective:
+        if getattr(amid, name) != told[name].default and not effective:
             warnings.warn(f"{name} {getattr(amid, name)!r} has no effect: {reason}")
