@@ -17,8 +17,8 @@ from understudy.recipes.coverage import check_modalities
 from understudy.recipes.estimate import Estimate
 from understudy.recipes.fusions import FUSIONS, check_fusion
 from understudy.recipes.job import Job, finished
-from understudy.recipes.options import PLAN, SIZES, options_of, typed
-from understudy.recipes.players import asks_for, auxiliary_modalities
+from understudy.recipes.options import PLAN, model_sizes, options_of, typed
+from understudy.recipes.players import asks_for, auxiliary_modalities, cast, rehearse
 from understudy.recipes.prompting import check_head
 from understudy.recipes.published import seen_kinds
 from understudy.recipes.run import Run, load
@@ -88,7 +88,7 @@ def distill(
     arguments: dict[str, Any] = {"corpus": str(corpus.folder.resolve()), "split": rows.name}
     arguments |= {player: list(modalities) for player, modalities in reads.items()}
     arguments |= {"method": method, "options": chosen, "encoders": own, "teacher_encoders": theirs, "teacher_head": head}
-    arguments |= {"fusion": fusion, "teacher_fusion": teacher_fusion, "sizes": typed("a model", sizes or {}, SIZES)}
+    arguments |= {"fusion": fusion, "teacher_fusion": teacher_fusion, "sizes": model_sizes(sizes or {})}
     arguments |= {"plan": asdict(plan), "teacher_plan": asdict(teacher_plan or plan), "ensemble": ensemble}
     arguments |= {"teachers_of": str(teachers_of), "plain_of": str(plain_of), "space": space, "seeds": seed_list(seeds)}
     arguments = completed(arguments, corpus)
@@ -98,7 +98,12 @@ def distill(
     state = state_of(Path(out), settings, corpus)
     if state == "same" and finished(Path(out), report=report):
         return Run(Path(out), settings)
+    players = cast(corpus, rows, arguments) if state == "new" else {}
+    if players:
+        rehearse(arguments, players)
     run = begin(Path(out), settings, state)
+    for each in players.values():
+        each.save(run.folder)
     estimate = estimate_of(method, arguments["options"], len(run.seeds))
     return Job(run, corpus, rows, plan, teacher_plan or plan, estimate).play(report=report)
 

@@ -20,15 +20,14 @@ from understudy.model import Model, views_of
 from understudy.plan import Plan
 from understudy.prepare.cells import TEXTS
 from understudy.prepare.view import Views
-from understudy.recipes.blueprint import Blueprint, draw, for_retrieval
+from understudy.recipes.blueprint import Blueprint
 from understudy.recipes.coverage import seen, untested, with_target
 from understudy.recipes.estimate import Estimate
 from understudy.recipes.evaluation import WORKERS, every_row, validator
-from understudy.recipes.players import auxiliary_modalities, copied, method_of
+from understudy.recipes.players import asks_for, blueprint_of, copied, method_of
 from understudy.recipes.run import WEIGHTS, Run, load, take
 from understudy.report import write_report
 from understudy.store import write_store
-from understudy.task import Retrieval
 from understudy.teachers import Ensemble, Frozen, Stored, Teacher
 from understudy.whole import write_json
 
@@ -50,8 +49,7 @@ class Job:
 
     def play(self, *, report: bool) -> Run:
         """Everything, in order."""
-        student = self.blueprint("student", self.arguments["student"], self.arguments["encoders"])
-        teacher = self.blueprint("teacher", self.arguments["teacher"], self.arguments["teacher_encoders"])
+        student, teacher = self.blueprint("student"), self.blueprint("teacher")
         leads = {seed: self.lead(teacher, seed) for seed in self.run.seeds}
         start = self.method.beside(**self.arguments["options"])
         answers, ensemble = ({}, False) if start else self.answers(leads)
@@ -74,18 +72,10 @@ class Job:
     def method(self) -> type[Method]:
         return CATALOGUE[self.arguments["method"]]
 
-    def blueprint(self, name: str, modalities: Sequence[str], named: Mapping[str, str]) -> Blueprint:
+    def blueprint(self, name: str) -> Blueprint:
         """Saved with the run, so that it is drawn once and models come back without the corpus."""
         if not (self.run.folder / f"{name}.json").is_file():
-            told = {"head": self.arguments["teacher_head"]} if name == "teacher" else {}
-            fusion = {"student": "fusion", "teacher": "teacher_fusion"}.get(name)
-            told |= {"fusion": self.arguments[fusion]} if fusion else {}
-            drawn = draw(self.corpus, self.split, modalities, name=name, named=named, sizes=self.arguments["sizes"], **told)
-            if isinstance(drawn.task, Retrieval):
-                own = self.arguments["student"]
-                fused = name == "teacher" or list(modalities) != own
-                drawn = for_retrieval(drawn, own, space=self.arguments["space"], fused=fused)
-            drawn.save(self.run.folder)
+            blueprint_of(name, self.corpus, self.split, self.arguments).save(self.run.folder)
         return Blueprint.load(self.run.folder, name)
 
     def lead(self, teacher: Blueprint, seed: int) -> Model:
@@ -100,12 +90,9 @@ class Job:
 
     def auxiliary(self, seed: int) -> dict[str, Model]:
         """The auxiliary player of a seed by its system's name, if the method has one; trained here if it is to stay as it is."""
-        reads = self.arguments["student"], self.arguments["teacher"]
-        modalities = auxiliary_modalities(self.arguments["method"], self.corpus.task, *reads)
-        if not modalities:
+        if not asks_for(self.arguments["method"], "auxiliary"):
             return {}
-        named = self.arguments["encoders"] | self.arguments["teacher_encoders"]
-        model = self.blueprint("auxiliary", modalities, named).build(seed)
+        model = self.blueprint("auxiliary").build(seed)
         if self.method.fixed_auxiliary(**self.arguments["options"]):
             self.train("auxiliary", seed, Supervised(model))
         return {"auxiliary": model}

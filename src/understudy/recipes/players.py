@@ -1,4 +1,4 @@
-"""Players: who takes part in a distillation beside the student, and with which weights each begins."""
+"""Players: who takes part in a distillation, what each reads, how it looks untrained, and whether all go together."""
 
 import inspect
 from collections.abc import Mapping, Sequence
@@ -7,11 +7,42 @@ from zlib import crc32
 
 import torch
 
+from understudy.corpus import Corpus, Split
 from understudy.methods import CATALOGUE, Method
 from understudy.model import Model
-from understudy.recipes.blueprint import Blueprint
+from understudy.recipes.blueprint import Blueprint, draw, for_retrieval
 from understudy.task import Retrieval, Task
-from understudy.teachers import Teacher
+from understudy.teachers import Ensemble, Frozen, Teacher
+
+
+def cast(corpus: Corpus, split: Split, arguments: Mapping[str, Any]) -> dict[str, Blueprint]:
+    """Every player before training, by its blueprint's name."""
+    names = ["student", "teacher", *(["auxiliary"] if asks_for(arguments["method"], "auxiliary") else [])]
+    return {name: blueprint_of(name, corpus, split, arguments) for name in names}
+
+
+def blueprint_of(name: str, corpus: Corpus, split: Split, arguments: Mapping[str, Any]) -> Blueprint:
+    """A player before training, its views fitted on the train rows. The auxiliary reads by what the teacher would read by."""
+    own, method = arguments["student"], arguments["method"]
+    named = arguments["encoders"] if name == "student" else arguments["encoders"] | arguments["teacher_encoders"]
+    reads = arguments.get(name) or auxiliary_modalities(method, corpus.task, own, arguments["teacher"])
+    told = {"head": arguments["teacher_head"]} if name == "teacher" else {}
+    fusion = {"student": "fusion", "teacher": "teacher_fusion"}.get(name)
+    told |= {"fusion": arguments[fusion]} if fusion else {}
+    drawn = draw(corpus, split, reads, name=name, named=named, sizes=arguments["sizes"], **told)
+    if not isinstance(drawn.task, Retrieval):
+        return drawn
+    return for_retrieval(drawn, own, space=arguments["space"], fused=name == "teacher" or list(reads) != own)
+
+
+def rehearse(arguments: Mapping[str, Any], cast: Mapping[str, Blueprint]) -> None:
+    """ValueError where the players cannot be built, or the method cannot bind them, with these settings; nobody is trained."""
+    method, options = CATALOGUE[arguments["method"]], arguments["options"]
+    built = {name: each.build(0, weights=False) for name, each in cast.items()}
+    method.lead(built["teacher"], **options)
+    frozen = Ensemble([Frozen(built["teacher"])]) if arguments["ensemble"] == "yes" else Frozen(built["teacher"])
+    others = {"teacher": built["teacher"] if method.beside(**options) else frozen, "auxiliary": built.get("auxiliary")}
+    method_of(arguments, 0, built["student"], others)
 
 
 def method_of(arguments: Mapping[str, Any], seed: int, student: Model, others: Mapping[str, Teacher | Model | None]) -> Method:
