@@ -33,10 +33,10 @@ def mixed(folder, *, rows=60, seed=0, groups=False, classes=2, repeat=0.3) -> Co
 
 
 @settings(max_examples=20, deadline=None)
-@given(seed=st.integers(0, 10**6), groups=st.booleans(), stratify=st.booleans(), valid=st.sampled_from([0.0, 0.1, 0.3]))
-def test_groups_and_duplicates_never_cross(tmp_path_factory, seed, groups, stratify, valid):
+@given(seed=st.integers(0, 10**6), groups=st.booleans(), valid=st.sampled_from([0.0, 0.1, 0.3]))
+def test_groups_and_duplicates_never_cross(tmp_path_factory, seed, groups, valid):
     corpus = mixed(tmp_path_factory.mktemp("s") / "c", seed=seed, groups=groups, repeat=0.15)
-    split = make_split(corpus, name="s", valid=valid, test=0.2, stratify=stratify, seed=seed)
+    split = make_split(corpus, name="s", valid=valid, test=0.2, seed=seed)
     part = np.full(len(corpus), -1)
     for number, name in enumerate(("train", "valid", "test")):
         rows = getattr(split, name)
@@ -51,7 +51,7 @@ def test_groups_and_duplicates_never_cross(tmp_path_factory, seed, groups, strat
     assert corpus.has_target[part > 0].all()
     assert set(split.labelled) == set(np.flatnonzero((part == 0) & corpus.has_target))
     assert len(split.valid) > 0 or valid == 0
-    again = make_split(corpus, name="s", valid=valid, test=0.2, stratify=stratify, seed=seed)
+    again = make_split(corpus, name="s", valid=valid, test=0.2, seed=seed)
     assert parts_of(again) == parts_of(split)
 
 

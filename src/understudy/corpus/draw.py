@@ -22,7 +22,6 @@ def make_split(
     valid: float = 0.1,
     test: float = 0.2,
     group: bool = True,
-    stratify: bool = True,
     labelled: int | None = None,
     draw: int = 0,
     seed: int = 0,
@@ -30,13 +29,13 @@ def make_split(
     """Draw a split of the labelled rows; it is not saved yet.
 
     valid, test: shares of the rows; valid may be 0. group: keep each group in one part (of a corpus that has groups).
-    stratify: keep the share of each class (or target quantile). labelled: hide all but this many train labels, drawn by
-    (seed, draw). Rows without a target join train; if their group or duplicate is elsewhere, they stand in no part.
+    labelled: hide all but this many train labels, drawn by (seed, draw). Each class (or target quantile) keeps its share. Rows
+    without a target join train; if their group or duplicate is elsewhere, they stand in no part.
     """
     if not (0 <= valid < 1 and 0 < test < 1 and valid + test < 1):
         raise ValueError(f"valid={valid} and test={test}: shares of the rows, test above 0, together below 1")
     groups = corpus.groups if group else None
-    strata = _strata(corpus, stratify)
+    strata = _strata(corpus)
     part = assign(_units(corpus.content, groups, _anything(corpus)), strata, (1 - valid - test, valid, test), seed)
     part[(part > 0) & ~corpus.has_target] = -1
     train, held, tested = (np.flatnonzero(part == number) for number in range(3))
@@ -53,7 +52,7 @@ def make_folds(corpus: Corpus, *, folds: int = 5, valid: float = 0.1, seed: int 
     """
     if folds < 2 or not 0 <= valid < 1 - 1 / folds:
         raise ValueError(f"folds={folds}, valid={valid}: expected 2 folds or more, and a share of the rows below 1 - 1 / folds")
-    units, strata = _units(corpus.content, corpus.groups, _anything(corpus)), _strata(corpus, True)
+    units, strata = _units(corpus.content, corpus.groups, _anything(corpus)), _strata(corpus)
     fold = assign(units, strata, [1 / folds] * folds, seed)
     splits = []
     for number in range(folds):
@@ -77,7 +76,7 @@ def hold_out(corpus: Corpus, split: Split, share: float, *, seed: int = 0) -> Sp
     validate(split, ids=corpus.ids, groups=corpus.groups, has_target=corpus.has_target)
     if not share:
         return split
-    rows, strata = split.train, _strata(corpus, True)[split.train]
+    rows, strata = split.train, _strata(corpus)[split.train]
     units = _units(corpus.content, corpus.groups if split.group else None, _anything(corpus))[rows]
     held = (assign(_codes(units.tolist()), strata, (1 - share, share), seed) == 1) & corpus.has_target[rows]
     labelled = np.intersect1d(split.labelled, rows[~held])
@@ -149,16 +148,16 @@ def _anything(corpus: Corpus) -> NDArray[np.bool_]:
     return np.any([corpus.present(modality) for modality in corpus.modalities], axis=0)
 
 
-def _strata(corpus: Corpus, stratify: bool) -> NDArray[np.intp]:
+def _strata(corpus: Corpus) -> NDArray[np.intp]:
     """A stratum a row; -1 for rows without a target."""
     strata = np.zeros(len(corpus), np.intp)
     if corpus.task.filler.ndim:
         # Rows of several answers are of no one class.
         return np.where(corpus.has_target, strata, -1)
     known = corpus.target[corpus.has_target]
-    if stratify and corpus.task.discrete:
+    if corpus.task.discrete:
         strata = corpus.target.astype(np.intp)
-    elif stratify and len(known):
+    elif len(known):
         strata = np.digitize(corpus.target, np.quantile(known, np.arange(1, STRATA) / STRATA))
     return np.where(corpus.has_target, strata, -1)
 

@@ -17,7 +17,6 @@ from understudy.teachers import Stored, Teacher
 
 Confidence = Literal["truth", "agreement", "constant", "none"]
 Weighting = Literal["softmax", "uniform"]
-NEEDS_LABEL = ("truth", "agreement")
 ROWS = 4096
 """Stored answers that are read at once."""
 

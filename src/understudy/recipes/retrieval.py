@@ -1,8 +1,8 @@
 """Retrieval: a teacher that sees every modality teaches branches that search between two, each embedded without the other.
 
 wikipedia: pictures and texts as published features (Rasiwasia et al., ACM MM 2010). stamps: pictures, spoken names and captions
-of the Debian package tuxpaint-stamps-default. audio_visual: VEGAS or AVE features in HDF5. None of them is ours to ship: each
-recipe takes the folder or file.
+of the Debian package tuxpaint-stamps-default. Neither is ours to ship: each recipe takes the folder. VEGAS and AVE, in HDF5, are
+imported (`import_av_hdf5`) and distilled as any other corpus.
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any, get_args
 
 from understudy.corpus import Corpus
-from understudy.corpus.importers.av_hdf5 import import_av_hdf5
 from understudy.corpus.importers.stamps import import_stamps
 from understudy.corpus.importers.wikipedia import import_wikipedia
 from understudy.fit import fit
@@ -63,23 +62,6 @@ def stamps(
     found = Corpus(corpus) if (Path(corpus) / "corpus.json").is_file() else import_stamps(folder, corpus)
     chosen: dict[str, Any] = {"plan": MEDIA, "sizes": MEDIA_SIZES, "options": OPTIONS, "split": split}
     return distill(found, student=student, space=space, seeds=seeds, out=out, **chosen | changes)
-
-
-def audio_visual(
-    file: Path | str,
-    *,
-    importing: Mapping[str, Any] | None = None,
-    split: str = "given",
-    space: Space = "probabilities",
-    seeds: int | Sequence[int] = 5,
-    corpus: Path | str = "runs/retrieval/av-corpus",
-    out: Path | str = "runs/retrieval/av",
-    **changes: Any,
-) -> Run:
-    """Audio -> visual and back, VEGAS or AVE. importing: arguments of `import_av_hdf5`. split: `given`, `random` or `fold-K`."""
-    found = Corpus(corpus) if (Path(corpus) / "corpus.json").is_file() else import_av_hdf5(file, corpus, **importing or {})
-    chosen: dict[str, Any] = {"plan": FEATURES, "sizes": SIZES, "options": OPTIONS, "split": split}
-    return distill(found, student=["audio", "visual"], space=space, seeds=seeds, out=out, **chosen | changes)
 
 
 def by_space(

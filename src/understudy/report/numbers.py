@@ -28,7 +28,6 @@ SHARES = {
 COUNTS = {"n_has0", "n_non0", "left_out", "zero_norm", "absent_classes"}
 OF_DIRECTIONS = {"map": "mAP", "recall@1": "R@1", "recall@5": "R@5", "recall@10": "R@10", "mean_rank": "mean rank"}
 """Metrics that retrieval gives for each direction, as `map_image_to_text`."""
-LOWER_IS_BETTER = {"mae", "rmse", "nll", "bce", "ece"}
 LABELS = {
     "accuracy": "accuracy",
     "balanced_accuracy": "balanced accuracy",

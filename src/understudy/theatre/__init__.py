@@ -2,7 +2,6 @@
 
 from understudy.theatre.observer import ceilings, ideal, subsets
 from understudy.theatre.script import World
-from understudy.theatre.sheet import contact_sheet
 from understudy.theatre.stage import Stage, make_theatre
 
-__all__ = ["Stage", "World", "ceilings", "contact_sheet", "ideal", "make_theatre", "subsets"]
+__all__ = ["Stage", "World", "ceilings", "ideal", "make_theatre", "subsets"]

@@ -110,13 +110,12 @@ def make_theatre(
     seed: int = 0,
     size: int = 64,
     world: World | None = None,
-    processes: int = 0,
 ) -> Stage:
     """Write `out`/Raw/VIDEO/CLIP.mp4, label.csv and theatre.json; a folder that holds the same theatre already is left as it is.
 
     clips: how many train, valid and test clips of two seconds; 600, 100 and 300 when None. labelled: of the train clips.
-    size: pixels, even. processes: that draw and encode; one a core when 0. The files depend on none but the other arguments and,
-    through the encoders, on the machine. ValueError for a folder that holds something else.
+    size: pixels, even. A process a core draws and encodes; the files depend on none but the arguments and, through the encoders,
+    on the machine. ValueError for a folder that holds something else.
     """
     stage = Stage(dict(clips or CLIPS), labelled, seed, size, world or World())
     if not set(stage.clips) <= set(CLIPS) or min(stage.clips.values()) < 1 or not 0 <= labelled <= stage.clips.get("train", 0):
@@ -133,7 +132,7 @@ def make_theatre(
     with whole_folder(folder) as partial_:
         for video in sorted({video for video, _ in stage.names()}):
             (partial_ / "Raw" / video).mkdir(parents=True)
-        perform(stage, partial_, processes or os.cpu_count() or 1)
+        perform(stage, partial_, os.cpu_count() or 1)
         stage.write_labels(partial_ / "label.csv")
         (partial_ / "theatre.json").write_text(facts, encoding="utf-8")
     return stage
