@@ -8,7 +8,10 @@ import pytest
 
 import understudy as us
 from recipes.small import PLAN, SIZES, make_corpus
+from understudy.cli import main
 from understudy.corpus import Corpus
+from understudy.recipes.evaluation import evaluate_subsets
+from understudy.recipes.join import join
 
 ASKED = {"student": ["weak"], "teacher": ["strong", "weak"], "split": "main", "plan": PLAN, "sizes": SIZES, "seeds": 1}
 
@@ -76,3 +79,59 @@ def test_a_run_of_a_version_that_wrote_no_defaults_is_known_again(run, corpus, t
     assert taken.results["systems"] == run.results["systems"]
     with pytest.raises(ValueError, match="differs in options"):
         us.distill(corpus, out=old, **ASKED | {"options": {"weight": 0.4}})
+
+
+@pytest.fixture
+def moved(run, corpus, tmp_path) -> us.Run:
+    """The same run, whose corpus lies elsewhere by now."""
+    here = Path(shutil.copytree(run.folder, tmp_path / "run"))
+    Path(shutil.copytree(corpus.folder, tmp_path / "lies" / "here"))
+    settings = json.loads((here / "run.json").read_text())
+    settings["arguments"]["corpus"] = str(tmp_path / "lay")
+    (here / "run.json").write_text(json.dumps(settings))
+    return us.load(here)
+
+
+def test_a_moved_corpus_strands_no_run(moved, run, tmp_path, capsys):
+    with pytest.raises(FileNotFoundError, match=r"lay, the corpus of .*, is not there .*--corpus FOLDER"):
+        moved.export(tmp_path / "shipped")
+    now = tmp_path / "lies" / "here"
+    again = us.load(moved.folder, corpus=now)
+    assert again.export(tmp_path / "shipped").is_dir()
+    assert evaluate_subsets(again, system="teacher", seed=None, split="") == evaluate_subsets(
+        run, system="teacher", seed=None, split=""
+    )
+    before = written(moved.folder)
+    us.distill(now, out=moved.folder, **ASKED)
+    assert written(moved.folder) == before
+    for command, *others in (
+        ("evaluate", "--system", "plain"),
+        ("export", "--out", str(tmp_path / "other")),
+        ("store", "--out", str(tmp_path / "store")),
+        ("search",),
+        ("information", "--estimator", "gaussian"),
+    ):
+        assert main([command, str(moved.folder), *others, "--corpus", str(now)]) == 0, capsys.readouterr().err
+    (moved.folder / "results.json").unlink()
+    assert us.distill(now, out=moved.folder, **ASKED).corpus().folder == now
+    assert us.load(moved.folder).split().name == "main"
+
+
+def test_a_corpus_of_other_rows_is_no_moved_one(moved, tmp_path):
+    other = make_corpus(tmp_path / "other", rows=120)
+    with pytest.raises(ValueError, match="holds other rows than the ones"):
+        us.load(moved.folder, corpus=other.folder).corpus()
+    with pytest.raises(ValueError, match="differs in corpus_fingerprint"):
+        us.distill(other, out=moved.folder, **ASKED)
+
+
+def test_parts_from_machines_where_the_corpus_lies_elsewhere_are_joined(moved, corpus, tmp_path):
+    second = us.distill(corpus, out=tmp_path / "second", report=False, **ASKED | {"seeds": [1]})
+    assert join([moved.folder, second.folder], tmp_path / "joined").seeds == [0, 1]
+
+
+@pytest.mark.parametrize(("text", "message"), [("{", "is damaged: Expecting"), ('{"recipe": "distill"}', "it lacks arguments")])
+def test_a_damaged_run_json_is_named(moved, text, message):
+    (moved.folder / "run.json").write_text(text)
+    with pytest.raises(ValueError, match=rf"run.json.* {message}"):
+        us.load(moved.folder)

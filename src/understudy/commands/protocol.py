@@ -8,34 +8,40 @@ from understudy.commands.answer import Answer, pairs
 from understudy.commands.data import imported
 
 
-def search(run: Path, /, *, cut: int = 500, ap_divisor: Literal["hits_in_k", "min_R_k"] = "hits_in_k") -> Answer:
+def search(
+    run: Path, /, *, cut: int = 500, ap_divisor: Literal["hits_in_k", "min_R_k"] = "hits_in_k", corpus: str = ""
+) -> Answer:
     """Does a test row's embedding find known rows of its class? R@k and mAP@CUT of every system, as in video retrieval.
 
     Args:
         run: folder of a finished run whose task tells classes apart.
         cut: places of the ranking that mAP counts.
         ap_divisor: of a query's precisions: its hits in these places, or the smaller of CUT and all rows of its class.
+        corpus: where the run's corpus lies now, if it has moved.
     """
     from understudy.recipes.run import load
     from understudy.recipes.search import search as ask
     from understudy.recipes.search import search_table
 
-    found = ask(load(run), cut=cut, ap_divisor=ap_divisor)
+    found = ask(load(run, corpus=corpus), cut=cut, ap_divisor=ap_divisor)
     return Answer({"run": str(run)} | found, search_table(found))
 
 
-def information(run: Path, /, *, estimator: Literal["ksg", "gaussian", "infonce"] = "ksg", seed: int = -1) -> Answer:
+def information(
+    run: Path, /, *, estimator: Literal["ksg", "gaussian", "infonce"] = "ksg", seed: int = -1, corpus: str = ""
+) -> Answer:
     """What teacher, students and label know of each other on the test rows, in nats with intervals.
 
     Args:
         run: folder of a finished run.
         estimator: of what two models share: neighbours after PCA, correlations alone, or a trained critic's lower bound.
         seed: of the models; -1 takes the one that ships.
+        corpus: where the run's corpus lies now, if it has moved.
     """
     from understudy.recipes.information import information as ask
     from understudy.recipes.run import load
 
-    found = ask(load(run), estimator=estimator, seed=None if seed < 0 else seed)
+    found = ask(load(run, corpus=corpus), estimator=estimator, seed=None if seed < 0 else seed)
     text = "\n".join(f"I({name:24s}) {each}" for name, each in found.items())
     return Answer({"run": str(run), "information": {name: asdict(each) for name, each in found.items()}}, text)
 

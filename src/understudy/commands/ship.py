@@ -5,19 +5,20 @@ from pathlib import Path
 from understudy.commands.answer import Answer, step
 
 
-def export(run: Path, /, *, out: Path, seed: int = -1) -> Answer:
+def export(run: Path, /, *, out: Path, seed: int = -1, corpus: str = "") -> Answer:
     """Ship the distilled student: an ONNX graph and its contract, proven equal to the trained model on every test row.
 
     Args:
         run: folder of a finished run.
         out: folder of the new artifact.
         seed: which student; -1 takes the best on validation, or the first where nothing was validated.
+        corpus: where the run's corpus lies now, if it has moved.
     """
     import json
 
     from understudy.recipes.run import load
 
-    folder = load(run).export(out, seed=None if seed < 0 else seed)
+    folder = load(run, corpus=corpus).export(out, seed=None if seed < 0 else seed)
     parity = json.loads((folder / "parity.json").read_text(encoding="utf-8"))
     size = sum(path.stat().st_size for path in folder.iterdir())
     equal = f"equal to the trained student on {parity['rows']} test rows (largest difference {parity['max_difference']:.2g})"

@@ -176,6 +176,7 @@ def evaluate(
     system: Literal["distilled", "plain", "teacher", "joint_teacher", "auxiliary"] = "distilled",
     seed: int = -1,
     split: str = "",
+    corpus: str = "",
 ) -> Answer:
     """Score a trained model on the test rows of a split, with every subset of its modalities.
 
@@ -184,11 +185,12 @@ def evaluate(
         system: which of them; joint_teacher and auxiliary where a teacher or an auxiliary model trained beside the student.
         seed: which training; -1 takes the one that ships.
         split: of the run's corpus; the run's own when empty.
+        corpus: where the run's corpus lies now, if it has moved.
     """
     from understudy.recipes.evaluation import evaluate_subsets
     from understudy.recipes.run import load
 
-    opened = load(run)
+    opened = load(run, corpus=corpus)
     found = evaluate_subsets(opened, system=system, seed=None if seed < 0 else seed, split=split)
     primary = opened.results["metric"]["name"]
     text = "\n".join(f"{name:30s} {scores.get(primary, float('nan')):.4f}" for name, scores in found.items())
@@ -218,6 +220,7 @@ def store(
     features: str = "",
     views: int = 1,
     on_error: Literal["fail", "skip"] = "fail",
+    corpus: str = "",
 ) -> Answer:
     """Keep a teacher's answers to its corpus, or a frozen encoder's features of a modality; the same command goes on.
 
@@ -229,21 +232,22 @@ def store(
         features: MODALITY=ENCODER, a video or a text and the transformers folder or hub id that reads it.
         views: with --features, how many draws of frames are kept of each clip.
         on_error: with --features, whether a clip that cannot be read fails or is skipped.
+        corpus: where the run's corpus lies now, if it has moved.
     """
     from understudy.recipes.evaluation import store_answers
     from understudy.recipes.features import store_features
     from understudy.recipes.run import load
 
-    given = {"seed": seed, "codec": codec, "views": views, "on_error": on_error}
+    given = {"seed": seed, "codec": codec, "views": views, "on_error": on_error, "corpus": corpus}
     if features:
-        refuse_unheeded(store, given, ("seed", "codec"), "beside --features, which are kept as they are, of no run")
+        refuse_unheeded(store, given, ("seed", "codec", "corpus"), "beside --features, which are kept as they are, of no run")
         ((modality, encoder),) = pairs("--features", [features]).items()
-        corpus = store_features(of, out, modality=modality, encoder=encoder, views=views, on_error=on_error)
-        document = {"corpus": str(out), "rows": len(corpus), "stored": int(corpus.present(modality).sum())}
-        text = f"features of {document['stored']} of {len(corpus)} rows in {out}"
-        return Answer(document, text, after_check(corpus))
+        kept = store_features(of, out, modality=modality, encoder=encoder, views=views, on_error=on_error)
+        document = {"corpus": str(out), "rows": len(kept), "stored": int(kept.present(modality).sum())}
+        text = f"features of {document['stored']} of {len(kept)} rows in {out}"
+        return Answer(document, text, after_check(kept))
     refuse_unheeded(store, given, ("views", "on_error"), "without --features")
-    made = store_answers(load(of), out, seed=None if seed < 0 else seed, codec=codec)
+    made = store_answers(load(of, corpus=corpus), out, seed=None if seed < 0 else seed, codec=codec)
     error = ", ".join(f"{name} off by at most {found['max']:.2g}" for name, found in made.header["error"].items())
     document = {
         "store": str(out),

@@ -160,17 +160,18 @@ def shares(file: Path, found: dict[str, float], *, decimals: int) -> Answer:
     return Answer({"file": str(file)} | said | {name: int(value) for name, value in counted.items()}, "\n".join(lines))
 
 
-def q_ar(run: Path, /, *, split: str = "") -> Answer:
+def q_ar(run: Path, /, *, split: str = "", corpus: str = "") -> Answer:
     """Q->A, QA->R and Q->AR of every system of a run on a VCR corpus, and whether the distilled student is better in Q->AR.
 
     Args:
         run: folder of a finished run.
         split: whose test rows, such as rule-singular; the run's own when empty.
+        corpus: where the run's corpus lies now, if it has moved.
     """
     from understudy.recipes.run import load
     from understudy.recipes.submissions import stages
 
-    found = stages(load(run), split=split)
+    found = stages(load(run, corpus=corpus), split=split)
     names = list(found["systems"]["plain"])
     lines = [f"{'system':10s} " + " ".join(f"{name:>8s}" for name in names)]
     for system, metrics in found["systems"].items():
@@ -183,7 +184,7 @@ def q_ar(run: Path, /, *, split: str = "") -> Answer:
     return Answer({"run": str(run)} | found, "\n".join(lines))
 
 
-def submit_vcr(run: Path, /, *, out: Path, system: System = "distilled", seed: int = -1) -> Answer:
+def submit_vcr(run: Path, /, *, out: Path, system: System = "distilled", seed: int = -1, corpus: str = "") -> Answer:
     """VCR's csv, 1 + 20 columns, of the unlabelled test rows (`import vcr --test`).
 
     Args:
@@ -191,15 +192,18 @@ def submit_vcr(run: Path, /, *, out: Path, system: System = "distilled", seed: i
         out: the csv.
         system: whose answers.
         seed: of the model; -1 takes the one that ships.
+        corpus: where the run's corpus lies now, if it has moved.
     """
     from understudy.recipes.run import load
     from understudy.recipes.submissions import submit_vcr as submit
 
-    many = submit(load(run), out, system=system, seed=None if seed < 0 else seed)
+    many = submit(load(run, corpus=corpus), out, system=system, seed=None if seed < 0 else seed)
     return Answer({"out": str(out), "annotations": many}, f"{many} annotations in {out}")
 
 
-def submit_vqa(run: Path, /, *, out: Path, system: System = "distilled", seed: int = -1, labelled: bool = False) -> Answer:
+def submit_vqa(
+    run: Path, /, *, out: Path, system: System = "distilled", seed: int = -1, labelled: bool = False, corpus: str = ""
+) -> Answer:
     """VQA's json of the unlabelled test questions (`import vqa --test`), or of the run's test rows.
 
     Args:
@@ -208,11 +212,12 @@ def submit_vqa(run: Path, /, *, out: Path, system: System = "distilled", seed: i
         system: whose answers.
         seed: of the model; -1 takes the one that ships.
         labelled: of the run's test rows instead, which `protocol score-vqa` can score.
+        corpus: where the run's corpus lies now, if it has moved.
     """
     from understudy.recipes.run import load
     from understudy.recipes.submissions import submit_vqa as submit
 
-    many = submit(load(run), out, system=system, seed=None if seed < 0 else seed, labelled=labelled)
+    many = submit(load(run, corpus=corpus), out, system=system, seed=None if seed < 0 else seed, labelled=labelled)
     return Answer({"out": str(out), "questions": many}, f"{many} questions in {out}")
 
 

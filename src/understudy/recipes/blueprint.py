@@ -1,6 +1,5 @@
 """Blueprint: everything that rebuilds an untrained model, and the default encoder of each kind of modality."""
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -28,7 +27,7 @@ from understudy.recipes.fusions import DEPTH, FUSIONS, fusion_of, own_parts
 from understudy.recipes.prompting import prompt_head, resolved
 from understudy.recipes.published import READERS, published_encoder, published_view, seen_kinds, stored_features
 from understudy.task import Retrieval, Space, Task, task_from_json
-from understudy.whole import whole_file, write_json
+from understudy.whole import read_json, whole_file, write_json
 
 OWN: dict[Kind, dict[str, Callable[..., Encoder]]] = {
     "vector": {"mlp": encoders.VectorMLP},
@@ -155,7 +154,7 @@ class Blueprint:
 
     @staticmethod
     def load(folder: Path, name: str) -> "Blueprint":
-        document = json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))
+        document = read_json(folder / f"{name}.json")
         views = {}
         for modality, stored in document.pop("views").items():
             assets = {asset: (folder / file).read_bytes() for asset, file in stored["assets"].items()}

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from understudy.evaluate import compare
+from understudy.recipes.claim import PLACES
 from understudy.recipes.run import WEIGHTS, Run, load, take
 from understudy.task import task_from_json
 from understudy.whole import whole_folder, write_json
@@ -47,7 +48,7 @@ def join(parts: Sequence[Path | str], out: Path | str) -> Run:
 
 def core(run: Run) -> dict[str, Any]:
     """What must be the same in all parts."""
-    settings = {name: value for name, value in run.settings["arguments"].items() if name not in OWN}
+    settings = {name: value for name, value in run.settings["arguments"].items() if name not in (*OWN, *PLACES)}
     return settings | {name: value for name, value in run.settings.items() if name != "arguments"}
 
 

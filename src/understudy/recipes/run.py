@@ -1,6 +1,5 @@
 """Run: what one recipe left in a folder, and how it comes back."""
 
-import json
 import os
 import shutil
 from collections.abc import Mapping
@@ -16,7 +15,7 @@ from understudy.evaluate.compare import predictions_of, read_results
 from understudy.evaluate.predictions import Predictions
 from understudy.model import Model
 from understudy.recipes.blueprint import Blueprint
-from understudy.whole import whole_folder
+from understudy.whole import read_json, whole_folder
 
 WEIGHTS = "model.safetensors"
 SYSTEMS = ("teacher", "plain", "distilled")
@@ -50,8 +49,14 @@ class Run:
         return list(self.settings["arguments"]["seeds"])
 
     def corpus(self) -> Corpus:
-        """The corpus it was run on; ValueError when the folder holds other rows by now."""
-        corpus = Corpus(self.settings["arguments"]["corpus"])
+        """The corpus it was run on; FileNotFoundError when it moved, ValueError when the folder holds other rows by now."""
+        folder = Path(self.settings["arguments"]["corpus"])
+        if not (folder / "corpus.json").is_file():
+            raise FileNotFoundError(
+                f"{folder}, the corpus of {self.folder}, is not there (any more); say where it lies now: --corpus FOLDER, or in "
+                "Python load(RUN, corpus=FOLDER)"
+            )
+        corpus = Corpus(folder)
         if corpus.fingerprint != self.settings["corpus_fingerprint"]:
             raise ValueError(f"{corpus.folder} holds other rows than the ones {self.folder} was run on")
         return corpus
@@ -94,19 +99,27 @@ class Run:
     def ships(self) -> int:
         """The seed that is exported: the distilled student best on validation, or the first seed when nothing was validated."""
         chosen = self.folder / "ships.json"
-        return json.loads(chosen.read_text())["seed"] if chosen.is_file() else self.seeds[0]
+        return read_json(chosen)["seed"] if chosen.is_file() else self.seeds[0]
 
     def predictions(self, system: str) -> list[Predictions]:
         """Test predictions of `teacher`, `plain`, `distilled`, `joint_teacher` or `auxiliary`, one a seed."""
         return predictions_of(self.folder, system)
 
 
-def load(folder: Path | str) -> Run:
-    """The run in `folder`; FileNotFoundError when it holds none."""
+def load(folder: Path | str, *, corpus: Path | str = "") -> Run:
+    """The run in `folder`; FileNotFoundError when it holds none, ValueError when its run.json is damaged.
+
+    corpus: where its corpus lies now; where it lay when "".
+    """
     path = Path(folder) / "run.json"
     if not path.is_file():
         raise FileNotFoundError(f"{folder} holds no run (no run.json); `understudy distill ... --out FOLDER` makes one")
-    return Run(Path(folder), json.loads(path.read_text(encoding="utf-8")))
+    settings = read_json(path)
+    if lacking := {"recipe", "arguments", "corpus_fingerprint", "split_hash", "versions"} - set(settings):
+        raise ValueError(f"{path} is damaged: it lacks {', '.join(sorted(lacking))}")
+    if corpus:
+        settings["arguments"] |= {"corpus": str(Path(corpus).resolve())}
+    return Run(Path(folder), settings)
 
 
 def take(source: Path, folder: Path) -> None:
