@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from corpus.made import MODALITIES, made_cells, made_corpus, same, vector_corpus
-from understudy.corpus import Corpus, Schema, write, write_corpus
+from understudy.corpus import Corpus, Schema, corpus_at, write, write_corpus
 from understudy.prepare.cells import Cells, Modality
 from understudy.task import Classification, Regression
 
@@ -270,3 +270,15 @@ def test_a_lying_offset_raises(tmp_path):
     shard.write_bytes(bytes(content))
     with pytest.raises(ValueError):
         Corpus(folder).cells("words", [0, 1])
+
+
+def test_a_corpus_is_made_once(tmp_path):
+    made = []
+
+    def make(folder):
+        made.append(folder)
+        return vector_corpus(folder, [[0], [1]])
+
+    first = corpus_at(tmp_path / "c", make)
+    assert corpus_at(str(tmp_path / "c"), make).fingerprint == first.fingerprint
+    assert made == [tmp_path / "c"]

@@ -1,7 +1,7 @@
 """Data at rest: schema, writing, reading, splits, checks."""
 
 from understudy.corpus.check import Findings, check
-from understudy.corpus.corpus import Corpus
+from understudy.corpus.corpus import Corpus, corpus_at
 from understudy.corpus.draw import given_split, leave_one_group_out, make_folds, make_split
 from understudy.corpus.schema import Schema
 from understudy.corpus.split import Split
@@ -13,6 +13,7 @@ __all__ = [
     "Schema",
     "Split",
     "check",
+    "corpus_at",
     "given_split",
     "leave_one_group_out",
     "make_folds",

@@ -1,7 +1,7 @@
 """Corpus: a folder of rows, memory-mapped. Rows never change; null = absent."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -152,6 +152,14 @@ class Corpus:
         """The same of several; none is written where one of them is unusable."""
         write_splits(self.folder, splits, ids=self.ids, groups=self.groups, has_target=self.has_target)
         return [self.split(split.name) for split in splits]
+
+
+def corpus_at(folder: Path | str, make: Callable[[Path], object]) -> Corpus:
+    """The corpus in `folder`, which `make(folder)` writes where there is none; one that is there is taken, whatever made it."""
+    folder = Path(folder)
+    if not (folder / "corpus.json").is_file():
+        make(folder)
+    return Corpus(folder)
 
 
 def _read_document(folder: Path) -> dict[str, Any]:

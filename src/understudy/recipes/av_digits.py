@@ -7,9 +7,10 @@ the same digit by a seeded draw.
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
-from understudy.corpus import Corpus
+from understudy.corpus import corpus_at
 from understudy.corpus.importers.av_digits import import_av_digits
 from understudy.plan import Plan
 from understudy.recipes.distill import distill
@@ -30,9 +31,7 @@ def av_digits(
 ) -> Run:
     """Image and audio teach audio; `speaker` is never heard in training, and the best epoch is chosen on another unheard one."""
     data = Path(folder)
-    found = (
-        Corpus(corpus) if (Path(corpus) / "corpus.json").is_file() else import_av_digits(data / "fsdd", data / "mnist5k", corpus)
-    )
+    found = corpus_at(corpus, partial(import_av_digits, data / "fsdd", data / "mnist5k"))
     return distill(
         found,
         student=["audio"],

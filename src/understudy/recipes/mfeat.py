@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from understudy.corpus import Corpus
+from understudy.corpus import corpus_at
 from understudy.corpus.importers.mfeat import import_mfeat
 from understudy.plan import Plan
 from understudy.recipes.distill import Choice, distill
@@ -34,7 +34,7 @@ def mfeat(
     or is written to. ensemble: "yes" lets every student learn from the mean of all seeds' teachers. teachers_of: a finished run
     of the same draw whose teachers are taken. report: see `distill`.
     """
-    found = Corpus(corpus) if (Path(corpus) / "corpus.json").is_file() else import_mfeat(corpus)
+    found = corpus_at(corpus, import_mfeat)
     return distill(
         found,
         student=[student],

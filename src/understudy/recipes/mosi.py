@@ -5,11 +5,12 @@ The data is not ours to ship: transcripts, labels and features come from the CMU
 """
 
 from collections.abc import Sequence
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
 
-from understudy.corpus import Corpus
+from understudy.corpus import corpus_at
 from understudy.corpus.importers.mosi import import_mosi
 from understudy.plan import Plan
 from understudy.recipes.distill import Choice, distill
@@ -35,7 +36,7 @@ def mosi(
     student: the same encoder, or our own of at most a million parameters with no pretrained weights. teacher: `text`, or `text`
     and `audio` (openSMILE, which was fitted on no label). corpus: where the imported set is, or is written to.
     """
-    found = Corpus(corpus) if (Path(corpus) / "corpus.json").is_file() else import_mosi(folder, corpus)
+    found = corpus_at(corpus, partial(import_mosi, folder))
     minilm = packaged_minilm()
     return distill(
         found,

@@ -6,10 +6,11 @@ imported (`import_av_hdf5`) and distilled as any other corpus.
 """
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, get_args
 
-from understudy.corpus import Corpus
+from understudy.corpus import Corpus, corpus_at
 from understudy.corpus.importers.stamps import import_stamps
 from understudy.corpus.importers.wikipedia import import_wikipedia
 from understudy.fit import fit
@@ -42,7 +43,7 @@ def wikipedia(
     **changes: Any,
 ) -> Run:
     """Image -> text and text -> image on the published test rows. changes: of the other arguments of `distill`."""
-    found = Corpus(corpus) if (Path(corpus) / "corpus.json").is_file() else import_wikipedia(folder, corpus)
+    found = corpus_at(corpus, partial(import_wikipedia, folder))
     chosen: dict[str, Any] = {"plan": FEATURES, "sizes": SIZES, "options": OPTIONS, "split": "given"}
     return distill(found, student=["image", "text"], space=space, seeds=seeds, out=out, **chosen | changes)
 
@@ -59,7 +60,7 @@ def stamps(
     **changes: Any,
 ) -> Run:
     """A picture finds spoken names and back; the teacher reads the caption too. student: two or all of the three modalities."""
-    found = Corpus(corpus) if (Path(corpus) / "corpus.json").is_file() else import_stamps(folder, corpus)
+    found = corpus_at(corpus, partial(import_stamps, folder))
     chosen: dict[str, Any] = {"plan": MEDIA, "sizes": MEDIA_SIZES, "options": OPTIONS, "split": split}
     return distill(found, student=student, space=space, seeds=seeds, out=out, **chosen | changes)
 

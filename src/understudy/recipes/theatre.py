@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from understudy.corpus import Corpus
+from understudy.corpus import corpus_at
 from understudy.corpus.importers.raw_clips import import_raw
 from understudy.plan import Plan
 from understudy.recipes.distill import distill
@@ -46,12 +46,13 @@ def theatre(
     folder = Path(folder)
     say(f"raw clips: {folder / 'raw'}")
     stage = make_theatre(folder / "raw", clips=clips, labelled=labelled, seed=scene)
-    corpus = folder / "corpus"
-    if not (corpus / "corpus.json").is_file():
-        say(f"import: {corpus}")
-        import_raw(folder / "raw", corpus, on_error="skip")
+
+    def imported(out: Path) -> None:
+        say(f"import: {out}")
+        import_raw(folder / "raw", out, on_error="skip")
+
     run = distill(
-        Corpus(corpus),
+        corpus_at(folder / "corpus", imported),
         student=["text"],
         teacher=teacher,
         split="given",
