@@ -18,7 +18,7 @@ from understudy.recipes.protocol_table import protocol_text, q_ar, scored
 from understudy.recipes.run import load
 from understudy.recipes.transfer import transfer
 from understudy.recipes.vision_language import WEIGHTS, for_steps, vision_language
-from understudy.recipes.vision_systems import SYSTEMS, TEACHERS, System, check_systems, check_teachers
+from understudy.recipes.vision_systems import SYSTEMS, TEACHERS, Way, check_systems, check_teachers
 from understudy.task import Choice
 
 ROWS = {"train": 48, "test": 12, "shifted": 10}
@@ -202,10 +202,10 @@ def test_teachers_come_back_as_transformers_folders(document, home):
     ("systems", "weights", "words"),
     [
         ({}, (1.0,), "0 systems"),
-        ({"a": System()}, (), "0 weights"),
-        ({"a": System(options={"adaptive": True})}, (1.0,), "comes first"),
-        ({"a": System(weight_of="b"), "b": System()}, (1.0,), "comes first"),
-        ({"a": System(), "b": System(weight_of="c")}, (1.0,), "not among the tuned"),
+        ({"a": Way()}, (), "0 weights"),
+        ({"a": Way(options={"adaptive": True})}, (1.0,), "comes first"),
+        ({"a": Way(weight_of="b"), "b": Way()}, (1.0,), "comes first"),
+        ({"a": Way(), "b": Way(weight_of="c")}, (1.0,), "not among the tuned"),
     ],
 )
 def test_unusable_systems(systems, weights, words):

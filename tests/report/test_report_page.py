@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from made_run import SENTIMENT, made_run
 
+from understudy.evaluate.compare import compare_runs
 from understudy.recipes.run import Run
 from understudy.recipes.summary import summary
 from understudy.report import write_report
@@ -188,6 +189,12 @@ def test_almost_stochastic_order_is_told_from_five_seeds_on(tmp_path, seeds, tol
     assert run.results["comparison"]["aso"]["eps_min"] >= 0
     assert ("Almost stochastic order" in render(run)) == told
     assert ("almost stochastic order: eps_min" in summary(Run(folder, run.settings))) == told
+
+
+def test_a_folder_may_be_a_string(tmp_path):
+    folder = made_run(tmp_path / "run", seeds=2)
+    assert write_report(str(folder)) == folder / "report.html"
+    assert [each["run"] for each in compare_runs([str(folder)])] == [str(folder)]
 
 
 def test_a_damaged_file_is_named(tmp_path):

@@ -6,6 +6,7 @@ from typing import Any, Literal
 from understudy.commands.answer import Answer, pairs, refuse_unheeded, step, values
 from understudy.commands.data import after_check
 from understudy.commands.ship import export
+from understudy.evaluate.results import SystemName
 
 
 def demo(which: Literal["digits", "theatre", "pictures"] = "digits", /, *, out: Path = Path("demo"), seeds: int = 0) -> Answer:
@@ -173,7 +174,7 @@ def evaluate(
     run: Path,
     /,
     *,
-    system: Literal["distilled", "plain", "teacher", "joint_teacher", "auxiliary"] = "distilled",
+    system: SystemName = "distilled",
     seed: int = -1,
     split: str = "",
     corpus: str = "",

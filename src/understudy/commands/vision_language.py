@@ -5,8 +5,7 @@ from typing import Any, Literal
 
 from understudy.commands.answer import Answer, pairs, step
 from understudy.commands.data import imported
-
-System = Literal["distilled", "plain", "teacher", "joint_teacher", "auxiliary"]
+from understudy.evaluate.results import SystemName
 
 
 def protocol() -> Answer:
@@ -184,7 +183,7 @@ def q_ar(run: Path, /, *, split: str = "", corpus: str = "") -> Answer:
     return Answer({"run": str(run)} | found, "\n".join(lines))
 
 
-def submit_vcr(run: Path, /, *, out: Path, system: System = "distilled", seed: int = -1, corpus: str = "") -> Answer:
+def submit_vcr(run: Path, /, *, out: Path, system: SystemName = "distilled", seed: int = -1, corpus: str = "") -> Answer:
     """VCR's csv, 1 + 20 columns, of the unlabelled test rows (`import vcr --test`).
 
     Args:
@@ -202,7 +201,7 @@ def submit_vcr(run: Path, /, *, out: Path, system: System = "distilled", seed: i
 
 
 def submit_vqa(
-    run: Path, /, *, out: Path, system: System = "distilled", seed: int = -1, labelled: bool = False, corpus: str = ""
+    run: Path, /, *, out: Path, system: SystemName = "distilled", seed: int = -1, labelled: bool = False, corpus: str = ""
 ) -> Answer:
     """VQA's json of the unlabelled test questions (`import vqa --test`), or of the run's test rows.
 

@@ -170,7 +170,7 @@ def predictions_of(run: Path, system: str) -> list[Predictions]:
     return [Predictions.load(folder / "predictions.npz") for folder in folders]
 
 
-def compare_runs(runs: Sequence[Path]) -> list[dict[str, Any]]:
+def compare_runs(runs: Sequence[Path | str]) -> list[dict[str, Any]]:
     """One entry a run: means of its systems, distilled against its own plain control, and against the first run's distilled.
 
     `p_holm` is adjusted over the table, apart for the two questions, and `verdict_holm` is the verdict only where that is at
@@ -178,7 +178,7 @@ def compare_runs(runs: Sequence[Path]) -> list[dict[str, Any]]:
     """
     if not runs:
         raise ValueError("no run given; give the folders of finished runs")
-    entries = [entry(run, runs[0]) for run in runs]
+    entries = [entry(Path(run), Path(runs[0])) for run in runs]
     adjust([entry["comparison"] for entry in entries])
     adjust([entry["against_first"] for entry in entries if entry["against_first"]])
     return entries

@@ -1,10 +1,12 @@
 """Results: a run's results.json as it is read back. Torch-free."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from understudy.whole import read_json
 
+SystemName = Literal["distilled", "plain", "teacher", "joint_teacher", "auxiliary"]
+"""What a run may hold; joint_teacher and auxiliary where a teacher or an auxiliary model trained beside the student."""
 PARTS = {"task", "metric", "coverage", "split", "systems", "comparison"}
 """What no results.json is without."""
 

@@ -3,12 +3,12 @@
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from understudy.corpus import Corpus
+from understudy.evaluate.results import SystemName
 from understudy.evaluate.score import predict, score
 from understudy.evaluate.subsets import number, predict_subsets, score_subsets
 from understudy.fit import Scores
@@ -19,7 +19,6 @@ from understudy.recipes.run import Run
 from understudy.store import Codec, Store, write_store
 from understudy.teachers import Frozen
 
-System = Literal["distilled", "plain", "teacher", "joint_teacher", "auxiliary"]
 ROWS = 64
 """In a batch that is only read: many pad short texts to the longest, few waste calls."""
 FILMS = 8
@@ -54,9 +53,12 @@ def validator(corpus: Corpus, rows: NDArray[np.intp], models: Mapping[str, Model
     return validate
 
 
-def evaluate_subsets(run: Run, *, system: System, seed: int | None, split: str) -> dict[str, dict[str, float | None]]:
+def evaluate_subsets(
+    run: Run, *, system: SystemName = "distilled", seed: int | None = None, split: str = ""
+) -> dict[str, dict[str, float | None]]:
     """ "a+b" -> metrics of a run's model on the test rows of a split of its corpus; its own split when "".
 
+    seed: None takes the training that ships.
     ValueError where the split's test rows hold rows that the run trained or chose on.
     """
     other, corpus, model = run.unseen(split), run.corpus(), run.model(system, seed=seed)
@@ -64,8 +66,8 @@ def evaluate_subsets(run: Run, *, system: System, seed: int | None, split: str) 
     return {"+".join(subset): {name: number(value) for name, value in scores.items()} for subset, scores in found.items()}
 
 
-def store_answers(run: Run, out: Path, *, seed: int | None, codec: Codec) -> Store:
-    """A teacher's answers to every row of its corpus."""
+def store_answers(run: Run, out: Path | str, *, seed: int | None = None, codec: Codec = "float32") -> Store:
+    """A teacher's answers to every row of its corpus; the same call goes on. seed: None takes the training that ships."""
     corpus, teacher = run.corpus(), Frozen(run.model("teacher", seed=seed))
     rows = every_row(corpus, np.arange(len(corpus)), teacher.views)
-    return write_store(out, teacher, rows, corpus=corpus.fingerprint, codec=codec)
+    return write_store(Path(out), teacher, rows, corpus=corpus.fingerprint, codec=codec)

@@ -23,11 +23,11 @@ from understudy.prepare.held import ragged
 from understudy.prepare.reader import MediaReader
 from understudy.recipes.mosi import packaged_minilm
 from understudy.recipes.vision_language import vision_language
-from understudy.recipes.vision_systems import SYSTEMS, System
+from understudy.recipes.vision_systems import SYSTEMS, Way
 from understudy.task import Classification
 
 SIZES: tuple[Size, ...] = (50, 100, 300)
-TEXT: dict[str, System] = {
+TEXT: dict[str, Way] = {
     label: replace(SYSTEMS[label], options={"score": "pooled", **SYSTEMS[label].options})
     for label in ("naive", "mad", "mad, random tokens")
 }

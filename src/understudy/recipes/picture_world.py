@@ -19,7 +19,7 @@ from understudy.recipes.picture_teachers import Schooling, picture_teachers
 from understudy.recipes.run import Run
 from understudy.recipes.transfer import transfer
 from understudy.recipes.vision_language import for_steps, vision_language
-from understudy.recipes.vision_systems import SYSTEMS, System
+from understudy.recipes.vision_systems import SYSTEMS, Way
 from understudy.whole import write_json
 
 STUDENT = {"text": "small", "regions": "regions"}
@@ -46,7 +46,7 @@ def picture_world(
     rows: Mapping[str, int] | None = None,
     scene: int = 0,
     schooling: Schooling | None = None,
-    systems: Mapping[str, System] | None = None,
+    systems: Mapping[str, Way] | None = None,
     sizes: Sequence[Size] = (0.01, 0.1, 1.0),
     only: Sequence[Size] | None = None,
     draws: int = 3,

@@ -7,14 +7,14 @@ from typing import Any
 import numpy as np
 
 from understudy.corpus.importers.vcr_annotations import CHOICES, row_id
-from understudy.evaluate.compare import System as Scored
-from understudy.evaluate.compare import comparison, on_same_rows, over_seeds
+from understudy.evaluate.compare import System, comparison, on_same_rows, over_seeds
 from understudy.evaluate.predictions import Predictions
+from understudy.evaluate.results import SystemName
 from understudy.evaluate.score import predict
 from understudy.evaluate.submissions import write_vcr, write_vqa
 from understudy.evaluate.vcr import by_stage, stages_of
 from understudy.model import views_of
-from understudy.recipes.evaluation import System, every_row
+from understudy.recipes.evaluation import every_row
 from understudy.recipes.run import SYSTEMS, Run
 from understudy.recipes.transfer import place, transfer
 from understudy.task import Choice, MultiLabel
@@ -39,7 +39,7 @@ def stages(run: Run, *, split: str = "") -> dict[str, Any]:
         said = {name: [Predictions.load(place(run, split, name, seed)) for seed in run.seeds] for name in SYSTEMS}
     else:
         said = {name: run.predictions(name) for name in SYSTEMS}
-    aligned, coverage = on_same_rows({name: Scored((), 0, seeds) for name, seeds in said.items()})
+    aligned, coverage = on_same_rows({name: System((), 0, seeds) for name, seeds in said.items()})
     found = {name: [stages_of(each) for each in seeds] for name, seeds in aligned.items()}
     plain, distilled = (np.stack([each.both for each in found[name]]).astype(np.float64) for name in ("plain", "distilled"))
     metrics = {name: [each.metrics() for each in seeds] for name, seeds in found.items()}
@@ -56,7 +56,7 @@ def stages(run: Run, *, split: str = "") -> dict[str, Any]:
     return document
 
 
-def submit_vcr(run: Run, out: Path, *, system: System = "distilled", seed: int | None = None) -> int:
+def submit_vcr(run: Run, out: Path, *, system: SystemName = "distilled", seed: int | None = None) -> int:
     """The CSV of the unlabelled test rows of a VCR corpus, imported with `test`; returns how many annotations it holds."""
     corpus = run.corpus()
     if not isinstance(corpus.task, Choice):
@@ -69,7 +69,7 @@ def submit_vcr(run: Run, out: Path, *, system: System = "distilled", seed: int |
     return len(scores)
 
 
-def submit_vqa(run: Run, out: Path, *, system: System = "distilled", seed: int | None = None, labelled: bool = False) -> int:
+def submit_vqa(run: Run, out: Path, *, system: SystemName = "distilled", seed: int | None = None, labelled: bool = False) -> int:
     """The JSON of the unlabelled questions, or of the `labelled` test rows of the run's split; returns how many."""
     corpus = run.corpus()
     if not isinstance(corpus.task, MultiLabel):
@@ -86,7 +86,7 @@ def submit_vqa(run: Run, out: Path, *, system: System = "distilled", seed: int |
     return len(answers)
 
 
-def answered(run: Run, rows: np.ndarray, system: System, seed: int | None) -> Iterator[Predictions]:
+def answered(run: Run, rows: np.ndarray, system: SystemName, seed: int | None) -> Iterator[Predictions]:
     """One system's predictions of these rows, so many at a time; ValueError where there are none or one cannot be seen."""
     if not len(rows):
         raise ValueError(f"{run.corpus().folder} holds no unlabelled rows; import the test questions too, with --test")

@@ -23,7 +23,7 @@ from understudy.recipes.distill import distill, seed_list
 from understudy.recipes.protocol_table import table_rows
 from understudy.recipes.run import Run, load
 from understudy.recipes.transfer import transfer
-from understudy.recipes.vision_systems import SYSTEMS, System, check_systems, check_teachers
+from understudy.recipes.vision_systems import SYSTEMS, Way, check_systems, check_teachers
 from understudy.whole import write_json
 
 WEIGHTS = (0.3, 1.0, 3.0)
@@ -49,7 +49,7 @@ class Protocol:
     tests: Mapping[str, str]
     student: Mapping[str, str]
     teacher: Mapping[str, str]
-    systems: Mapping[str, System]
+    systems: Mapping[str, Way]
     weights: Sequence[float]
     draws: int
     seeds: Sequence[int]
@@ -189,7 +189,7 @@ def vision_language(
     sizes: Sequence[Size] = (0.01, 0.1, 1.0),
     draws: int = 3,
     seeds: int | Sequence[int] = 3,
-    systems: Mapping[str, System] | None = None,
+    systems: Mapping[str, Way] | None = None,
     weights: Sequence[float] = WEIGHTS,
     options: Mapping[str, Any] | None = None,
     plan: Plan | None = None,

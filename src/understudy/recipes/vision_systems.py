@@ -6,7 +6,7 @@ from typing import Any
 
 
 @dataclass(frozen=True)
-class System:
+class Way:
     """A way to distil: options of `mad`, and what differs in its teacher.
 
     weight_of: the system whose weight it takes; its own, chosen like all others, when empty. teacher: the modalities of the
@@ -25,28 +25,28 @@ class System:
 
 
 NAIVE = {"selection": "none", "confidence": "none", "weighting": "uniform"}
-SYSTEMS: dict[str, System] = {
-    "naive": System(NAIVE),
-    "mad": System(),
-    "mad, no tokens": System({"selection": "none"}, "mad"),
-    "mad, all tokens": System({"selection": "all"}, "mad"),
-    "mad, no confidence": System({"confidence": "none"}, "mad"),
-    "mad, teachers alike": System({"weighting": "uniform"}, "mad"),
-    "mad, adaptive": System({"adaptive": True}, "mad"),
-    "mad, random tokens": System({"selection": "random"}),
-    "mad, constant weight": System({"confidence": "constant"}),
+SYSTEMS: dict[str, Way] = {
+    "naive": Way(NAIVE),
+    "mad": Way(),
+    "mad, no tokens": Way({"selection": "none"}, "mad"),
+    "mad, all tokens": Way({"selection": "all"}, "mad"),
+    "mad, no confidence": Way({"confidence": "none"}, "mad"),
+    "mad, teachers alike": Way({"weighting": "uniform"}, "mad"),
+    "mad, adaptive": Way({"adaptive": True}, "mad"),
+    "mad, random tokens": Way({"selection": "random"}),
+    "mad, constant weight": Way({"confidence": "constant"}),
 }
 """Naive distillation, mad, ablations with its weight, and two controls with weights of their own."""
-TEACHERS: dict[str, System] = {
-    "mad, text teacher": System({"score": "pooled"}, "mad", teacher=("text",)),
-    "mad, image teacher": System({"selection": "none"}, "mad", teacher=("image",)),
+TEACHERS: dict[str, Way] = {
+    "mad, text teacher": Way({"score": "pooled"}, "mad", teacher=("text",)),
+    "mad, image teacher": Way({"selection": "none"}, "mad", teacher=("image",)),
 }
 """On request: mad from one of two teachers, those of `text` and `image`. What needs the other one goes with it: a text alone
 scores its tokens by its own vector, a picture alone selects none. The one teacher has all of the weight that two would share.
 """
 
 
-def check_systems(systems: Mapping[str, System], weights: Sequence[float]) -> None:
+def check_systems(systems: Mapping[str, Way], weights: Sequence[float]) -> None:
     """ValueError for no weight, a control's name, a first system that cannot serve the others, or a weight taken from nowhere."""
     if not systems or not weights:
         raise ValueError(f"{len(systems)} systems and {len(weights)} weights given; at least one each is needed")
@@ -63,7 +63,7 @@ def check_systems(systems: Mapping[str, System], weights: Sequence[float]) -> No
             raise ValueError(f"system {label!r} takes the weight of {system.weight_of!r}, which is not among the tuned ones")
 
 
-def check_teachers(systems: Mapping[str, System], teacher: Collection[str]) -> None:
+def check_teachers(systems: Mapping[str, Way], teacher: Collection[str]) -> None:
     """ValueError for a system that wants a teacher of a modality that has none."""
     for label, system in systems.items():
         lacking = [name for name in (*system.teacher, *system.encoders) if name not in teacher]

@@ -24,10 +24,10 @@ TRUST = {"classification": draw.reliability_figure, "choice": draw.reliability_f
 """Kind of task -> whether its predictions can be trusted as they are, for `recorded.DRAWN`."""
 
 
-def write_report(run: Path) -> Path:
+def write_report(run: Path | str) -> Path:
     """Write the page of a finished run from its files and return its path; it is replaced whole or not at all."""
-    target = run / "report.html"
-    write_text(target, render(read_run(run)))
+    target = Path(run) / "report.html"
+    write_text(target, render(read_run(target.parent)))
     return target
 
 
