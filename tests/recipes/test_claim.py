@@ -2,6 +2,8 @@
 
 import json
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,7 @@ import understudy as us
 from recipes.small import PLAN, SIZES, make_corpus
 from understudy.cli import main
 from understudy.corpus import Corpus
+from understudy.recipes.claim import LOCK, alone
 from understudy.recipes.evaluation import evaluate_subsets
 from understudy.recipes.join import join
 
@@ -135,3 +138,63 @@ def test_a_damaged_run_json_is_named(moved, text, message):
     (moved.folder / "run.json").write_text(text)
     with pytest.raises(ValueError, match=rf"run.json.* {message}"):
         us.load(moved.folder)
+
+
+HOLD = "import fcntl, sys; f = open(sys.argv[1], 'a'); fcntl.flock(f, fcntl.LOCK_EX); print('held', flush=True); sys.stdin.read()"
+
+
+@pytest.fixture
+def hold():
+    """Starts another process that holds the lock of a folder until it is killed."""
+    started: list[subprocess.Popen] = []
+
+    def start(folder: Path) -> subprocess.Popen:
+        command = [sys.executable, "-c", HOLD, str(folder / LOCK)]
+        started.append(subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True))
+        assert started[-1].stdout
+        assert started[-1].stdout.readline() == "held\n"
+        return started[-1]
+
+    yield start
+    for each in started:
+        each.kill()
+        each.communicate()
+
+
+def test_two_processes_on_one_folder_are_refused_until_the_other_is_gone(corpus, tmp_path, hold):
+    out = tmp_path / "run"
+    out.mkdir()
+    other = hold(out)
+    with pytest.raises(
+        ValueError, match=r"another process is at work in .*run; wait until it ends, end it, or give another --out"
+    ):
+        us.distill(corpus, out=out, report=False, **ASKED)
+    assert [path.name for path in out.iterdir()] == [LOCK]
+    other.kill()
+    other.wait()
+    assert us.distill(corpus, out=out, report=False, **ASKED).verdict
+    assert not (out / LOCK).exists()
+
+
+def test_a_finished_run_asks_for_no_lock(run, corpus, hold):
+    other = hold(run.folder)
+    assert us.distill(corpus, out=run.folder, **ASKED).results == run.results
+    other.kill()
+    other.wait()
+    (run.folder / LOCK).unlink()
+
+
+def test_nobody_is_kept_out_by_a_run_that_failed_or_was_interrupted(tmp_path):
+    with pytest.raises(KeyboardInterrupt), alone(tmp_path):
+        raise KeyboardInterrupt
+    with alone(tmp_path), pytest.raises(ValueError, match="another process is at work"), alone(tmp_path):
+        pass
+    assert not list(tmp_path.iterdir())
+
+
+def test_one_of_several_processes_is_refused(corpus, tmp_path, monkeypatch):
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.setenv("LOCAL_RANK", "0")
+    with pytest.raises(ValueError, match=r"one of 2 processes .* start it without torchrun"):
+        us.distill(corpus, out=tmp_path / "run", **ASKED)
+    assert not (tmp_path / "run").exists()

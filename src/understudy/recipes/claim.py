@@ -1,9 +1,12 @@
-"""Claim: a folder taken for one run: new, gone on with, or refused."""
+"""Claim: a folder taken for one run by one process: new, gone on with, or refused."""
 
+import fcntl
 import json
+import os
 import platform
-from collections.abc import Mapping
-from contextlib import suppress
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Literal
@@ -17,6 +20,8 @@ State = Literal["new", "same", "more seeds"]
 VERSIONED = ("understudy", "torch", "numpy", "pyarrow", "transformers", "tokenizers")
 TOLD = ("results.json", "report.html", "subsets.json", "stages.json", "search.json", "information.json", "transfer/*.json")
 """What is written of all seeds together, or of the one that ships."""
+LOCK = ".lock"
+"""Held, not merely there, while a process is at work in the folder: the system lets go of it however the process ends."""
 PLACES = ("corpus",)
 """Arguments that say where something lies, not what it is: another fingerprint says that."""
 
@@ -48,7 +53,7 @@ def state_of(folder: Path, settings: Mapping[str, Any], corpus: Corpus) -> State
     The same run with more seeds goes on, too: only those are trained, unless students learn from an ensemble over all seeds.
     """
     if not (folder / "run.json").is_file():
-        if folder.exists() and any(folder.iterdir()):
+        if folder.exists() and any(path.name != LOCK for path in folder.iterdir()):
             raise ValueError(f"{folder} exists and holds no run; give another --out or remove it")
         return "new"
     other = load(folder).settings
@@ -64,12 +69,46 @@ def state_of(folder: Path, settings: Mapping[str, Any], corpus: Corpus) -> State
     return "same"
 
 
-def begin(folder: Path, settings: Mapping[str, Any], state: State) -> Run:
-    """The run in this folder, from here on with these settings."""
-    if state == "more seeds":
+def begin(folder: Path, settings: Mapping[str, Any], corpus: Corpus) -> Run:
+    """The run in this folder, from here on with these settings; ValueError as `state_of` has it."""
+    if state_of(folder, settings, corpus) == "more seeds":
         forget(folder)
     write_json(folder / "run.json", settings)
     return Run(folder, settings)
+
+
+@contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """No other process of this kind in the folder, which is made where there is none; ValueError while there is one."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / LOCK
+    with path.open("a") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            # Whoever had it before removes it, perhaps between the two lines above.
+            mine = path.exists() and os.path.samestat(path.stat(), os.fstat(file.fileno()))
+        except BlockingIOError:
+            mine = False
+        except OSError as error:
+            mine = True
+            warnings.warn(f"{folder} cannot be locked ({error.strerror}); see to it that no other process trains in it")
+        if not mine:
+            raise ValueError(f"another process is at work in {folder}; wait until it ends, end it, or give another --out")
+        try:
+            yield
+        finally:
+            path.unlink(missing_ok=True)
+
+
+def refuse_several() -> None:
+    """ValueError in one of several processes that were launched together: a run is trained by one."""
+    # Not Accelerate's count: without a GPU it takes each process of torchrun for the only one.
+    many = int(os.environ.get("WORLD_SIZE", "1")) if "LOCAL_RANK" in os.environ else 1
+    if many > 1:
+        raise ValueError(
+            f"this is one of {many} processes launched together, and a run is trained by one: start it without torchrun "
+            "or accelerate launch; runs with an --out of their own may be started side by side"
+        )
 
 
 def forget(folder: Path) -> None:

@@ -12,7 +12,7 @@ from understudy.methods import CATALOGUE
 from understudy.plan import Plan
 from understudy.recipes.arguments import completed
 from understudy.recipes.blueprint import check_encoders, own_encoder
-from understudy.recipes.claim import begin, settings_of, state_of
+from understudy.recipes.claim import alone, begin, refuse_several, settings_of, state_of
 from understudy.recipes.coverage import check_modalities
 from understudy.recipes.estimate import Estimate
 from understudy.recipes.fusions import FUSIONS, check_fusion
@@ -74,6 +74,7 @@ def distill(
     when "". report: also measure subsets and costs and draw the page; a table over many runs does without. ValueError and
     KeyError say what cannot be done.
     """
+    refuse_several()
     corpus = corpus if isinstance(corpus, Corpus) else Corpus(corpus)
     rows = corpus.split(split or only_split(corpus))
     reads = {"student": tuple(student), "teacher": tuple(teacher) or tuple(corpus.modalities)}
@@ -94,18 +95,25 @@ def distill(
     arguments = completed(arguments, corpus)
     for name in TAKEN:
         check_taken(name, arguments, corpus)
-    settings = settings_of("distill", arguments, corpus, rows)
-    state = state_of(Path(out), settings, corpus)
-    if state == "same" and finished(Path(out), report=report):
-        return Run(Path(out), settings)
-    players = cast(corpus, rows, arguments) if state == "new" else {}
+    return carried_out(corpus, rows, arguments, Path(out), report=report)
+
+
+def carried_out(corpus: Corpus, split: Split, arguments: Mapping[str, Any], out: Path, *, report: bool) -> Run:
+    """The run that was asked for: what is left of it to do is done, by this process alone; a finished one is left as it is."""
+    settings = settings_of("distill", arguments, corpus, split)
+    state = state_of(out, settings, corpus)
+    if state == "same" and finished(out, report=report):
+        return Run(out, settings)
+    players = cast(corpus, split, arguments) if state == "new" else {}
     if players:
         rehearse(arguments, players)
-    run = begin(Path(out), settings, state)
-    for each in players.values():
-        each.save(run.folder)
-    estimate = estimate_of(method, arguments["options"], len(run.seeds))
-    return Job(run, corpus, rows, plan, teacher_plan or plan, estimate).play(report=report)
+    with alone(out):
+        run = begin(out, settings, corpus)
+        for each in players.values():
+            each.save(out)
+        plan, teacher_plan = Plan(**arguments["plan"]), Plan(**arguments["teacher_plan"])
+        estimate = estimate_of(arguments["method"], arguments["options"], len(run.seeds))
+        return Job(run, corpus, split, plan, teacher_plan, estimate).play(report=report)
 
 
 def estimate_of(method: str, options: Mapping[str, Any], seeds: int) -> Estimate:
