@@ -11,8 +11,9 @@ import torch
 
 import understudy as us
 from recipes.small import PLAN, SIZES, make_corpus
-from understudy.corpus import Corpus
+from understudy.corpus import Corpus, Split
 from understudy.plan import Plan
+from understudy.recipes.distill import whole_plan
 
 
 @pytest.fixture(scope="module")
@@ -188,6 +189,29 @@ def test_plan_may_be_changes_of_the_default(corpus, tmp_path):
     assert made.settings["arguments"]["plan"]["epochs"] == 1
     with pytest.raises(ValueError, match="a plan has no epoch; it has epochs"):
         again(corpus, tmp_path / "other", plan={"epoch": 1})
+
+
+@pytest.mark.parametrize(
+    ("changes", "plan"),
+    [
+        ({}, Plan(epochs=150, batch_size=64, patience=30)),
+        ({"batch_size": 256, "rate": 0.1}, Plan(epochs=200, batch_size=256, rate=0.1, patience=40)),
+        ({"batch_size": 32}, Plan(epochs=75, batch_size=32, patience=15)),
+        ({"batch_size": 16, "accumulate": 2}, Plan(epochs=75, batch_size=16, accumulate=2, patience=15)),
+        ({"epochs": 40}, Plan(epochs=40, patience=8)),
+        ({"epochs": 3}, Plan(epochs=3, patience=5)),
+        ({"epochs": 40, "patience": None}, Plan(epochs=40)),
+    ],
+)
+def test_what_a_change_of_the_plan_decides_follows_it(changes, plan):
+    split = Split("main", train=np.arange(640), valid=np.arange(640, 700), test=np.arange(700, 800), labelled=np.arange(640))
+    assert whole_plan(changes, split, ["mlp"]) == plan
+
+
+def test_pretrained_encoders_take_few_epochs_and_nothing_stops_without_validation_rows():
+    split = Split("main", train=np.arange(640), test=np.arange(700, 800), labelled=np.arange(640))
+    assert whole_plan({"batch_size": 256}, split, ["mlp", "some/encoder"]) == Plan(epochs=5, batch_size=256)
+    assert whole_plan({}, split, ["mlp"]).patience is None
 
 
 @pytest.mark.parametrize(

@@ -249,13 +249,17 @@ def whole_plan(plan: Plan | Mapping[str, Any], split: Split, named: Sequence[str
     """The plan given, or the default one with the changes given."""
     if isinstance(plan, Plan):
         return plan
+    changes = typed("a plan", plan, PLAN)
     ours = [own_encoder(name) or name in FUSIONS for name in named]
-    default = default_plan(split, pretrained=not all(ours))
-    return replace(default, **typed("a plan", plan, PLAN))
+    return replace(default_plan(split, pretrained=not all(ours), changes=changes), **changes)
 
 
-def default_plan(split: Split, *, pretrained: bool) -> Plan:
-    """About 1,500 updates of new networks, or 5 epochs of pretrained ones; validation stops early where there are such rows."""
-    batch = 64 if len(split.train) < 10_000 else 256
-    epochs = 5 if pretrained else max(5, min(200, math.ceil(1500 * batch / len(split.train))))
+def default_plan(split: Split, *, pretrained: bool, changes: Mapping[str, Any]) -> Plan:
+    """About 1,500 updates of new networks, or 5 epochs of pretrained ones; validation stops early where there are such rows.
+
+    changes: what is asked for instead, from which the rest follows: epochs from the rows of an update, patience from epochs.
+    """
+    batch = changes.get("batch_size", 64 if len(split.train) < 10_000 else 256)
+    rows = 1500 * batch * changes.get("accumulate", 1)
+    epochs = changes.get("epochs", 5 if pretrained else max(5, min(200, math.ceil(rows / len(split.train)))))
     return Plan(epochs=epochs, batch_size=batch, patience=max(5, epochs // 5) if len(split.valid) else None)
