@@ -189,7 +189,10 @@ def test_a_wrong_folder_is_one_clear_error(folders, minilm, tmp_path):
     for wrong in (str(tmp_path / "nowhere"), str(minilm)):
         with pytest.raises(ValueError, match=allowed):
             us.distill(corpus, student=["text", "image"], fusion=wrong, out=tmp_path / "run")
-    for encoder, reason in (("nowhere", "neither ours nor"), (str(minilm), "is a bert; an encoder of kind image is one of")):
+    for encoder, reason in (
+        ("nowhere", "neither ours .conv, patches. nor"),
+        (str(minilm), "is a bert; an encoder of kind image is one of"),
+    ):
         with pytest.raises(ValueError, match=reason):
             us.distill(corpus, student=["text", "image"], encoders={"image": encoder}, out=tmp_path / "run")
     assert not (tmp_path / "run").exists()

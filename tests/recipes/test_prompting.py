@@ -142,6 +142,15 @@ def test_a_teacher_of_text_and_video_ties_its_prompts_to_the_video(corpus):
     assert drawn(corpus, ["text", "video"], head={"classes": 7}).head["tokens_of"] == "video"
 
 
-def test_an_unknown_video_encoder_is_refused(corpus):
-    with pytest.raises(ValueError, match="video encoder 'nowhere': neither ours nor a transformers folder"):
+def test_an_unknown_video_encoder_is_refused_without_asking_the_hub(corpus, monkeypatch):
+    asked: list[str] = []
+    monkeypatch.setattr("transformers.AutoConfig.from_pretrained", lambda name, **told: asked.append(name) or 1 / 0)
+    with pytest.raises(ValueError, match=r"video encoder 'nowhere': neither ours \(conv, xclip, clip\) nor a tran"):
         check_encoders(corpus, {"video": "nowhere"})
+    with pytest.raises(ValueError, match="video encoder 'no where'"):
+        check_encoders(corpus, {"video": "no where"})
+    assert not asked
+    monkeypatch.setattr("huggingface_hub.try_to_load_from_cache", lambda name, file: "it was fetched before")
+    with pytest.raises(ZeroDivisionError):
+        check_encoders(corpus, {"video": "nowhere"})
+    assert asked == ["nowhere"]

@@ -22,10 +22,27 @@ def published_config(name: str) -> dict[str, Any]:
     """The configuration of a transformers folder or hub id, as JSON; FileNotFoundError where there is none."""
     from transformers import AutoConfig
 
+    if not may_be_published(name):
+        raise FileNotFoundError(
+            f"no published encoder {name}: no such folder, and a hub id has an owner, as in google-bert/bert-base-uncased"
+        )
     try:
         return without_origin(AutoConfig.from_pretrained(name, trust_remote_code=False))
     except (OSError, ValueError) as error:
         raise FileNotFoundError(f"no published encoder {name}: {error}") from None
+
+
+def may_be_published(name: str) -> bool:
+    """Whether a name is worth asking the hub, which takes half a minute to say no: not a bare word that is nowhere here."""
+    from huggingface_hub import try_to_load_from_cache
+    from huggingface_hub.errors import HFValidationError
+
+    if "/" in name or Path(name).exists():
+        return True
+    try:
+        return isinstance(try_to_load_from_cache(name, "config.json"), str)
+    except HFValidationError:
+        return False
 
 
 def published_weights(name: str) -> dict[str, Tensor]:

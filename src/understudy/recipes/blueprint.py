@@ -66,7 +66,9 @@ def check_encoders(corpus: Corpus, named: Mapping[str, str]) -> None:
             published_view(corpus, modality, name)
         except OSError as error:
             reason = str(error).splitlines()[0]
-            raise ValueError(f"{kind} encoder {name!r}: neither ours nor a transformers folder or hub id ({reason})") from None
+            raise ValueError(
+                f"{kind} encoder {name!r}: neither ours ({', '.join(OWN[kind])}) nor a transformers folder or hub id ({reason})"
+            ) from None
 
 
 @dataclass(frozen=True)
