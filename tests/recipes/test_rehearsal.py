@@ -1,5 +1,6 @@
 """A setting that cannot be meant is refused before a folder is taken and anything is trained, for the whole catalogue."""
 
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -48,10 +49,15 @@ def corpora(tmp_path_factory) -> dict[bool, Corpus]:
     return {number: make_corpus(folder / str(number), number=number) for number in (False, True)}
 
 
-@pytest.mark.parametrize("name", sorted({name for name, _ in NUMERIC}))
-def test_every_method_can_be_rehearsed(corpora, tmp_path, monkeypatch, name):
-    """So that a refusal below is of the one option that is wrong."""
+@pytest.fixture
+def quiet_job(monkeypatch) -> None:
+    """Nothing is trained."""
     monkeypatch.setattr("understudy.recipes.job.Job.play", lambda self, report: self.run)
+
+
+@pytest.mark.parametrize("name", sorted({name for name, _ in NUMERIC}))
+def test_every_method_can_be_rehearsed(corpora, tmp_path, quiet_job, name):
+    """So that a refusal below is of the one option that is wrong."""
     assert us.distill(corpora[name in NUMBER], method=name, out=tmp_path / "run", **ASKED | COUNTS.get(name, {})).seeds == [0]
 
 
@@ -83,3 +89,37 @@ def test_other_settings_that_cannot_be_meant(corpora, tmp_path, changes, message
     with pytest.raises(ValueError, match=message):
         us.distill(corpora["teacher_head" in changes], out=tmp_path / "run", **ASKED | changes)
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"sizes": {"width": 8, "depth": 3}}, "sizes: depth=3 has no effect: it is of fusion single_stream"),
+        ({"sizes": {"width": 8, "freeze": "clip"}}, "sizes: freeze=clip has no effect: no player reads a video"),
+        ({"sizes": {"width": 8, "modality_dropout": 0.5}, "teacher": ["seen"]}, "modality_dropout=0.5 has no effect"),
+        (
+            {"encoders": {"seen": "mlp"}, "teacher": ["text"]},
+            "encoders: seen=mlp has no effect: seen is not read by student or t",
+        ),
+        ({"teacher_encoders": {"text": "small"}, "teacher": ["seen"]}, "teacher_encoders: text=small .*not read by teacher"),
+        ({"ensemble": "yes"}, "ensemble 'yes' has no effect: there is one seed"),
+    ],
+)
+def test_a_setting_without_effect_is_warned_of(corpora, tmp_path, quiet_job, changes, said):
+    with pytest.warns(UserWarning, match=said):
+        us.distill(corpora[False], out=tmp_path / "run", **ASKED | changes)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"sizes": {"width": 8, "depth": 1}, "fusion": "single_stream"},
+        {"sizes": {"width": 8, "modality_dropout": 0.5}, "encoders": {"text": "small", "seen": "mlp"}},
+        {"teacher": ["seen"], "encoders": {"text": "small"}, "teacher_encoders": {"seen": "mlp"}},
+        {"ensemble": "yes", "seeds": 2},
+    ],
+)
+def test_a_setting_with_an_effect_is_not(corpora, tmp_path, quiet_job, changes):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        us.distill(corpora[False], out=tmp_path / "run", **ASKED | changes)

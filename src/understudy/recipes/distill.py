@@ -10,7 +10,7 @@ from typing import Any, Literal
 from understudy.corpus import Corpus, Split
 from understudy.methods import CATALOGUE
 from understudy.plan import Plan
-from understudy.recipes.arguments import completed
+from understudy.recipes.arguments import completed, warn_unheeded
 from understudy.recipes.blueprint import check_encoders, own_encoder
 from understudy.recipes.claim import alone, begin, refuse_several, settings_of, state_of
 from understudy.recipes.coverage import check_modalities
@@ -92,6 +92,7 @@ def distill(
     arguments |= {"fusion": fusion, "teacher_fusion": teacher_fusion, "sizes": model_sizes(sizes or {})}
     arguments |= {"plan": asdict(plan), "teacher_plan": asdict(teacher_plan or plan), "ensemble": ensemble}
     arguments |= {"teachers_of": str(teachers_of), "plain_of": str(plain_of), "space": space, "seeds": seed_list(seeds)}
+    warn_unheeded(arguments, corpus)
     arguments = completed(arguments, corpus)
     for name in TAKEN:
         check_taken(name, arguments, corpus)
