@@ -19,7 +19,7 @@ import numpy as np
 from benchmarks.av_digits import SPEAKERS
 from benchmarks.mfeat_plan import held_out
 from benchmarks.record import table, write_result
-from understudy.corpus import Corpus
+from understudy.corpus import Corpus, corpus_at
 from understudy.corpus.importers.av_digits import import_av_digits
 from understudy.corpus.importers.mfeat import import_mfeat
 from understudy.corpus.importers.wikipedia import import_wikipedia
@@ -160,7 +160,7 @@ def test_score(run: Run) -> float:
 def of_mfeat(folder: Path, *, draws: int = 5, cells: Sequence[tuple[str, int]] = ()) -> Family:
     """Few labels: three views x three label counts, five draws of labelled rows; tuned on held-out train rows of other draws."""
     home = folder / "mfeat-corpus"
-    corpus = Corpus(home) if (home / "corpus.json").is_file() else import_mfeat(home)
+    corpus = corpus_at(home, import_mfeat)
     fixed = {"sizes": mfeat.SIZES, "plan": replace(mfeat.PLAN, epochs=EPOCHS), "teacher_plan": mfeat.TEACHER_PLAN}
 
     def case(view: str, count: int) -> Case:
@@ -178,7 +178,7 @@ def of_mfeat(folder: Path, *, draws: int = 5, cells: Sequence[tuple[str, int]] =
 def of_wikipedia(folder: Path, data: Path, *, seeds: int = 5) -> Family:
     """Search between pictures and texts; tuned on the validation rows, which are train rows, with two seeds."""
     home = folder / "wikipedia-corpus"
-    corpus = Corpus(home) if (home / "corpus.json").is_file() else import_wikipedia(data, home)
+    corpus = corpus_at(home, lambda home: import_wikipedia(data, home))
     fixed = {"student": ["image", "text"], "space": "probabilities", "plan": retrieval.FEATURES, "sizes": retrieval.SIZES}
     cases = [Case("wikipedia", corpus, fixed | {"split": "given", "seeds": n}, [{}]) for n in (seeds, min(2, seeds))]
     return Family("wikipedia", cases[:1], {"wikipedia": cases[1:]}, best_epoch)
@@ -190,7 +190,7 @@ def of_av_digits(folder: Path, data: Path, *, seeds: int = 5) -> Family:
     Twice, so that no test speaker has a say: the folds of jackson and lucas, who choose for all others, follow nicolas and theo.
     """
     home = folder / "av_digits-corpus"
-    corpus = Corpus(home) if (home / "corpus.json").is_file() else import_av_digits(data / "fsdd", data / "mnist5k", home)
+    corpus = corpus_at(home, lambda home: import_av_digits(data / "fsdd", data / "mnist5k", home))
     fixed = {"student": ["audio"], "teacher": ["image", "audio"], "plan": av_digits.PLAN, "sizes": av_digits.SIZES}
     parts = [{"split": f"leave-{speaker}"} for speaker in SPEAKERS]
     names = ("av_digits", "av_digits jackson lucas")

@@ -158,6 +158,9 @@ class Numbers:
             for part in (range(start, min(start + BATCH, rows)) for start in range(0, rows, BATCH))
         ]
 
+    def __len__(self) -> int:
+        return len(self.all)
+
     def batches(self, epoch: int, start: int = 0) -> Iterator[Batch]:
         return iter(self.all[start:])
 

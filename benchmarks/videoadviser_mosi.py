@@ -16,7 +16,7 @@ import numpy as np
 import torch
 
 from benchmarks.record import table, write_result
-from understudy.corpus import Corpus, Split, write_corpus
+from understudy.corpus import Corpus, Split, corpus_at, write_corpus
 from understudy.corpus.importers.mosi import import_mosi
 from understudy.encoders.text import TextEncoder
 from understudy.plan import Plan
@@ -74,7 +74,7 @@ def part(
     if (out / "ablation.json").is_file():
         return out
     encoder, plan = encoder or packaged_minilm(), plan or PLANS[student]
-    whole = Corpus(runs / "corpus") if (runs / "corpus" / "corpus.json").is_file() else import_mosi(data, runs / "corpus")
+    whole = corpus_at(runs / "corpus", lambda folder: import_mosi(data, folder))
     small = student == "small"
     head: dict[str, Any] = {} if encoder == "small" else {"text_encoder": encoder}
     ablation(

@@ -7,4 +7,4 @@ def device() -> torch.device:
     """The first accelerator that is there, else the CPU; ACCELERATE_USE_CPU=1 keeps the CPU."""
     from accelerate import PartialState
 
-    return PartialState().device
+    return torch.device(PartialState().device or "cpu")

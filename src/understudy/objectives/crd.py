@@ -3,8 +3,8 @@
 Paper: Tian, Krishnan, Isola, "Contrastive Representation Distillation", ICLR 2020, arXiv 1910.10699. Settings as in the code of
 RepDistiller: cosine over a temperature of linear projections, the normaliser fixed by the first batch, momentum banks, the same
 negatives for both sides, from other classes. Ours: negatives are drawn evenly with replacement; the loss is the mean of both
-sides (theirs is the sum) less log K, so that with `contrast="instances"` it is minus a bound on the mutual information in nats, which
-lies about one nat below it even at best; no epsilon in the logarithms.
+sides (theirs is the sum) less log K, so that with `contrast="instances"` it is minus a bound on the mutual information in nats,
+which lies about one nat below it even at best; no epsilon in the logarithms.
 """
 
 import math
