@@ -15,6 +15,7 @@ from toy import CLASSES, NUMBER, SEARCH, toy_batch, toy_experts, toy_loader, toy
 from understudy import methods
 from understudy.methods import Method
 from understudy.model import Model
+from understudy.recipes.options import whole_options
 from understudy.task import Task
 from understudy.teachers import Frozen
 
@@ -77,7 +78,9 @@ def build(
     student = student or toy_model(task, "x", seed=1)
     if "teacher" in inspect.signature(kind).parameters:
         teacher = teacher or toy_teacher(name, task)
-        others: list[Any] = [teacher if kind.beside(**options) else Frozen(teacher)]
+        others: list[Any] = [
+            teacher if kind.beside(**whole_options(kind.__module__.rpartition(".")[2], options)) else Frozen(teacher)
+        ]
         if "auxiliary" in inspect.signature(kind).parameters:
             others.append(toy_model(task, "y", width=4, seed=3))
         method = kind(student, *others, **options)
@@ -135,6 +138,17 @@ def test_options_are_keyword_only_with_plain_types_and_defaults(name):
         assert option.default is not option.empty
         hint = hints[option.name]
         assert hint in (int, float, bool, str) or typing.get_origin(hint) is typing.Literal
+
+
+@EVERY
+def test_the_defaults_of_options_stand_in_the_constructor_alone(name):
+    kind = getattr(methods, name)
+    options = inspect.signature(kind).parameters
+    for hook in (kind.check, kind.check_players, kind.embeds, kind.tokens, kind.lead, kind.beside, kind.fixed_auxiliary):
+        for option in inspect.signature(hook).parameters.values():
+            if option.kind is option.KEYWORD_ONLY:
+                assert option.name in options, f"{hook.__name__} asks for {option.name}, which is no option of {name}"
+                assert option.default is option.empty, f"{hook.__name__} repeats the default of {option.name}"
 
 
 @EVERY

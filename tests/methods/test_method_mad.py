@@ -20,6 +20,7 @@ from understudy.methods.mad_weights import agreement, confidences, trust, truth
 from understudy.methods.method import Method
 from understudy.model import Model
 from understudy.plan import Plan
+from understudy.recipes.options import whole_options
 from understudy.store import write_store
 from understudy.task import Classification, Task
 from understudy.teachers import Frozen, Stored
@@ -218,31 +219,31 @@ def test_players_that_do_not_suit_are_refused(corpora, answers, tmp_path):
     with pytest.raises(ValueError, match="likeliest class"):
         MAD(student_of(corpora["regression"]), answers["regression"], confidence="agreement")
     with pytest.raises(ValueError, match="class prompts"):
-        MAD.check(CLASSES, {"classes": 3})
+        MAD.check(CLASSES, {"classes": 3}, **whole_options("mad", {}))
     for refused in ("concat", "single_stream"):
         with pytest.raises(ValueError, match="fusion 'experts'"):
-            MAD.check_players({"text": "text"}, {"text": "text"}, refused, {})
+            MAD.check_players({"text": "text"}, {"text": "text"}, refused, {}, **whole_options("mad", {}))
     with pytest.raises(ValueError, match="text alone"):
-        MAD.check_players({"text": "text"}, {"text": "text"}, "experts", {})
+        MAD.check_players({"text": "text"}, {"text": "text"}, "experts", {}, **whole_options("mad", {}))
     several = {"question": "text", "caption": "text", "image": "image"}
     for options in ({}, {"selection": "none", "adaptive": True}):
         with pytest.raises(ValueError, match="reads 2 texts, question and caption; name one"):
-            MAD.check_players({"question": "text"}, several, "experts", {}, **options)
-    MAD.check_players({"question": "text"}, several, "experts", {}, selection="none")
+            MAD.check_players({"question": "text"}, several, "experts", {}, **whole_options("mad", options))
+    MAD.check_players({"question": "text"}, several, "experts", {}, **whole_options("mad", {"selection": "none"}))
     for alone in ({"text": "text"}, {"image": "image", "sound": "audio"}):
         with pytest.raises(ValueError, match="adaptive=True brings a text and another modality together"):
-            MAD.check_players({"text": "text"}, alone, "experts", {}, adaptive=True)
+            MAD.check_players({"text": "text"}, alone, "experts", {}, **whole_options("mad", {"adaptive": True}))
 
 
 @pytest.mark.parametrize("published", [{"text": "minilm", "image": "vit"}, {"text": "minilm"}, {"image": "clip"}])
 def test_tokens_are_not_scored_in_a_space_of_another_model(published):
     read = {"text": "text", "image": "image"}
     with pytest.raises(ValueError, match="no space is common to both; use score 'pooled'"):
-        MAD.check_players(read, read, "experts", published)
+        MAD.check_players(read, read, "experts", published, **whole_options("mad", {}))
     for options in ({"score": "pooled"}, {"selection": "random"}, {"selection": "none"}, {"adaptive": True}):
-        MAD.check_players(read, read, "experts", published, **options)
+        MAD.check_players(read, read, "experts", published, **whole_options("mad", options))
     for one in ({}, {"text": "clip", "image": "clip"}):
-        MAD.check_players(read, read, "experts", one)
+        MAD.check_players(read, read, "experts", one, **whole_options("mad", {}))
 
 
 def test_a_student_that_joins_late_is_taught_its_encoder_s_tokens(corpora, answers):
@@ -263,7 +264,7 @@ def test_experts_learn_and_their_encoders_move_only_where_they_may(kind, adaptiv
     corpus = corpora[kind]
     teacher = teacher_of(corpus)
     before = {key: value.clone() for key, value in teacher.state_dict().items()}
-    lead = MAD.lead(teacher, adaptive=adaptive)
+    lead = MAD.lead(teacher, **whole_options("mad", {"adaptive": adaptive}))
     assert isinstance(lead, ExpertHeads)
     batch = batch_of(corpus, lead)
     first = head_loss(lead, batch)
@@ -332,9 +333,9 @@ def test_the_right_choice_is_the_pair(corpora):
 def test_teachers_that_cannot_be_led_are_refused(corpora):
     corpus = corpora["classification"]
     with pytest.raises(ValueError, match="fusion 'experts'"):
-        MAD.lead(student_of(corpus))
+        MAD.lead(student_of(corpus), **whole_options("mad", {}))
     with pytest.raises(ValueError, match="one text and other modalities"):
-        MAD.lead(teacher_of(corpus, modalities=("text",)), adaptive=True)
+        MAD.lead(teacher_of(corpus, modalities=("text",)), **whole_options("mad", {"adaptive": True}))
 
 
 @pytest.mark.parametrize("kind", ["classification", "choice"])

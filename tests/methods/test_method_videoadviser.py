@@ -12,6 +12,7 @@ from toy import CLASSES, NUMBER, toy_batch, toy_loader, toy_model, toy_prompted
 from understudy.methods import CATALOGUE, KD, Supervised, VideoAdviser
 from understudy.methods.videoadviser import Lead
 from understudy.model import Model
+from understudy.recipes.options import whole_options
 from understudy.store import write_store
 from understudy.teachers import Frozen, Stored
 
@@ -106,7 +107,7 @@ def test_step_1_gives_no_gradient_through_the_expected_value_where_detached(deta
 def test_two_phases(tmp_path):
     """Phase 1 trains the teacher alone; in phase 2 it is frozen, and a store of it teaches the same."""
     teacher = toy_prompted(NUMBER, "x", "y", seed=2)
-    lead = VideoAdviser.lead(teacher, w3=0.5)
+    lead = VideoAdviser.lead(teacher, **whole_options("videoadviser", {"w3": 0.5}))
     assert isinstance(lead, Lead)
     assert lead.student is teacher
     assert set(lead(toy_batch(NUMBER, 8))) == {"teacher", "classes", "step1"}
@@ -127,14 +128,14 @@ def test_two_phases(tmp_path):
 
 def test_the_lead_of_the_joint_teacher_is_its_own_part_of_the_loss():
     method, batch = joint(), toy_batch(NUMBER, 16)
-    lead = VideoAdviser.lead(method.teacher, **{"mode": "joint", "w4": 7.0})
+    lead = VideoAdviser.lead(method.teacher, **whole_options("videoadviser", {"mode": "joint", "w4": 7.0}))
     assert lead is not None
     both, alone = means(method.eval()(batch)), means(lead.eval()(batch))
     assert alone == {name: both[name] for name in ("teacher", "classes", "step1")}
 
 
 def test_a_teacher_without_step_1_is_led_by_its_labels():
-    assert VideoAdviser.lead(toy_model(NUMBER, "x"), w2=0.0, w3=0.0) is None
+    assert VideoAdviser.lead(toy_model(NUMBER, "x"), **whole_options("videoadviser", {"w2": 0.0, "w3": 0.0})) is None
     assert KD.lead(toy_model(NUMBER, "x")) is None
 
 
@@ -186,9 +187,9 @@ def test_a_learnt_margin_has_the_signs_as_classes():
 def test_what_cannot_be_is_said_before_a_run(task, head, options, message):
     check = CATALOGUE["videoadviser"].check
     with pytest.raises(ValueError, match=message):
-        check(task, head, **options)
-    check(task, head, w2=0.0, w3=0.0)
-    check(NUMBER, {"classes": 2})
+        check(task, head, **whole_options("videoadviser", options))
+    check(task, head, **whole_options("videoadviser", {"w2": 0.0, "w3": 0.0}))
+    check(NUMBER, {"classes": 2}, **whole_options("videoadviser", {}))
 
 
 @pytest.mark.parametrize(

@@ -89,11 +89,11 @@ class AMID(Method):
         return True
 
     @classmethod
-    def beside(cls, *, teacher_start: Start = "fresh", **others: Any) -> Beside:
+    def beside(cls, *, teacher_start: Start, **others: Any) -> Beside:
         return "" if teacher_start == "frozen" else teacher_start
 
     @classmethod
-    def fixed_auxiliary(cls, *, auxiliary_frozen: bool = False, **others: Any) -> bool:
+    def fixed_auxiliary(cls, *, auxiliary_frozen: bool, **others: Any) -> bool:
         return auxiliary_frozen
 
     def views(self) -> Views:

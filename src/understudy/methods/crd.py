@@ -68,7 +68,7 @@ class CRD(TaughtByFeatures):
             )
 
     @classmethod
-    def check(cls, task: Task, teacher_head: Mapping[str, Any], *, contrast: Contrast = "auto", **others: Any) -> None:
+    def check(cls, task: Task, teacher_head: Mapping[str, Any], *, contrast: Contrast, **others: Any) -> None:
         if contrast == "classes" and not task.classed:
             raise ValueError(f"contrast='classes' needs classes, and a {task.kind} has none; use contrast='instances'")
 

@@ -63,7 +63,7 @@ class KD(Taught):
             self.feature_regression = objectives.FeatureRegression(student.width, teacher.width)
 
     @classmethod
-    def embeds(cls, *, feature: float = 0.0, **others: Any) -> bool:
+    def embeds(cls, *, feature: float, **others: Any) -> bool:
         return feature > 0
 
     def pulls(self) -> dict[str, tuple[Objective, float]]:

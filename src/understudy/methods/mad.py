@@ -87,7 +87,7 @@ class MAD(Taught):
         self.terms.update(token_terms(student, teacher, selection, score, **told))
 
     @classmethod
-    def check(cls, task: Task, teacher_head: Mapping[str, Any], *, confidence: Confidence = "truth", **others: Any) -> None:
+    def check(cls, task: Task, teacher_head: Mapping[str, Any], *, confidence: Confidence, **others: Any) -> None:
         if teacher_head:
             raise ValueError("mad learns from a head for each modality, so its teacher has no class prompts; leave them out")
         if confidence == "agreement" and isinstance(task, Regression):
@@ -104,11 +104,11 @@ class MAD(Taught):
         return True
 
     @classmethod
-    def tokens(cls, *, weight: float = 1.0, selection: Selection = "topk", **others: Any) -> bool:
+    def tokens(cls, *, weight: float, selection: Selection, **others: Any) -> bool:
         return bool(weight) and selection != "none"
 
     @classmethod
-    def lead(cls, teacher: Model, *, adaptive: bool = False, adaptive_temperature: float = 0.07, **others: Any) -> Method | None:
+    def lead(cls, teacher: Model, *, adaptive: bool, adaptive_temperature: float, **others: Any) -> Method | None:
         return ExpertHeads(teacher, adaptive=adaptive, temperature=adaptive_temperature)
 
     def meet(self, ids: Sequence[str], target: NDArray[Any], labelled: NDArray[np.bool_]) -> None:

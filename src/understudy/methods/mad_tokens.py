@@ -47,9 +47,9 @@ def check_texts(
     teacher: Mapping[str, str],
     published: Mapping[str, str],
     *,
-    selection: Selection = "topk",
-    score: Score = "cross",
-    adaptive: bool = False,
+    selection: Selection,
+    score: Score,
+    adaptive: bool,
     **others: Any,
 ) -> None:
     """ValueError as `scored` and `check_space` have it; an adaptive teacher makes a common space by itself.

@@ -42,6 +42,7 @@ class Method(nn.Module, ABC):
 
     Children are the players and objectives that train; a frozen Teacher is a plain attribute, never a child, so it is in no
     checkpoint and no optimiser. Every hook but `forward` has a default that does nothing.
+    `options` of a class method are the constructor's own, all of them: its defaults stand there alone.
     """
 
     student: Model

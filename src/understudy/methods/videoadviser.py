@@ -76,7 +76,7 @@ class VideoAdviser(Method):
         self.step2 = pull if isinstance(student.task, Regression) else apart(temperature=1.0, detach=step2_detach)
 
     @classmethod
-    def check(cls, task: Task, teacher_head: Mapping[str, Any], *, w2: float = 1.0, w3: float = 1.0, **others: Any) -> None:
+    def check(cls, task: Task, teacher_head: Mapping[str, Any], *, w2: float, w3: float, **others: Any) -> None:
         number = isinstance(task, Regression)
         if (w2 or w3) and not (number and teacher_head):
             what = "a teacher head with class prompts, e.g. classes=7" if number else f"a number as target, not {task.kind}"
@@ -87,19 +87,19 @@ class VideoAdviser(Method):
         cls,
         teacher: Model,
         *,
-        w1: float = 1.0,
-        w2: float = 1.0,
-        w3: float = 1.0,
-        step1_detach: bool = True,
-        distance: Distance = "l1",
-        class_rule: Rule = "round",
+        w1: float,
+        w2: float,
+        w3: float,
+        step1_detach: bool,
+        distance: Distance,
+        class_rule: Rule,
         **others: Any,
     ) -> Method | None:
         inside = Inside(teacher, (w1, w2, w3), class_rule, distance=distance, detach=step1_detach)
         return Lead(teacher, inside) if w2 or w3 else None
 
     @classmethod
-    def beside(cls, *, mode: Mode = "joint", **others: Any) -> Beside:
+    def beside(cls, *, mode: Mode, **others: Any) -> Beside:
         return "fresh" if mode == "joint" else ""
 
     def views(self) -> Views:

@@ -7,7 +7,7 @@ from typing import Any
 
 from understudy.corpus import Corpus
 from understudy.recipes.blueprint import Blueprint, chosen_encoders, own_encoder
-from understudy.recipes.options import SIZES, options_of
+from understudy.recipes.options import SIZES, whole_options
 from understudy.recipes.published import seen_kinds
 from understudy.task import Retrieval
 
@@ -36,7 +36,7 @@ def completed(arguments: Mapping[str, Any], corpus: Corpus) -> dict[str, Any]:
     corpus: the one that the arguments are of.
     """
     whole = EARLIER | dict(arguments)
-    whole["options"] = {name: each.default for name, each in options_of(whole["method"]).items()} | whole["options"]
+    whole["options"] = whole_options(whole["method"], whole["options"])
     whole["sizes"] = {each.name: each.default for each in fields(Blueprint) if each.name in SIZES} | whole["sizes"]
     for name, fusion in (("encoders", "fusion"), ("teacher_encoders", "teacher_fusion")):
         whole[name] = chosen_encoders(corpus, whole[ENCODERS[name]], whole[name], fusion=whole[fusion])

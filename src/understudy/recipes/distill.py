@@ -17,7 +17,7 @@ from understudy.recipes.coverage import check_modalities
 from understudy.recipes.estimate import Estimate
 from understudy.recipes.fusions import FUSIONS, check_fusion
 from understudy.recipes.job import Job, finished
-from understudy.recipes.options import PLAN, model_sizes, options_of, typed
+from understudy.recipes.options import PLAN, model_sizes, options_of, typed, whole_options
 from understudy.recipes.players import asks_for, auxiliary_modalities, cast, rehearse
 from understudy.recipes.prompting import check_head
 from understudy.recipes.published import seen_kinds
@@ -242,8 +242,8 @@ def check_name(method: str) -> None:
 
 
 def method_options(name: str, options: Mapping[str, Any]) -> dict[str, Any]:
-    """A method's options, checked; ValueError for an option or a value that it does not take."""
-    return typed(name, options, {option: each.annotation for option, each in options_of(name).items()})
+    """All of a method's options, checked; ValueError for an option or a value that it does not take."""
+    return whole_options(name, typed(name, options, {option: each.annotation for option, each in options_of(name).items()}))
 
 
 def whole_plan(plan: Plan | Mapping[str, Any], split: Split, named: Sequence[str]) -> Plan:

@@ -28,6 +28,11 @@ def options_of(method: str) -> dict[str, inspect.Parameter]:
     return {name: each for name, each in found.items() if each.kind is inspect.Parameter.KEYWORD_ONLY}
 
 
+def whole_options(method: str, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Every option of a method: those given, and the defaults of its constructor."""
+    return {name: each.default for name, each in options_of(method).items()} | dict(given)
+
+
 def typed(what: str, given: Mapping[str, Any], allowed: Mapping[str, Any]) -> dict[str, Any]:
     """`given` with whole numbers as floats where a float is meant; ValueError for an unknown name or a value of another type."""
     wrong = [name for name in given if name not in allowed]
