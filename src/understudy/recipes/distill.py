@@ -61,18 +61,19 @@ def distill(
 ) -> Run:
     """Train the three systems, score the test split once, and write results and report into `out`; the same call resumes.
 
-    student, teacher: modalities (teacher: all when empty). split: needed when the corpus has several. method, options: a name of
-    `understudy.methods` and its own options. encoders, teacher_encoders: modality -> encoder (for text also a transformers folder
-    or hub id); the teacher takes the student's where it has none. teacher_head: settings of the class prompts that a teacher
-    answers through, such as `classes` and `prompts`; a linear head when empty. fusion, teacher_fusion: how modalities join, of
-    the students and of the teacher: "concat", "single_stream" (one transformer over all tokens), for a teacher also "experts" (a
-    head of each modality's own), or a transformers folder or hub id of a VisualBERT, ViLT or LXMERT. sizes: `width`, `dropout`,
-    `modality_dropout` of every model, `depth` of single streams. plan: the student's, or what to change in the default one;
-    teacher_plan: the same when None. ensemble: distil from the mean of all seeds' teachers; "if better" asks the validation
-    rows. teachers_of, plain_of: finished runs whose teachers and plain students are taken (same corpus, split, seeds, and
-    settings of what is taken). space: of a retrieval task, where its branches, the student's modalities, meet; the corpus's own
-    when "". report: also measure subsets and costs and draw the page; a table over many runs does without. ValueError and
-    KeyError say what cannot be done.
+    student, teacher: modalities (teacher: all when empty), of which some may be there in train rows alone. split: needed when the
+    corpus has several. method, options: a name of `understudy.methods` and its own options. encoders, teacher_encoders: modality
+    -> encoder (for text also a transformers folder or hub id); the teacher takes the student's where it has none. teacher_head:
+    settings of the class prompts that a teacher answers through, such as `classes` and `prompts`; a linear head when empty.
+    fusion, teacher_fusion: how modalities join, of the students and of the teacher: "concat", "single_stream" (one transformer
+    over all tokens), for a teacher also "experts" (a head of each modality's own), or a transformers folder or hub id of a
+    VisualBERT, ViLT or LXMERT. sizes: `width`, `dropout`, `modality_dropout` of every model, `depth` of single streams, `freeze`
+    of published video encoders. plan: the student's, or what to change in the default one; teacher_plan: the same when None.
+    ensemble: distil from the mean of all seeds' teachers; "if better" asks the validation rows. teachers_of, plain_of: finished
+    runs whose teachers and plain students are taken (same corpus, split, seeds, and settings of what is taken). space: of a
+    retrieval task, where its branches, the student's modalities, meet; the corpus's own when "". report: also measure subsets and
+    costs and draw the page; a table over many runs does without. ValueError and KeyError say what cannot be done, before anything
+    is written or trained; a warning, what changes nothing.
     """
     refuse_several()
     corpus = corpus if isinstance(corpus, Corpus) else Corpus(corpus)
