@@ -1,6 +1,6 @@
 """A user's file as a table, and a table's columns as cells: for `import table` and for `predict`."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -151,44 +151,43 @@ def read_steps(column: Column, folder: Path, reader: MediaReader) -> Iterator[An
     return iter(column.sequences()) if column.is_list else read_media(column, folder, reader)
 
 
+def checked(rows: Iterable[Any], check: Callable[[int, Any], Any]) -> Iterator[Any]:
+    """What `check` makes of each row's number and value, one after the other; what is absent stays so."""
+    return (None if row is None else check(i, row) for i, row in enumerate(rows))
+
+
 def read_sequence(column: Column, modality: Modality, folder: Path, reader: MediaReader) -> Cells:
     """From a column of lists of lists or of `.npy` paths."""
+    known = modality.width
 
-    def checked() -> Iterator[NDArray[np.float32] | None]:
-        known = modality.width
-        for i, row in enumerate(read_steps(column, folder, reader)):
-            if row is None:
-                yield None
-                continue
-            known = known or (row.shape[-1] if row.ndim else 0)
-            if row.ndim != 2 or row.shape[1] != known or row.dtype.kind not in "fiub":
-                raise column.fault(i, f"a sequence of shape {row.shape} and {row.dtype}; expected steps of {known} numbers")
-            steps = small(column, i, row)
-            yield None if np.isnan(steps).all() else steps
+    def check(i: int, row: NDArray[Any]) -> NDArray[np.float32] | None:
+        nonlocal known
+        known = known or (row.shape[-1] if row.ndim else 0)
+        if row.ndim != 2 or row.shape[1] != known or row.dtype.kind not in "fiub":
+            raise column.fault(i, f"a sequence of shape {row.shape} and {row.dtype}; expected steps of {known} numbers")
+        steps = small(column, i, row)
+        return None if np.isnan(steps).all() else steps
 
-    return ragged("sequence", checked())
+    return ragged("sequence", checked(read_steps(column, folder, reader), check))
 
 
 def read_regions(column: Column, modality: Modality, folder: Path, reader: MediaReader) -> Cells:
     """As a sequence; each step is a box, x1 y1 x2 y2 in shares of the picture, and then the region's features."""
+    known = modality.width
 
-    def checked() -> Iterator[NDArray[np.float32] | None]:
-        known = modality.width
-        for i, row in enumerate(read_steps(column, folder, reader)):
-            if row is None:
-                yield None
-                continue
-            if row.dtype.kind not in "fiub":
-                raise column.fault(i, f"regions of {row.dtype}; expected numbers")
-            known = known or (row.shape[-1] - CORNERS if row.ndim else 0)
-            regions = small(column, i, row)
-            try:
-                check_regions(regions, known)
-            except ValueError as error:
-                raise column.fault(i, error) from None
-            yield regions
+    def check(i: int, row: NDArray[Any]) -> NDArray[np.float32]:
+        nonlocal known
+        if row.dtype.kind not in "fiub":
+            raise column.fault(i, f"regions of {row.dtype}; expected numbers")
+        known = known or (row.shape[-1] - CORNERS if row.ndim else 0)
+        regions = small(column, i, row)
+        try:
+            check_regions(regions, known)
+        except ValueError as error:
+            raise column.fault(i, error) from None
+        return regions
 
-    return ragged("regions", checked())
+    return ragged("regions", checked(read_steps(column, folder, reader), check))
 
 
 def read_texts(column: Column, modality: Modality, folder: Path, reader: MediaReader) -> Cells:
@@ -198,34 +197,29 @@ def read_texts(column: Column, modality: Modality, folder: Path, reader: MediaRe
 
 def read_images(column: Column, modality: Modality, folder: Path, reader: MediaReader) -> Cells:
     """From a column of paths of pictures, or of `.npy` files of uint8 `[H W]` or `[H W C]`."""
+
+    def check(i: int, row: NDArray[Any]) -> NDArray[np.uint8]:
+        pixels = row[:, :, None] if row.ndim == 2 else row
+        if pixels.dtype != np.uint8 or pixels.shape[2:] not in ((1,), (3,)) or not pixels.size:
+            raise column.fault(i, f"a picture of shape {row.shape} and {row.dtype}; expected uint8 [H W] or [H W 1 or 3]")
+        return pixels
+
     rows = read_media(column, folder, reader, lambda path, where: reader.image(path, where=where))
-
-    def checked() -> Iterator[NDArray[np.uint8] | None]:
-        for i, row in enumerate(rows):
-            if row is None:
-                yield None
-                continue
-            pixels = row[:, :, None] if row.ndim == 2 else row
-            if pixels.dtype != np.uint8 or pixels.shape[2:] not in ((1,), (3,)) or not pixels.size:
-                raise column.fault(i, f"a picture of shape {row.shape} and {row.dtype}; expected uint8 [H W] or [H W 1 or 3]")
-            yield pixels
-
-    return ragged("image", checked())
+    return ragged("image", checked(rows, check))
 
 
 def read_sounds(column: Column, modality: Modality, folder: Path, reader: MediaReader) -> Cells:
     """From a column of paths of sound files, or of `.npy` files of samples in [-1, 1] at the modality's rate."""
     if modality.rate < 1:
         raise ValueError(f"column {column.name!r} is audio, but its modality says no rate; give samples a second, such as 16000")
+
+    def check(i: int, row: NDArray[Any]) -> NDArray[np.float32] | None:
+        if row.ndim != 1 or row.dtype.kind != "f" or not (np.abs(row) <= 1).all():
+            raise column.fault(i, f"sound of shape {row.shape} and {row.dtype}; expected one row of floats in [-1, 1]")
+        return row.astype(np.float32) if len(row) else None
+
     rows = read_media(column, folder, reader, lambda path, where: reader.audio(path, modality.rate, where=where))
-
-    def checked() -> Iterator[NDArray[np.float32] | None]:
-        for i, row in enumerate(rows):
-            if row is not None and (row.ndim != 1 or row.dtype.kind != "f" or not (np.abs(row) <= 1).all()):
-                raise column.fault(i, f"sound of shape {row.shape} and {row.dtype}; expected one row of floats in [-1, 1]")
-            yield None if row is None or not len(row) else row.astype(np.float32)
-
-    return ragged("audio", checked())
+    return ragged("audio", checked(rows, check))
 
 
 def read_videos(column: Column, modality: Modality, folder: Path, reader: MediaReader) -> Cells:
