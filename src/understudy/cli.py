@@ -3,8 +3,9 @@
 import json
 import os
 import sys
-from collections.abc import Callable, Sequence
-from contextlib import nullcontext, redirect_stderr
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext, redirect_stderr
 from functools import partial, wraps
 from io import StringIO
 from itertools import dropwhile, takewhile
@@ -79,7 +80,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if argv is None else argv)
     as_json = "--json" in arguments
     try:
-        with terminable():
+        with terminable(), plain_warnings():
             answer = choose([a for a in arguments if a != "--json"], as_json=as_json)()
     except (ValueError, KeyError, OSError, ImportError) as error:
         message = str(error.args[0]) if isinstance(error, KeyError) and error.args else str(error)
@@ -111,6 +112,21 @@ def choose(arguments: list[str], *, as_json: bool) -> Callable[[], Answer]:
         raise
     finally:
         say(said.getvalue(), aside=True, end="")
+
+
+@contextmanager
+def plain_warnings() -> Iterator[None]:
+    """Inside, what the package warns of is one line for people, without a place in the code; those of other kinds stay."""
+    before = warnings.formatwarning
+
+    def line(message: Warning | str, category: type[Warning], *where: Any) -> str:
+        return f"warning: {message}\n" if category is UserWarning else before(message, category, *where)
+
+    warnings.formatwarning = line
+    try:
+        yield
+    finally:
+        warnings.formatwarning = before
 
 
 def later(command: Callable[..., Answer]) -> Callable[..., Callable[[], Answer]]:

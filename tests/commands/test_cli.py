@@ -292,6 +292,23 @@ def test_unusable_arguments_are_one_document_too(capsys, arguments, said):
     assert "understudy" in printed.err
 
 
+def test_a_warning_is_one_line():
+    code = """if True:
+        import sys, warnings
+        from understudy import cli
+        from understudy.commands.answer import Answer
+
+        def warn() -> Answer:
+            warnings.warn("there is little to learn from")
+            return Answer({}, "done")
+
+        cli.COMMANDS["list"] = warn
+        sys.exit(cli.main(["list"]))
+        """
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "done\n", "warning: there is little to learn from\n")
+
+
 def test_nobody_reads(home):
     """What `| head` leaves behind: a pipe without a reader."""
     reader, writer = os.pipe()
