@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from understudy.recipes.run import Run
+from understudy.report.numbers import ends
 from understudy.report.recorded import read_run
 from understudy.report.words import order, story
 from understudy.whole import write_text
@@ -15,17 +16,22 @@ def summary(run: Run) -> str:
     """The sentence, the table of systems, and where the report is."""
     results, recorded = run.results, read_run(run.folder)
     metric = results["metric"]["name"]
+    width = max(map(len, ["system", *results["systems"]]))
     lines = [
         story(recorded).headline,
         "",
-        f"{'system':10s} {'reads':32s} {'parameters':>10s}  {metric} (95 % over seeds)",
+        f"{'system':{width}s} {'reads':32s} {'parameters':>10s}  {metric} (95 % over seeds)",
     ]
     for name, system in results["systems"].items():
         found = system["metrics"][metric]
-        spread = f" [{found['low']:.4f}, {found['high']:.4f}]" if found["low"] is not None else ""
-        lines.append(f"{name:10s} {'+'.join(system['modalities']):32s} {system['parameters']:10,d}  {found['mean']:.4f}{spread}")
+        spread = ""
+        if found["low"] is not None:
+            spread = " [{:.4f}, {:.4f}]".format(*ends(metric, found["low"], found["high"]))
+        lines.append(
+            f"{name:{width}s} {'+'.join(system['modalities']):32s} {system['parameters']:10,d}  {found['mean']:.4f}{spread}"
+        )
     spoken = {name: sentiment_line(system["metrics"]) for name, system in results["systems"].items()}
-    lines += [f"{name:10s} {line}" for name, line in spoken.items() if line]
+    lines += [f"{name:{width}s} {line}" for name, line in spoken.items() if line]
     found, share = results["comparison"], results["recovered_share"]
     interval = f"[{found['low']:+.4f}, {found['high']:+.4f}], p = {found['p']:.2g}"
     eps = order(recorded)

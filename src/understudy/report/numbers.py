@@ -88,12 +88,18 @@ def value(metric: str, number: float | int | None, *, digits: int = 2) -> str:
     return whole(number) if metric in COUNTS else plain(number)
 
 
+def ends(metric: str, low: float | int, high: float | int) -> tuple[float, float]:
+    """Both ends of an interval; of shares within 0 and 1, which a t interval of few runs may overshoot."""
+    return (max(0.0, low), min(1.0, high)) if metric in SHARES else (low, high)
+
+
 def interval(metric: str, low: float | int | None, high: float | int | None) -> str:
-    """Both ends of an interval; shares between 0 and 100 %, where a t interval may overshoot."""
+    """Both ends in words."""
     if low is None or high is None:
         return NONE
+    low, high = ends(metric, low, high)
     if metric in SHARES:
-        return f"{signed(max(0.0, 100 * low), 2)}{FIXED}to{FIXED}{signed(min(100.0, 100 * high), 2)}"
+        return f"{signed(100 * low, 2)}{FIXED}to{FIXED}{signed(100 * high, 2)}"
     return f"{plain(low)}{FIXED}to{FIXED}{plain(high)}"
 
 
