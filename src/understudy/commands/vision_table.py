@@ -6,6 +6,9 @@ from typing import Any
 
 from understudy.commands.answer import Answer, pairs, step, values
 
+FIRST_DRAWS = "/*/draw-0/*"
+"""The runs of each size's first draw: behind the quoted folder, since the shell is to find them."""
+
 
 def vision_language(
     corpus: Path,
@@ -66,8 +69,7 @@ def vision_language(
         out=out,
     )
     said = protocol_text(document) if document else f"played; {out / 'table.json'} follows when every size is"
-    # Behind the quoted folder, since the shell is to find these.
-    return Answer(document, said, f"{step('compare', out)}/*/draw-0/*" if document else "")
+    return Answer(document, said, step("compare", out) + FIRST_DRAWS if document else "")
 
 
 def share_or_rows(sizes: Sequence[float]) -> list[int | float]:

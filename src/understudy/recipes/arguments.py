@@ -45,9 +45,9 @@ def completed(arguments: Mapping[str, Any], corpus: Corpus) -> dict[str, Any]:
     return whole
 
 
-def warn_unheeded(given: Mapping[str, Any], corpus: Corpus) -> None:
-    """A warning for each size, encoder or ensemble that was asked for and changes nothing. given: before it was completed."""
-    for setting, reason in unheeded(given, completed(given, corpus), corpus):
+def warn_unheeded(given: Mapping[str, Any], whole: Mapping[str, Any], corpus: Corpus) -> None:
+    """A warning for each size, encoder or ensemble that was asked for and changes nothing. whole: what is given, completed."""
+    for setting, reason in unheeded(given, whole, corpus):
         warnings.warn(f"{setting} has no effect: {reason}")
 
 

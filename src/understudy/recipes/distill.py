@@ -93,11 +93,16 @@ def distill(
     arguments |= {"fusion": fusion, "teacher_fusion": teacher_fusion, "sizes": model_sizes(sizes or {})}
     arguments |= {"plan": asdict(plan), "teacher_plan": asdict(teacher_plan or plan), "ensemble": ensemble}
     arguments |= {"teachers_of": str(teachers_of), "plain_of": str(plain_of), "space": space, "seeds": seed_list(seeds)}
-    warn_unheeded(arguments, corpus)
-    arguments = completed(arguments, corpus)
+    return carried_out(corpus, rows, settled(arguments, corpus), Path(out), report=report)
+
+
+def settled(arguments: Mapping[str, Any], corpus: Corpus) -> dict[str, Any]:
+    """The arguments whole; a warning for what changes nothing, ValueError for a run that cannot be taken from."""
+    whole = completed(arguments, corpus)
+    warn_unheeded(arguments, whole, corpus)
     for name in TAKEN:
-        check_taken(name, arguments, corpus)
-    return carried_out(corpus, rows, arguments, Path(out), report=report)
+        check_taken(name, whole, corpus)
+    return whole
 
 
 def carried_out(corpus: Corpus, split: Split, arguments: Mapping[str, Any], out: Path, *, report: bool) -> Run:
