@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from understudy.commands.answer import Answer, step
+from understudy.whole import read_json
 
 
 def export(run: Path, /, *, out: Path, seed: int = -1, corpus: str = "") -> Answer:
@@ -14,12 +15,10 @@ def export(run: Path, /, *, out: Path, seed: int = -1, corpus: str = "") -> Answ
         seed: which student; -1 takes the best on validation, or the first where nothing was validated.
         corpus: where the run's corpus lies now, if it has moved.
     """
-    import json
-
     from understudy.recipes.run import load
 
     folder = load(run, corpus=corpus).export(out, seed=None if seed < 0 else seed)
-    parity = json.loads((folder / "parity.json").read_text(encoding="utf-8"))
+    parity = read_json(folder / "parity.json")
     size = sum(path.stat().st_size for path in folder.iterdir())
     equal = f"equal to the trained student on {parity['rows']} test rows (largest difference {parity['max_difference']:.2g})"
     text = f"{folder}: {size / 2**20:.1f} MiB, {equal}"

@@ -7,6 +7,7 @@ from understudy.commands.answer import Answer, pairs, refuse_unheeded, step, val
 from understudy.commands.data import after_check
 from understudy.commands.ship import export
 from understudy.evaluate.results import SystemName
+from understudy.whole import read_json
 
 
 def demo(which: Literal["digits", "theatre", "pictures"] = "digits", /, *, out: Path = Path("demo"), seeds: int = 0) -> Answer:
@@ -37,14 +38,12 @@ def demo_digits(out: Path, seeds: int) -> Answer:
 
 def demo_theatre(out: Path, seeds: int) -> Answer:
     """Raw clips to predictions of a shipped student, beside the best possible scores."""
-    import json
-
     from understudy.recipes.summary import summary
     from understudy.recipes.theatre import lines, table, theatre
 
     run = theatre(out, seeds=seeds)
     said = shipped(run.folder, lines(run, out / "lines.csv"), out)
-    ceilings = json.loads((run.folder / "ceilings.json").read_text(encoding="utf-8"))
+    ceilings = read_json(run.folder / "ceilings.json")
     document = run.results | {"ceilings": ceilings, "report": str(run.report), "artifact": str(out / "artifact")}
     text = "\n".join([summary(run), "", table(ceilings), "", *said])
     return Answer(document, text, f"open {run.report} in a browser; the clips are in {out / 'raw'}")
@@ -52,15 +51,13 @@ def demo_theatre(out: Path, seeds: int) -> Answer:
 
 def demo_pictures(out: Path, seeds: int) -> Answer:
     """Made pictures with claims to a shipped student, beside the best possible scores."""
-    import json
-
     from understudy.recipes.picture_world import pictures, pictures_text
     from understudy.recipes.summary import summary
 
     run = pictures(out, seeds=seeds)
     if not (out / "artifact").exists():
         export(run.folder, out=out / "artifact")
-    beside = json.loads((run.folder / "ceilings.json").read_text(encoding="utf-8"))
+    beside = read_json(run.folder / "ceilings.json")
     document = run.results | {"beside": beside, "report": str(run.report), "artifact": str(out / "artifact")}
     text = "\n".join([summary(run), "", pictures_text(beside), "", f"The student, shipped: {out / 'artifact'}"])
     return Answer(document, text, f"open {run.report} in a browser")

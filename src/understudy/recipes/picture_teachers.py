@@ -19,7 +19,7 @@ from torch.nn.functional import cross_entropy
 from understudy.picture_world import caption, painted
 from understudy.prepare.text import train_bpe
 from understudy.progress import progress
-from understudy.whole import whole_folder
+from understudy.whole import read_json, whole_folder
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
@@ -56,7 +56,7 @@ def picture_teachers(folder: Path | str, schooling: Schooling | None = None) -> 
     if not (folder / "about.json").is_file():
         with whole_folder(folder) as partial:
             train_teachers(partial, schooling)
-    told = json.loads((folder / "about.json").read_text(encoding="utf-8"))
+    told = read_json(folder / "about.json")
     if told["schooling"] != asdict(schooling):
         raise ValueError(f"{folder} holds teachers of another schooling ({told['schooling']}); give another folder, or remove it")
     return str(folder / "clip"), str(folder / "text")

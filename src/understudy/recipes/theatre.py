@@ -1,7 +1,6 @@
 """theatre: from raw clips of a puppet to a student that reads its lines; the best possible scores are known and stand beside."""
 
 import csv
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +15,7 @@ from understudy.recipes.distill import distill
 from understudy.recipes.job import say
 from understudy.recipes.run import Run
 from understudy.theatre import Stage, ceilings, ideal, make_theatre
-from understudy.whole import whole_file, write_json
+from understudy.whole import read_json, whole_file, write_json
 
 PLAN = Plan(epochs=80, batch_size=600, rate=1e-3, weight_decay=0.1, patience=40)
 TEACHER_PLAN = Plan(epochs=8, batch_size=64, rate=1e-3, weight_decay=0.3)
@@ -84,7 +83,7 @@ def beside(run: Run, stage: Stage) -> dict[str, Any]:
     place = {f"{video}_{clip}": row for row, (video, clip) in enumerate(stage.names())}
     played = np.array([place[name] for name in corpus.ids[split.test]])
     script, target = stage.script(), corpus.target[split.test]
-    measured = json.loads((run.folder / "subsets.json").read_text(encoding="utf-8"))
+    measured = read_json(run.folder / "subsets.json")
     guess = np.abs(np.median(corpus.target[split.labelled]) - target).mean()
     rows = [{"modalities": "nothing", "ceiling": ceilings(stage.world)[()], "observer": None, "median": float(guess)}]
     for subset, ceiling in ceilings(stage.world).items():

@@ -6,7 +6,6 @@ plain training and from naive distillation. Sizes, draws and seeds, ablations an
 protocols named in `docs/guide/picture_world.md`.
 """
 
-import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -24,7 +23,7 @@ from understudy.recipes.protocol_table import table_rows
 from understudy.recipes.run import Run, load
 from understudy.recipes.transfer import transfer
 from understudy.recipes.vision_systems import SYSTEMS, Way, check_systems, check_teachers
-from understudy.whole import write_json
+from understudy.whole import read_json, write_json
 
 WEIGHTS = (0.3, 1.0, 3.0)
 """Of the distillation, from which each tuned system takes one."""
@@ -101,7 +100,7 @@ class Protocol:
         or not, is read.
         """
         path = self.out / size_name(size) / "weights.json"
-        merits: dict[str, dict[str, float]] = json.loads(path.read_text()) if path.is_file() else {}
+        merits: dict[str, dict[str, float]] = read_json(path) if path.is_file() else {}
         chosen = {}
         for label in (label for label, system in self.systems.items() if not system.weight_of):
             known = merits.setdefault(label, {})
