@@ -87,7 +87,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
         "head",
         "prompts",
     ),
-    "fit": ("batch", "methods.method", "stop", "progress"),
+    "fit": ("batch", "methods.method", "progress"),
     "evaluate": DATA,
     "evaluate.vqa": (),
     "evaluate.vocabulary": ("evaluate.vqa",),

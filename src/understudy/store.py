@@ -179,11 +179,12 @@ def write_store(
         raise ValueError(f"codec {codec!r} given; known: {', '.join(get_args(Codec))}")
     about = {"task": teacher.task.to_json(), "modalities": teacher.modalities}
     writer = Writer(Path(folder), fingerprint_of(teacher, corpus), codec, **about)
+    device = device or hardware.device()
     with progress("answers of the teacher", total=len(loader), quiet=quiet) as tell:
         for number, batch in enumerate(loader.batches(0), start=1):
             new = [row for row, key in enumerate(batch.id) if writer.wants(key)]
             if new:
-                answer = teacher(batch.to(device or hardware.device()))
+                answer = teacher(batch.to(device))
                 shapes = {FEATURES + name: list(values.shape[1:]) for name, values in answer.features.items()}
                 choices = teacher.task.choices if isinstance(teacher.task, Choice) else 0
                 columns = arrays_of(answer, new, tokens=tokens, choices=choices)

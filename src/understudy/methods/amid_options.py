@@ -42,10 +42,10 @@ def check_options(amid: "AMID") -> None:
 
 def warn_without_effect(amid: "AMID", *, trains: bool) -> None:
     """A warning for each option that is not its default and changes nothing beside the others. trains: the teacher."""
-    contrast, entropy = bool(amid.alpha or amid.beta), amid.cond_entropy != "none"
-    game = bool(amid.gamma) and amid.cond_entropy in get_args(Game)
     from understudy.methods.amid import AMID
 
+    contrast, entropy = bool(amid.alpha or amid.beta), amid.cond_entropy != "none"
+    game = bool(amid.gamma) and amid.cond_entropy in get_args(Game)
     told = inspect.signature(AMID).parameters
     for name, effective, reason in (
         ("mi", contrast, "alpha and beta are 0"),

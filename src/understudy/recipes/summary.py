@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from understudy.recipes.run import Run
-from understudy.report.numbers import ends
+from understudy.report.numbers import bounded
 from understudy.report.recorded import read_run
 from understudy.report.words import order, story
 from understudy.whole import write_text
@@ -26,7 +26,7 @@ def summary(run: Run) -> str:
         found = system["metrics"][metric]
         spread = ""
         if found["low"] is not None:
-            spread = " [{:.4f}, {:.4f}]".format(*ends(metric, found["low"], found["high"]))
+            spread = " [{:.4f}, {:.4f}]".format(*bounded(metric, found["low"], found["high"]))
         lines.append(
             f"{name:{width}s} {'+'.join(system['modalities']):32s} {system['parameters']:10,d}  {found['mean']:.4f}{spread}"
         )

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from understudy.evaluate.calibration import reliability, trend
-from understudy.report.numbers import SHARES, ends, label, value
+from understudy.report.numbers import SHARES, bounded, label, value
 from understudy.report.recorded import Recorded
 from understudy.report.svg import COLOURS, INK, LINE, MUTED, PAPER, drawing, inline
 
@@ -53,7 +53,7 @@ def systems_figure(run: Recorded) -> str:
             found = run.systems[name]["metrics"][run.metric]
             seeds = [factor * one for one in found["seeds"] if one is not None]
             if found["low"] is not None:
-                low, high = (factor * end for end in ends(run.metric, found["low"], found["high"]))
+                low, high = (factor * end for end in bounded(run.metric, found["low"], found["high"]))
                 axes.barh(row, high - low, left=low, height=0.5, color=colour(name), alpha=0.16, linewidth=0)
             axes.plot(seeds, [row] * len(seeds), "o", color=colour(name), markersize=6, alpha=0.55, markeredgewidth=0)
             axes.plot([factor * found["mean"]] * 2, [row - 0.27, row + 0.27], color=colour(name), linewidth=3)

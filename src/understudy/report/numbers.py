@@ -88,7 +88,7 @@ def value(metric: str, number: float | int | None, *, digits: int = 2) -> str:
     return whole(number) if metric in COUNTS else plain(number)
 
 
-def ends(metric: str, low: float | int, high: float | int) -> tuple[float, float]:
+def bounded(metric: str, low: float | int, high: float | int) -> tuple[float, float]:
     """Both ends of an interval; of shares within 0 and 1, which a t interval of few runs may overshoot."""
     return (max(0.0, low), min(1.0, high)) if metric in SHARES else (low, high)
 
@@ -97,7 +97,7 @@ def interval(metric: str, low: float | int | None, high: float | int | None) -> 
     """Both ends in words."""
     if low is None or high is None:
         return NONE
-    low, high = ends(metric, low, high)
+    low, high = bounded(metric, low, high)
     if metric in SHARES:
         return f"{signed(100 * low, 2)}{FIXED}to{FIXED}{signed(100 * high, 2)}"
     return f"{plain(low)}{FIXED}to{FIXED}{plain(high)}"
