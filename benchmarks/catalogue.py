@@ -268,7 +268,7 @@ seed: on jackson and lucas, and, for the folds that test these two, on nicolas a
 take its settings. {borders}
 amid was offered at most .3 of its default weights: of an earlier list with .1, .3 and the defaults themselves it had chosen the least.
 
-av_digits: six folds, five seeds each, in bfloat16 (the settings of jackson's and lucas's choice were tried in float32). mfeat: {EPOCHS} epochs; five
+av_digits: six folds, five seeds each, in bfloat16 (settings that stand first, or alone, were chosen in float32). mfeat: {EPOCHS} epochs; five
 draws of the labelled rows, one seed each; 800 test rows. Mean ± deviation [95 % t interval] over seeds or draws. Differences: crossed bootstrap over seeds and test rows (speakers in av_digits); the verdict stands only where
 Holm's p over all cells of its column, here {len([row for row in rows if "against_plain" in row])} and {len([row for row in rows if "against_kd" in row])}, is at most .05; – is "not distinguishable".
 
