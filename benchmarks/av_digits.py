@@ -14,8 +14,8 @@ from benchmarks.record import table, write_result
 from understudy.corpus import Split
 from understudy.corpus.importers.av_digits import import_av_digits
 from understudy.recipes.av_digits import av_digits
-from understudy.recipes.folds import together
-from understudy.recipes.run import SYSTEMS
+from understudy.study.folds import together
+from understudy.study.run import SYSTEMS
 
 SPEAKERS, SEEDS = ("george", "jackson", "lucas", "nicolas", "theo", "yweweler"), (0, 1)
 # RBF-SVM on log-spectrograms of the same recordings, speaker left out.

@@ -25,13 +25,13 @@ from understudy.corpus.importers.mfeat import import_mfeat
 from understudy.corpus.importers.wikipedia import import_wikipedia
 from understudy.evaluate.compare import adjust, comparison, over_seeds, per_row, with_score
 from understudy.evaluate.predictions import Predictions
-from understudy.plan import Plan
+from understudy.process.whole import write_json
 from understudy.recipes import av_digits, mfeat, retrieval
-from understudy.recipes.distill import distill
-from understudy.recipes.folds import pooled
 from understudy.recipes.protocol_table import said
-from understudy.recipes.run import Run, load
-from understudy.whole import write_json
+from understudy.study.distill import distill
+from understudy.study.folds import pooled
+from understudy.study.run import Run, load
+from understudy.training.plan import Plan
 
 Options = dict[str, Any]
 

@@ -12,7 +12,7 @@ import numpy as np
 from understudy.corpus import Corpus, Schema, write_corpus
 from understudy.corpus.importers.mfeat import WIDTHS
 from understudy.prepare.cells import Cells, Modality
-from understudy.task import Regression
+from understudy.tasks import Regression
 
 ROWS, BATCH, ROUNDS, BATCHES = 100_000, 64, 11, 400
 ABSENT = 0.1

@@ -144,9 +144,9 @@ def teacher(quick: bool) -> Any:
 
     from understudy.encoders import AudioConv, XClip
     from understudy.encoders.clip import small_config
-    from understudy.model import Model
-    from understudy.prompts import PromptHead
-    from understudy.task import Regression
+    from understudy.models.model import Model
+    from understudy.models.prompts import PromptHead
+    from understudy.tasks import Regression
 
     torch.manual_seed(0)
     task, frames = Regression(low=-3.0, high=3.0), Frames(2, size=32) if quick else Frames()
@@ -163,8 +163,8 @@ def student(name: str, quick: bool) -> Any:
     import torch
 
     from understudy.encoders import TextEncoder, TextTransformer
-    from understudy.model import Model
-    from understudy.task import Regression
+    from understudy.models.model import Model
+    from understudy.tasks import Regression
 
     torch.manual_seed(0)
     bpe = Text.bpe().fit(one("text", f"{SENTENCE} {SENTENCE}"))
@@ -223,7 +223,7 @@ def graph(name: str, folder: Path) -> tuple[dict[str, View], Callable[[Any], Any
 
 def write_clip(path: Path, quick: bool) -> None:
     """A film of moving gradients with a tone, 640 x 480 pixels, H.264 and AAC."""
-    from understudy.theatre.clip import write_clip as write
+    from understudy.worlds.theatre.clip import write_clip as write
 
     width, height, seconds = (64, 48, 1) if quick else (640, 480, SECONDS)
     across, down = np.arange(width)[None, :, None], np.arange(height)[:, None, None]

@@ -12,14 +12,14 @@ import torch
 from accelerate import Accelerator
 from torch import nn
 
-from understudy.batch import Batch
+from understudy.batches.batch import Batch
 from understudy.encoders import VectorMLP
-from understudy.fit import Plan, fit
 from understudy.methods import Supervised
-from understudy.model import Model
+from understudy.models.model import Model
 from understudy.prepare.cells import Cells
 from understudy.prepare.vector import Vector
-from understudy.task import Classification
+from understudy.tasks import Classification
+from understudy.training.fit import Plan, fit
 
 # mfeat's two widest groups of numbers and its ten digits.
 WIDTHS = {"pix": 240, "fac": 216}

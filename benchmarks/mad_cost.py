@@ -13,21 +13,22 @@ import torch
 
 from benchmarks.record import table, write_result
 from understudy.artifact.export import write_student
+from understudy.batches.loader import Loader
 from understudy.corpus import Corpus, Schema, write_corpus
 from understudy.encoders import ImagePatches, TextTransformer
-from understudy.experts import Experts
-from understudy.fusion import Beside, SingleStream
-from understudy.loader import Loader
 from understudy.methods import MAD, Supervised
 from understudy.methods.mad_tokens import Selection
 from understudy.methods.method import Method
-from understudy.model import Model
+from understudy.models.experts import Experts
+from understudy.models.fusion import Beside, SingleStream
+from understudy.models.model import Model
 from understudy.objectives.unimodal import VectorDistance
 from understudy.prepare import Image, Text
 from understudy.prepare.cells import Cells, Modality
-from understudy.store import write_store
-from understudy.task import Classification
-from understudy.teachers import Frozen, Stored
+from understudy.tasks import Classification
+from understudy.teachers.store import write_store
+from understudy.teachers.stored import Stored
+from understudy.teachers.teacher import Frozen
 
 ROWS, BATCH, BLOCKS, SIDE, WORDS = 1_024, 64, 9, 48, 14
 WIDTH, DEPTH = 128, 2

@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.record import figures_of, write_result
+from understudy.process.whole import write_json
 from understudy.recipes.mad_text import SIZES, STEPS, TEXT, mosi_text, stamp_classes, stamps_text
 from understudy.recipes.protocol_table import protocol_text
 from understudy.recipes.vision_language import WEIGHTS
-from understudy.whole import write_json
 
 DRAWS = 5
 SEEDS = (0,)

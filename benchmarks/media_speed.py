@@ -16,14 +16,14 @@ import torch
 from PIL import Image
 
 from benchmarks.record import table, write_result
-from understudy.batch import Batch, Output
+from understudy.batches.batch import Batch, Output
 from understudy.prepare.cells import Cells
 from understudy.prepare.picture import CLIP_MEAN, CLIP_STD, centre_square, standardised
 from understudy.prepare.video import Frames
 from understudy.prepare.view import Views
-from understudy.store import Codec, Store, write_store
-from understudy.task import Regression
-from understudy.teachers import Teacher
+from understudy.tasks import Regression
+from understudy.teachers.store import Codec, Store, write_store
+from understudy.teachers.teacher import Teacher
 
 FRAMES, SIZE, RATE, ROUNDS = 8, 224, 25, 9
 # Name, seconds, width, height, pictures from one keyframe to the next (50: as on the web; 250: what x264 does by itself).

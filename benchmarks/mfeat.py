@@ -15,7 +15,7 @@ from benchmarks.record import table, write_result
 from understudy.commands.study import demo
 from understudy.evaluate.compare import System, compare
 from understudy.recipes.mfeat import mfeat
-from understudy.recipes.run import SYSTEMS, Run
+from understudy.study.run import SYSTEMS, Run
 
 VIEWS, LABELS, DRAWS = ("fou", "zer", "mor"), (50, 100, 300), range(10)
 # Small MLPs with a fixed number of epochs, mean of 5 draws of the same protocol: teacher, plain, distilled.

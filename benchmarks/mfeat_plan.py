@@ -16,10 +16,10 @@ from benchmarks.record import table, write_result
 from understudy.corpus import Corpus, Split
 from understudy.corpus.draw import draw_labelled
 from understudy.corpus.importers.mfeat import import_mfeat
-from understudy.plan import Plan
-from understudy.recipes.distill import distill
 from understudy.recipes.mfeat import TEACHER_PLAN
-from understudy.recipes.run import SYSTEMS, Run
+from understudy.study.distill import distill
+from understudy.study.run import SYSTEMS, Run
+from understudy.training.plan import Plan
 
 BEFORE = {"options": {"weight": 0.9, "temperature": 2.0, "mixup": 0.0}, "sizes": {"width": 256, "dropout": 0.4}}
 PLAN = Plan(epochs=55, batch_size=128, rate=3e-3, warmup=0.0, weight_decay=0.3)

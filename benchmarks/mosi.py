@@ -14,7 +14,7 @@ from understudy.corpus import Split
 from understudy.corpus.importers.mosi import import_mosi
 from understudy.evaluate.compare import compare_runs
 from understudy.recipes.mosi import mosi
-from understudy.recipes.run import Run
+from understudy.study.run import Run
 
 METRICS = ("mae", "corr", "acc2_has0", "acc2_non0", "f1_has0", "f1_non0", "acc7", "acc7_binned", "acc5")
 PERCENT = ("acc", "f1_")

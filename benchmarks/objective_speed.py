@@ -17,7 +17,7 @@ from torch.nn.functional import normalize
 
 from benchmarks import by_hand
 from benchmarks.record import table, write_result
-from understudy.batch import Batch, Output
+from understudy.batches.batch import Batch, Output
 from understudy.objectives import CRD, DKD, PKT, RKD
 from understudy.objectives.objective import Objective
 

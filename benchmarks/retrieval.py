@@ -17,10 +17,10 @@ import numpy as np
 from benchmarks.record import table, write_result
 from understudy.corpus import Corpus, Split
 from understudy.corpus.importers.wikipedia import import_wikipedia
-from understudy.evaluate.retrieval import rank_scores
-from understudy.plan import Plan
 from understudy.recipes.retrieval import FEATURES, SIZES, by_space, stamps, wikipedia
-from understudy.recipes.run import SYSTEMS, Run
+from understudy.study.run import SYSTEMS, Run
+from understudy.tasks.ranking import rank_scores
+from understudy.training.plan import Plan
 
 MATCHING = {"image_to_text": 0.291, "text_to_image": 0.221}
 """Semantic matching on the same features and test rows, measured elsewhere with scikit-learn; random is .119."""
@@ -29,7 +29,7 @@ SPEED = """
 import json, time
 from pathlib import Path
 import numpy as np
-from understudy.evaluate.retrieval import rank
+from understudy.tasks.ranking import rank
 random, many = np.random.default_rng(0), {many}
 classes, centres = np.arange(many) % 10, random.standard_normal((10, 64))
 a, b = ((0.3 * centres[classes] + random.standard_normal((many, 64))).astype(np.float32) for _ in range(2))

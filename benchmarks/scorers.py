@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 
 from benchmarks.record import table, write_result
+from understudy.corpus.vocabulary import answer_targets, build_vocabulary
 from understudy.evaluate.entailment import LABELS, entailment_scores
 from understudy.evaluate.predictions import Predictions
 from understudy.evaluate.vcr import stages_of, stages_of_scores
-from understudy.evaluate.vocabulary import answer_targets, build_vocabulary
-from understudy.evaluate.vqa import ANSWERS, CREDIT, accuracies, cleaned, normalised
+from understudy.tasks.vqa import ANSWERS, CREDIT, accuracies, cleaned, normalised
 
 QUESTIONS = 214_354
 """Of VQA v2's val2014."""

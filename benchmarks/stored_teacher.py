@@ -9,17 +9,18 @@ from typing import Any
 import numpy as np
 import torch
 
+from understudy.batches.loader import Loader
 from understudy.corpus import Corpus, Schema, write_corpus
 from understudy.encoders.text import TextEncoder, TextTransformer
-from understudy.fit import Plan, fit
-from understudy.loader import Loader
 from understudy.methods import KD
-from understudy.model import Model
+from understudy.models.model import Model
 from understudy.prepare.cells import Cells, Modality
 from understudy.prepare.text import Text
-from understudy.store import Store, write_store
-from understudy.task import Regression
-from understudy.teachers import Frozen, Stored, Teacher
+from understudy.tasks import Regression
+from understudy.teachers.store import Store, write_store
+from understudy.teachers.stored import Stored
+from understudy.teachers.teacher import Frozen, Teacher
+from understudy.training.fit import Plan, fit
 
 # CMU-MOSI's train split: 1,284 utterances of about 12 words. Random weights cost what trained ones cost.
 ROWS, WORDS, BATCH, ROUNDS = 1_284, 12, 32, 7

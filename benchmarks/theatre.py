@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 
 from benchmarks.record import table, write_result
-from understudy.recipes.run import Run
 from understudy.recipes.theatre import theatre
+from understudy.study.run import Run
 
 SEEDS = (0, 1, 2, 3, 4)
 COLUMNS = ("ceiling", "observer", "teacher", "plain", "distilled")
@@ -71,7 +71,7 @@ def words(run: Run, document: dict[str, Any], figures: dict[str, Any]) -> str:
     return f"""# The puppet theatre: raw clips to a text-only student
 
 {sizes["train"]} train clips, {sizes["labelled"]} of them labelled, {sizes["valid"]} validation and {sizes["test"]} test clips of two seconds (64 x 64 pixels, 12 a second, H.264, and 16 kHz
-AAC), drawn and filmed by `understudy.theatre`. The teacher sees the picture, the students read the line that is spoken; kd, {document["seeds"]} seeds, best
+AAC), drawn and filmed by `understudy.worlds.theatre`. The teacher sees the picture, the students read the line that is spoken; kd, {document["seeds"]} seeds, best
 epoch on validation, test scored once. MAE in sentiment points. *Ceiling*: the expected error of an ideal observer who knows the world and sees
 every cue exactly; *observer*: that observer on these test clips. A system's cell is its mean over seeds with these modalities alone.
 

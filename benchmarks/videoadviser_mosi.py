@@ -19,11 +19,11 @@ from benchmarks.record import table, write_result
 from understudy.corpus import Corpus, Split, corpus_at, write_corpus
 from understudy.corpus.importers.mosi import import_mosi
 from understudy.encoders.text import TextEncoder
-from understudy.plan import Plan
 from understudy.prepare.cells import Cells, Modality
 from understudy.prepare.text import Text
 from understudy.recipes.mosi import MINILM_PLAN, SMALL_PLAN, packaged_minilm
 from understudy.recipes.videoadviser import MODES, NONE, STEPS, ablation, join_ablations, table_lines
+from understudy.training.plan import Plan
 
 SEEDS = range(5)
 STUDENTS = ("minilm", "small")

@@ -16,12 +16,12 @@ from typing import Any
 
 from benchmarks.record import figures_of, table, write_result
 from understudy.corpus.low_shot import Size, size_name
-from understudy.picture_world.world import NAMES, Name
+from understudy.process.whole import write_json
 from understudy.recipes.picture_teachers import Schooling
 from understudy.recipes.picture_world import STEPS, WEIGHTS, picture_world, prepared
 from understudy.recipes.protocol_table import protocol_text
 from understudy.recipes.vision_systems import SYSTEMS
-from understudy.whole import write_json
+from understudy.worlds.picture_world.world import NAMES, Name
 
 SIZES: tuple[Size, ...] = (0.01, 0.1, 1.0)
 SCENE = 1
@@ -76,7 +76,7 @@ def page(documents: Sequence[Mapping[str, Any]], teachers: Mapping[str, Any]) ->
     return f"""# The picture world
 
 Made pictures (32 x 32) with claims (entailment, neutral, contradiction), questions (ten made annotators, official VQA accuracy) and four-way choices (answer and
-rationale), drawn by `understudy.picture_world`; see `docs/guide/picture_world.md`. 10,000 train rows, 1,000 test rows like them (*given*), 1,000 on which
+rationale), drawn by `understudy.worlds.picture_world`; see `docs/guide/picture_world.md`. 10,000 train rows, 1,000 test rows like them (*given*), 1,000 on which
 the words mislead (*shifted*). Ceilings are exact; *shifted* holds the best rules that can be learnt on rows like the train rows. The student reads words
 and regions through one stream (depth 1, width 64); the teacher is a CLIP's two towers, trained on {told["pairs"]:,} other made pictures with captions
 (a held-out picture finds its caption among 100 with {teachers["clip_top1_of_100"]:.2f}), and linear heads trained on the same labelled rows. Sizes are shares of the train rows,

@@ -14,14 +14,14 @@ import torch
 from torch import Tensor, nn
 
 from benchmarks.record import table, write_result
-from understudy.batch import Batch, Fields
+from understudy.batches.batch import Batch, Fields
 from understudy.encoders.encoder import Encoded, Encoder
-from understudy.fit import Plan, fit
 from understudy.methods import AMID
-from understudy.model import Model
+from understudy.models.model import Model
 from understudy.objectives.conditional_entropy import AdversarialEntropy, GaussianEntropy, Variant
 from understudy.prepare.vector import Vector
-from understudy.task import Regression
+from understudy.tasks import Regression
+from understudy.training.fit import Plan, fit
 
 LATENTS = ("c", "u", "v", "n1", "n2", "n3", "n4")
 """Independent and Gaussian: c is seen by both sides, u by the student's, v by the auxiliary one, n1 to n4 are noise."""

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from understudy.methods import CATALOGUE
-from understudy.recipes.options import options_of
-from understudy.recipes.run import SYSTEMS
+from understudy.study.options import options_of
+from understudy.study.run import SYSTEMS
 
 ROOT = Path(__file__).parent.parent
 PAGES = ROOT / "docs" / "methods"

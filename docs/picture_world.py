@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from understudy.picture_world import World, caption, painted
-from understudy.picture_world.scene import Scene
-from understudy.picture_world.world import ANSWERS, LABELS, Row
+from understudy.worlds.picture_world import World, caption, painted
+from understudy.worlds.picture_world.scene import Scene
+from understudy.worlds.picture_world.world import ANSWERS, LABELS, Row
 
 PICTURE = Path(__file__).parent / "picture_world.png"
 SIDE, GAP, WORDS, COLUMNS = 208, 8, 84, 4

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from understudy.theatre import Stage, World
+from understudy.worlds.theatre import Stage, World
 
 PICTURE = Path(__file__).parent / "theatre.png"
 FACE, GAP, WORDS, COLUMNS = 208, 8, 76, 4

@@ -7,15 +7,15 @@ from typing import Any
 import torch
 from torch import nn
 
-from understudy.batch import Batch, Fields, Tokens
+from understudy.batches.batch import Batch, Fields, Tokens
 from understudy.encoders.encoder import Encoded, Encoder
-from understudy.experts import Experts
-from understudy.fusion import Beside
-from understudy.model import Model
+from understudy.models.experts import Experts
+from understudy.models.fusion import Beside
+from understudy.models.model import Model
+from understudy.models.prompts import PromptHead
 from understudy.prepare.cells import Cells
 from understudy.prepare.view import FieldArrays, View
-from understudy.prompts import PromptHead
-from understudy.task import Classification, Regression, Retrieval, Task
+from understudy.tasks import Classification, Regression, Retrieval, Task
 
 CLASSES = Classification(classes=("a", "b", "c"))
 NUMBER = Regression(mean=0.5, scale=2.0)

@@ -6,11 +6,11 @@ import torch
 from torch import Tensor, nn
 
 from toy import NUMBER, toy_model
-from understudy.batch import Batch
-from understudy.fit import Plan
+from understudy.batches.batch import Batch
 from understudy.methods.method import Group, Method, Terms
 from understudy.objectives import Supervised
 from understudy.objectives.objective import Term, over
+from understudy.training.fit import Plan
 
 FLAT = Plan(epochs=1, rate=0.01, warmup=0.0, schedule="constant", clip=None)
 

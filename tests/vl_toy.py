@@ -6,20 +6,20 @@ from typing import Any
 import numpy as np
 import torch
 
+from understudy.batches.loader import Loader
 from understudy.corpus import Corpus, Schema, write_corpus
 from understudy.encoders import ImageConv, TextTransformer
 from understudy.encoders.encoder import Encoder
-from understudy.experts import Experts
-from understudy.fusion import Beside, Concat, SingleStream
-from understudy.loader import Loader
-from understudy.model import Model, views_of
+from understudy.models.experts import Experts
+from understudy.models.fusion import Beside, Concat, SingleStream
+from understudy.models.model import Model, views_of
 from understudy.prepare import Image, Text
 from understudy.prepare.cells import Cells, Modality
 from understudy.prepare.choices import Choices
 from understudy.prepare.view import View
-from understudy.store import Store, write_store
-from understudy.task import Choice, Classification, MultiLabel, Regression, Task
-from understudy.teachers import Frozen
+from understudy.tasks import Choice, Classification, MultiLabel, Regression, Task
+from understudy.teachers.store import Store, write_store
+from understudy.teachers.teacher import Frozen
 
 WORDS = ["red", "blue", "circles", "beside", "triangle", "an", "orange", "square", "above", "nothing"]
 CLASSES = Classification(classes=("entailment", "neutral", "contradiction"))

@@ -4,7 +4,6 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from understudy.advice import advise as advise
     from understudy.artifact.export import export as export
     from understudy.artifact.predict import Artifact as Artifact
     from understudy.artifact.predict_file import predict_file as predict_file
@@ -16,39 +15,40 @@ if TYPE_CHECKING:
     from understudy.corpus.check import check as check
     from understudy.corpus.importers.mfeat import import_mfeat as import_mfeat
     from understudy.corpus.importers.table import import_table as import_table
+    from understudy.evaluate.advice import advise as advise
     from understudy.evaluate.compare import compare_runs as compare_runs
-    from understudy.model import Model as Model
-    from understudy.plan import Plan as Plan
-    from understudy.recipes.distill import distill as distill
-    from understudy.recipes.evaluation import evaluate_subsets as evaluate_subsets
-    from understudy.recipes.evaluation import store_answers as store_answers
-    from understudy.recipes.features import store_features as store_features
-    from understudy.recipes.run import Run as Run
-    from understudy.recipes.run import load as load
+    from understudy.models.model import Model as Model
     from understudy.report import write_report as write_report
+    from understudy.study.distill import distill as distill
+    from understudy.study.evaluation import evaluate_subsets as evaluate_subsets
+    from understudy.study.evaluation import store_answers as store_answers
+    from understudy.study.features import store_features as store_features
+    from understudy.study.run import Run as Run
+    from understudy.study.run import load as load
+    from understudy.training.plan import Plan as Plan
 
 # Looked up on first use: `import understudy` must import neither torch nor numpy.
 PUBLIC = {
     "Artifact": "understudy.artifact.predict",
     "Corpus": "understudy.corpus",
-    "Model": "understudy.model",
-    "Plan": "understudy.plan",
-    "Run": "understudy.recipes.run",
-    "advise": "understudy.advice",
+    "Model": "understudy.models.model",
+    "Plan": "understudy.training.plan",
+    "Run": "understudy.study.run",
+    "advise": "understudy.evaluate.advice",
     "check": "understudy.corpus.check",
     "compare_runs": "understudy.evaluate.compare",
-    "distill": "understudy.recipes.distill",
-    "evaluate_subsets": "understudy.recipes.evaluation",
+    "distill": "understudy.study.distill",
+    "evaluate_subsets": "understudy.study.evaluation",
     "export": "understudy.artifact.export",
     "import_mfeat": "understudy.corpus.importers.mfeat",
     "import_table": "understudy.corpus.importers.table",
     "leave_one_group_out": "understudy.corpus",
-    "load": "understudy.recipes.run",
+    "load": "understudy.study.run",
     "make_folds": "understudy.corpus",
     "make_split": "understudy.corpus",
     "predict_file": "understudy.artifact.predict_file",
-    "store_answers": "understudy.recipes.evaluation",
-    "store_features": "understudy.recipes.features",
+    "store_answers": "understudy.study.evaluation",
+    "store_features": "understudy.study.features",
     "write_corpus": "understudy.corpus",
     "write_report": "understudy.report",
 }

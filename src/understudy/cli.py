@@ -15,7 +15,7 @@ import tyro
 
 from understudy.commands import data, protocol, ship, study, vision_language, vision_table
 from understudy.commands.answer import Answer
-from understudy.stop import CODE, Terminated, terminable
+from understudy.process.stop import CODE, Terminated, terminable
 
 COMMANDS = {
     "demo": study.demo,

@@ -7,7 +7,7 @@ import pytest
 from made_students import MODALITIES, bert_student, make_corpus, student
 
 from understudy.artifact.export import export
-from understudy.task import Classification, Regression
+from understudy.tasks import Classification, Regression
 
 
 @pytest.fixture(scope="session")

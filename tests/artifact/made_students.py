@@ -7,7 +7,7 @@ import torch
 
 from understudy.corpus import Corpus, Schema, Split, write_corpus
 from understudy.encoders import AudioConv, ImageConv, SequenceGRU, TableMLP, TextEncoder, TextTransformer, VectorMLP
-from understudy.model import Model
+from understudy.models.model import Model
 from understudy.prepare import Text, view_for
 from understudy.prepare.cells import Cells, Modality
 

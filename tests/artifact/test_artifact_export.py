@@ -14,7 +14,7 @@ from understudy.artifact.card import write_card
 from understudy.artifact.contract import read_contract
 from understudy.artifact.export import export
 from understudy.artifact.parity import ParityError
-from understudy.task import Regression
+from understudy.tasks import Regression
 
 
 @pytest.fixture(scope="module")

@@ -19,8 +19,8 @@ from pyarrow import parquet
 from understudy.artifact import Artifact, predict_file, read_table
 from understudy.artifact import predict as predicting
 from understudy.artifact.predict import absent
-from understudy.loader import Loader
-from understudy.model import views_of
+from understudy.batches.loader import Loader
+from understudy.models.model import views_of
 
 
 @pytest.fixture(scope="module")

@@ -6,9 +6,9 @@ import numpy as np
 
 from understudy.artifact import Artifact, predict_file
 from understudy.artifact.parity import predict_corpus
+from understudy.batches.loader import Loader
 from understudy.evaluate.score import predict
-from understudy.loader import Loader
-from understudy.model import views_of
+from understudy.models.model import views_of
 
 
 def test_its_answers_are_the_models(reader):

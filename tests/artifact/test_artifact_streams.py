@@ -8,17 +8,17 @@ import torch
 
 from understudy.artifact.contract import read_contract
 from understudy.artifact.export import export
+from understudy.batches.loader import Loader
 from understudy.corpus import Corpus, Schema, Split, write_corpus
 from understudy.encoders import ImagePatches, RegionTokens, TextTransformer
-from understudy.experts import Experts
-from understudy.fusion import Beside, SingleStream
-from understudy.loader import Loader
 from understudy.methods import MAD
-from understudy.model import Model
+from understudy.models.experts import Experts
+from understudy.models.fusion import Beside, SingleStream
+from understudy.models.model import Model
 from understudy.prepare import Choices, Image, Regions, Text
 from understudy.prepare.cells import Cells, Modality
-from understudy.task import Choice, Classification
-from understudy.teachers import Frozen
+from understudy.tasks import Choice, Classification
+from understudy.teachers.teacher import Frozen
 
 ROWS = 24
 WORDS = ["red", "blue", "circle", "square", "above", "beside", "a", "the"]

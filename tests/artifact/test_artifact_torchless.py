@@ -36,7 +36,7 @@ def test_predict_without_torch(reader, world, tmp_path):
         assert found["answered"] == 2
         assert found["heavy"] == []
         parts = {name.split(".")[1] for name in found["ours"]}
-        assert parts == {"artifact", "prepare", "whole"}
+        assert parts == {"artifact", "prepare", "process"}
         assert not {"understudy.artifact.export", "understudy.artifact.graph"} & set(found["ours"])
         # Loose: measured at about half a second alone on one core.
         assert found["all"] < 20

@@ -12,11 +12,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from recipes.small import make_corpus
+from study.small import make_corpus
 from understudy.cli import COMMANDS, GROUPS, main
 from understudy.commands.answer import Answer
-from understudy.stop import Terminated
-from understudy.whole import whole_file, whole_folder
+from understudy.process.stop import Terminated
+from understudy.process.whole import whole_file, whole_folder
 
 ROWS = 90
 
@@ -161,7 +161,7 @@ def test_options_that_a_store_would_not_heed_are_refused(home, capsys, tmp_path,
 
 
 def test_a_missing_package_is_named_with_what_to_install(home, capsys, monkeypatch):
-    monkeypatch.setitem(sys.modules, "understudy.recipes.run", None)
+    monkeypatch.setitem(sys.modules, "understudy.study.run", None)
     code, out, err = call(capsys, "export", home / "run", "--out", home / "new")
     assert (code, out) == (2, "")
     assert "pip install 'understudy[all]'" in err
@@ -350,7 +350,7 @@ def test_the_second_sigterm_does_not_wait():
     """As of a process whose cleaning up hangs."""
     code = """
 import signal
-from understudy.stop import terminable
+from understudy.process.stop import terminable
 with terminable():
     try:
         signal.raise_signal(signal.SIGTERM)

@@ -8,7 +8,7 @@ from scipy.special import expit, logsumexp
 
 from understudy import objectives
 from understudy.objectives.objective import Objective
-from understudy.task import Classification
+from understudy.tasks import Classification
 
 CLASSES = Classification(classes=("a", "b", "c"))
 STUDENT_WIDTH, TEACHER_WIDTH = 5, 7

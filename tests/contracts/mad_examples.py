@@ -7,9 +7,9 @@ import torch
 from scipy.special import logsumexp
 
 from understudy import objectives
-from understudy.batch import Batch, Output
+from understudy.batches.batch import Batch, Output
 from understudy.objectives.objective import Term
-from understudy.task import Classification
+from understudy.tasks import Classification
 
 CLASSES = Classification(classes=("a", "b", "c"))
 STUDENT_WIDTH, TOKEN_WIDTH, VECTOR_WIDTH = 5, 2, 3

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from understudy import encoders
-from understudy.batch import Fields
+from understudy.batches.batch import Fields
 from understudy.encoders.clip import small_config
 from understudy.encoders.encoder import Encoder
 from understudy.prepare import Choices, Frames, Image, LogMel, Pictures, Regions, Sequence, Table, Text, Vector

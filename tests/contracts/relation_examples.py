@@ -8,9 +8,9 @@ from scipy.special import huber, rel_entr, softmax
 from scipy.stats import kendalltau
 
 from understudy import objectives
-from understudy.batch import Batch, Output
+from understudy.batches.batch import Batch, Output
 from understudy.objectives.objective import Objective, Term
-from understudy.task import Classification
+from understudy.tasks import Classification
 
 CLASSES = Classification(classes=("a", "b", "c"))
 Arrays = dict[str, np.ndarray]

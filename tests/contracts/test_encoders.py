@@ -11,10 +11,10 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from understudy import encoders
 from understudy.artifact.graph import example_inputs, write_graph
-from understudy.batch import Batch
-from understudy.model import Model
+from understudy.batches.batch import Batch
+from understudy.models.model import Model
 from understudy.prepare.view import trim
-from understudy.task import Classification
+from understudy.tasks import Classification
 
 TASK = Classification(classes=("a", "b", "c"))
 PRESENT = {"x": [True, False, True, True, False, True, False], "y": [True, True, False, True, False, True, False]}

@@ -8,16 +8,16 @@ import torch
 from made_cells import cells, drawn, joint, made_encoder, tensors
 from test_encoders import PRESENT, made_batch
 
-from understudy.batch import Batch, Output, Tokens
-from understudy.choices import folded_tokens, unfolded, unfolded_tokens
+from understudy.batches.batch import Batch, Output, Tokens
 from understudy.encoders import ImagePatches, TextTransformer, VectorMLP
 from understudy.encoders.encoder import Encoded
-from understudy.experts import Experts
-from understudy.fusion import Beside, Concat, Fusion, SingleStream
-from understudy.model import Model
+from understudy.models.choices import folded_tokens, unfolded, unfolded_tokens
+from understudy.models.experts import Experts
+from understudy.models.fusion import Beside, Concat, Fusion, SingleStream
+from understudy.models.model import Model
+from understudy.models.published_fusion import MODELS
 from understudy.prepare import Choices, Image, Text, Vector
-from understudy.published_fusion import MODELS
-from understudy.task import Choice, Classification
+from understudy.tasks import Choice, Classification
 
 TASK = Classification(classes=("a", "b", "c"))
 NAMES = {"x": "TextTransformer", "y": "ImagePatches", "z": "RegionTokens", "u": "VectorMLP"}

@@ -13,13 +13,13 @@ from torch import Tensor, nn
 
 from toy import NUMBER, ToyLoader, toy_batch, toy_model, toy_prompted
 from toy_method import joined
-from understudy.batch import Batch
-from understudy.fit import Plan, Scores, fit
+from understudy.batches.batch import Batch
 from understudy.methods import AMID, VideoAdviser
 from understudy.methods.method import Group, Method, Terms
 from understudy.objectives import Supervised
 from understudy.objectives.conditional_entropy import AdversarialEntropy
 from understudy.objectives.objective import over
+from understudy.training.fit import Plan, Scores, fit
 
 # A small rate, since Adam turns the rounding of a gradient near 0 into a whole step.
 PLAN = Plan(epochs=2, rate=0.001, warmup=0.0, clip=None, accumulate=2)
@@ -141,7 +141,7 @@ def folder(tmp_path_factory) -> Path:
     """What two processes found, for every kind."""
     made = tmp_path_factory.mktemp("two")
     # The children are forked from a process that has imported PyTorch once and computed nothing.
-    multiprocessing.set_forkserver_preload(["torch._dynamo", "understudy.fit"])
+    multiprocessing.set_forkserver_preload(["torch._dynamo", "understudy.training.fit"])
     mp.start_processes(process, args=(made,), nprocs=2, start_method="forkserver")
     return made
 

@@ -141,7 +141,7 @@ import sys
 for name in ("torch", "transformers", "jaxtyping"):
     sys.modules[name] = None
 import types
-sys.modules["understudy.encoders"] = sys.modules["understudy.batch"] = None
+sys.modules["understudy.encoders"] = sys.modules["understudy.batches.batch"] = None
 import numpy as np
 from understudy.prepare import Image, LogMel, Sequence, Table, Text, Vector, restore
 from understudy.prepare.cells import Cells

@@ -4,7 +4,7 @@ import numpy as np
 
 from understudy.corpus import Corpus, Schema, write_corpus
 from understudy.prepare.cells import Cells, Modality
-from understudy.task import Classification, Regression
+from understudy.tasks import Classification, Regression
 
 MODALITIES = {
     "numbers": Modality("vector", width=3),

@@ -6,15 +6,15 @@ import re
 import numpy as np
 import pytest
 
-from recipes.small_answers import WIDTH, make_answers, make_choices
-from understudy.advice import advise
+from study.small_answers import WIDTH, make_answers, make_choices
+from understudy.batches.loader import Loader
 from understudy.corpus import Corpus, Schema, make_folds, make_split, write, write_corpus
 from understudy.corpus.check import check
+from understudy.evaluate.advice import advise
 from understudy.evaluate.probe import features
-from understudy.loader import Loader
 from understudy.prepare import Choices, Regions
 from understudy.prepare.cells import Cells, Modality
-from understudy.task import Choice, Classification, MultiLabel
+from understudy.tasks import Choice, Classification, MultiLabel
 
 HERE = np.ones(3, bool)
 SEVERAL = MultiLabel(("a", "b", "c"), entries=2)

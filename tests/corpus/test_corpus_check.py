@@ -7,7 +7,7 @@ import numpy as np
 from corpus.made import made_corpus, vector_corpus
 from understudy.corpus import Corpus, Schema, Split, check, make_split, write_corpus
 from understudy.prepare.cells import Cells, Modality
-from understudy.task import Regression
+from understudy.tasks import Regression
 
 
 def test_a_sound_corpus(tmp_path):

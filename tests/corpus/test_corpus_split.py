@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from corpus.made import made_corpus, vector_corpus
 from understudy.corpus import Corpus, Split, given_split, leave_one_group_out, make_split
-from understudy.task import Classification, Regression
+from understudy.tasks import Classification, Regression
 
 
 def at(*rows):

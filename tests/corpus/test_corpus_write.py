@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from corpus.made import MODALITIES, made_cells, made_corpus, same, vector_corpus
 from understudy.corpus import Corpus, Schema, corpus_at, write, write_corpus
 from understudy.prepare.cells import Cells, Modality
-from understudy.task import Classification, Regression
+from understudy.tasks import Classification, Regression
 
 
 @settings(max_examples=12, deadline=None)

@@ -9,9 +9,9 @@ from understudy.corpus import write_corpus
 from understudy.corpus.draw import given_split
 from understudy.corpus.low_shot import low_shot, size_name
 from understudy.corpus.schema import Schema
-from understudy.picture_world import make_album
 from understudy.prepare.cells import Cells, Modality
-from understudy.task import Classification, Regression
+from understudy.tasks import Classification, Regression
+from understudy.worlds.picture_world import make_album
 
 ROWS = 400
 

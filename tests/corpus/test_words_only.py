@@ -9,9 +9,9 @@ import pytest
 from understudy.cli import main
 from understudy.corpus import Schema, given_split, write_corpus
 from understudy.corpus.words_only import folds_of, hard_split, judged, term_weights, text_of, words_only_hard
-from understudy.picture_world import make_album
 from understudy.prepare.cells import Cells, Modality
-from understudy.task import Classification, MultiLabel, Regression
+from understudy.tasks import Classification, MultiLabel, Regression
+from understudy.worlds.picture_world import make_album
 
 CUES = ("surely", "perhaps", "never")
 PARTS = ["train"] * 240 + ["valid"] * 30 + ["test"] * 90

@@ -9,7 +9,7 @@ import pytest
 import torch
 from transformers import AutoModel, AutoTokenizer, BertConfig, DistilBertConfig, RobertaConfig, T5Config
 
-from understudy.batch import Fields
+from understudy.batches.batch import Fields
 from understudy.encoders import TextEncoder, TextTransformer
 from understudy.prepare import Text
 from understudy.prepare.cells import Cells

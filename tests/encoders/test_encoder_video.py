@@ -14,14 +14,14 @@ from understudy.encoders import PlainClip, VideoConv, XClip
 from understudy.encoders.class_text import class_features, published_prompting
 from understudy.encoders.clip import published_frames, small_config, small_xclip
 from understudy.methods import Supervised
-from understudy.model import Model
-from understudy.optimise import parts_of
-from understudy.plan import Plan
+from understudy.models.model import Model
+from understudy.models.prompts import PromptHead
 from understudy.prepare import Frames, Text
 from understudy.prepare.cells import Cells
 from understudy.prepare.stored import StoredFrames
-from understudy.prompts import PromptHead
-from understudy.task import Classification
+from understudy.tasks import Classification
+from understudy.training.optimise import parts_of
+from understudy.training.plan import Plan
 
 VIEW = Frames(FRAMES, size=SIZE)
 TASK = Classification(classes=("negative", "positive", "neutral"))

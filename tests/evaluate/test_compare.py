@@ -8,7 +8,7 @@ from scipy import stats
 
 from understudy.evaluate.compare import System, compare, compare_runs, write_results
 from understudy.evaluate.predictions import Predictions
-from understudy.task import Classification, Regression
+from understudy.tasks import Classification, Regression
 
 NUMBER = Regression(unit="points")
 SPLIT = {"name": "fold", "train": 100, "labelled": 100, "valid": 0, "test": 60}

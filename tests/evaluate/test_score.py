@@ -10,7 +10,7 @@ from toy import CLASSES, NUMBER, ToyLoader, toy_batch, toy_loader, toy_model
 from understudy.evaluate.predictions import Predictions
 from understudy.evaluate.score import collect, predict, score
 from understudy.evaluate.subsets import predict_subsets, score_subsets, subsets_document, subsets_of, write_subsets
-from understudy.teachers import Frozen
+from understudy.teachers.teacher import Frozen
 
 
 @pytest.mark.parametrize("task", [CLASSES, NUMBER])

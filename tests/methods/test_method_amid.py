@@ -13,12 +13,12 @@ from benchmarks.weak_teacher import figures_of
 from torch import nn
 
 from toy import CLASSES, SEARCH, ToyLoader, toy_batch, toy_loader, toy_model
-from understudy.fit import Plan, fit
 from understudy.methods import AMID
 from understudy.methods.amid_options import check_options
 from understudy.objectives.conditional_entropy import AdversarialEntropy
-from understudy.task import Task
-from understudy.teachers import Frozen
+from understudy.tasks import Task
+from understudy.teachers.teacher import Frozen
+from understudy.training.fit import Plan, fit
 
 GAMES = ("alice", "cgan", "gaussian", "repr_gan")
 PLAYERS = ("student", "teacher", "auxiliary")

@@ -10,7 +10,7 @@ from toy import CLASSES, NUMBER, toy_batch, toy_model
 from understudy.methods import C2KD
 from understudy.objectives.alignment import kendall_tau
 from understudy.objectives.dkd import non_target_divergence
-from understudy.task import Classification
+from understudy.tasks import Classification
 
 
 def player(**options):

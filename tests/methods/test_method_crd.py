@@ -6,7 +6,7 @@ import torch
 
 from toy import CLASSES, NUMBER, toy_batch, toy_model
 from understudy.methods import CRD
-from understudy.teachers import Frozen
+from understudy.teachers.teacher import Frozen
 
 IDS = [f"r{row}" for row in range(40)]
 TARGET, ALL = np.arange(40) % 3, np.ones(40, dtype=bool)

@@ -7,11 +7,11 @@ import pytest
 import torch
 
 from toy import CLASSES, NUMBER, toy_batch, toy_loader, toy_model
-from understudy.fit import Plan, fit
 from understudy.methods import DKD
 from understudy.objectives.dkd import decoupled
-from understudy.task import Classification
-from understudy.teachers import Frozen
+from understudy.tasks import Classification
+from understudy.teachers.teacher import Frozen
+from understudy.training.fit import Plan, fit
 
 
 def player(task=CLASSES, kind=DKD, **options):

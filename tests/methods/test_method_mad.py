@@ -9,21 +9,22 @@ from torch import nn
 
 import understudy as us
 import vl_toy
-from understudy.batch import Batch
+from understudy.batches.batch import Batch
+from understudy.batches.loader import Loader
 from understudy.corpus import Corpus, make_split
-from understudy.experts import Experts
-from understudy.fusion import Beside
-from understudy.loader import Loader
 from understudy.methods import MAD, Supervised
 from understudy.methods.mad_experts import ExpertHeads
 from understudy.methods.mad_weights import agreement, confidences, trust, truth
 from understudy.methods.method import Method
-from understudy.model import Model
-from understudy.plan import Plan
-from understudy.recipes.options import whole_options
-from understudy.store import write_store
-from understudy.task import Classification, Task
-from understudy.teachers import Frozen, Stored
+from understudy.models.experts import Experts
+from understudy.models.fusion import Beside
+from understudy.models.model import Model
+from understudy.study.options import whole_options
+from understudy.tasks import Classification, Task
+from understudy.teachers.store import write_store
+from understudy.teachers.stored import Stored
+from understudy.teachers.teacher import Frozen
+from understudy.training.plan import Plan
 from vl_toy import ANSWERS, CHOICE, CLASSES, NUMBER, stored, student_of, teacher_of
 
 TASKS = {"classification": CLASSES, "choice": CHOICE, "multilabel": ANSWERS, "regression": NUMBER}

@@ -6,7 +6,7 @@ import torch
 from toy import CLASSES, NUMBER, toy_batch, toy_model
 from understudy.methods import PKT
 from understudy.objectives.pkt import neighbour_divergence
-from understudy.teachers import Frozen
+from understudy.teachers.teacher import Frozen
 
 
 def player(task=CLASSES, **options):

@@ -6,7 +6,7 @@ import torch
 from toy import CLASSES, NUMBER, toy_batch, toy_model
 from understudy.methods import RKD
 from understudy.objectives import RKD as Relations
-from understudy.teachers import Ensemble, Frozen
+from understudy.teachers.teacher import Ensemble, Frozen
 
 
 def player(task=CLASSES, **options):

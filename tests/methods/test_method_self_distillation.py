@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from toy import CLASSES, toy_batch, toy_loader, toy_model
-from understudy.fit import Plan, fit
 from understudy.methods import SelfDistillation
+from understudy.training.fit import Plan, fit
 
 
 def weight(model):

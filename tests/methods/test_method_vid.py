@@ -5,7 +5,7 @@ import torch
 
 from toy import CLASSES, NUMBER, toy_batch, toy_model
 from understudy.methods import VID
-from understudy.teachers import Frozen
+from understudy.teachers.teacher import Frozen
 
 
 def player(task=CLASSES, **options):

@@ -11,10 +11,11 @@ from contracts.test_methods import train
 from toy import CLASSES, NUMBER, toy_batch, toy_loader, toy_model, toy_prompted
 from understudy.methods import CATALOGUE, KD, Supervised, VideoAdviser
 from understudy.methods.videoadviser import Lead
-from understudy.model import Model
-from understudy.recipes.options import whole_options
-from understudy.store import write_store
-from understudy.teachers import Frozen, Stored
+from understudy.models.model import Model
+from understudy.study.options import whole_options
+from understudy.teachers.store import write_store
+from understudy.teachers.stored import Stored
+from understudy.teachers.teacher import Frozen
 
 
 def joint(teacher: Model | None = None, **options: Any) -> VideoAdviser:

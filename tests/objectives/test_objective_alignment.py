@@ -5,7 +5,7 @@ import pytest
 import torch
 from scipy.stats import kendalltau
 
-from understudy.batch import Batch, Output
+from understudy.batches.batch import Batch, Output
 from understudy.objectives import AlignedKD, alignment
 from understudy.objectives.alignment import kendall_tau
 

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from understudy.batch import Batch, Output, Tokens
+from understudy.batches.batch import Batch, Output, Tokens
 from understudy.objectives import AttentionTransfer
 from understudy.objectives.attention import attention_map
 

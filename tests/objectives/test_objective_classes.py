@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 import torch
 
-from understudy.batch import Batch, Output
-from understudy.evaluate.metrics import binned, rounded
+from understudy.batches.batch import Batch, Output
 from understudy.objectives import ClassCrossEntropy
 from understudy.objectives.classes import binned_class, nearest_class
+from understudy.tasks.metrics import binned, rounded
 
 SEVEN = torch.arange(-3.0, 4.0)
 

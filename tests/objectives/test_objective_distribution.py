@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from understudy.batch import Batch, Output
+from understudy.batches.batch import Batch, Output
 from understudy.objectives import SimilarityDistribution
 from understudy.objectives.distribution import spread_divergence
 from understudy.objectives.kd import kl_divergence

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import kl_div
 
-from understudy.batch import Batch, Output
+from understudy.batches.batch import Batch, Output
 from understudy.objectives import DKD, NonTargetKD
 from understudy.objectives.dkd import decoupled, non_target_divergence
 from understudy.objectives.kd import kl_divergence

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from understudy.batch import Batch, Output
+from understudy.batches.batch import Batch, Output
 from understudy.objectives import ExpectedValue
 
 

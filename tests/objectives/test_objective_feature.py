@@ -2,7 +2,7 @@
 
 import torch
 
-from understudy.batch import Batch, Output
+from understudy.batches.batch import Batch, Output
 from understudy.objectives import FeatureRegression
 
 

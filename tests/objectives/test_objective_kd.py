@@ -9,10 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import entropy
 
-from understudy.batch import Batch, Output
+from understudy.batches.batch import Batch, Output
 from understudy.objectives import BernoulliKD, LogitKD, RegressionKD
 from understudy.objectives.kd import answer_kd, bernoulli_divergence, kl_divergence
-from understudy.task import Choice, Classification, MultiLabel, Regression
+from understudy.tasks import Choice, Classification, MultiLabel, Regression
 
 logits = st.lists(st.floats(-1e4, 1e4, width=32), min_size=3, max_size=3)
 

@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import smooth_l1_loss
 
-from understudy.batch import Batch, Output
+from understudy.batches.batch import Batch, Output
 from understudy.objectives import RKD, rkd
 
 ROWS = 9

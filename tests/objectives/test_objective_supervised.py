@@ -3,9 +3,9 @@
 import torch
 from torch.nn.functional import cross_entropy, l1_loss
 
-from understudy.batch import Batch, Output
+from understudy.batches.batch import Batch, Output
 from understudy.objectives import Supervised
-from understudy.task import Classification, Regression
+from understudy.tasks import Classification, Regression
 
 
 def test_is_cross_entropy_over_labelled_rows():

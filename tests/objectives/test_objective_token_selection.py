@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import chisquare
 
-from understudy.batch import Batch, Output, Tokens
+from understudy.batches.batch import Batch, Output, Tokens
 from understudy.methods.mad_tokens import draws
 from understudy.objectives import TokenSelection
 from understudy.objectives.token_selection import covered_mean, covering, selected

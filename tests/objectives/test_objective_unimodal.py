@@ -5,7 +5,7 @@ import pytest
 import torch
 from scipy.spatial.distance import cosine
 
-from understudy.batch import Batch, Output
+from understudy.batches.batch import Batch, Output
 from understudy.objectives import Unimodal
 from understudy.objectives.objective import levelled
 from understudy.objectives.unimodal import check_distance, vector_distance

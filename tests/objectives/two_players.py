@@ -2,7 +2,7 @@
 
 from torch import Tensor
 
-from understudy.batch import Batch, Output
+from understudy.batches.batch import Batch, Output
 
 
 def two_players(

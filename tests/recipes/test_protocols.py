@@ -7,14 +7,14 @@ import numpy as np
 import pytest
 
 from corpus.made_action import make_ucf
-from recipes.small import PLAN, SIZES, make_corpus
+from study.small import PLAN, SIZES, make_corpus
 from understudy.cli import main
 from understudy.corpus import Corpus, make_folds
 from understudy.corpus.importers import import_ucf
 from understudy.evaluate.search import search_metrics
-from understudy.recipes.folds import folds, folds_table, over_folds
-from understudy.recipes.run import Run, load
-from understudy.recipes.search import search, search_table
+from understudy.study.folds import folds, folds_table, over_folds
+from understudy.study.run import Run, load
+from understudy.study.search import search, search_table
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from understudy.recipes.theatre import beside, lines, table, theatre
-from understudy.theatre import Stage, World, ceilings
+from understudy.worlds.theatre import Stage, World, ceilings
 
 CLIPS = {"train": 12, "valid": 2, "test": 6}
 

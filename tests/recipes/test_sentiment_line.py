@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from understudy.recipes.summary import sentiment_line
-from understudy.task import Classification, Regression
+from understudy.study.summary import sentiment_line
+from understudy.tasks import Classification, Regression
 
 
 def over(metrics, std=0.01):

@@ -13,7 +13,7 @@ from understudy.cli import main
 from understudy.corpus.importers.vcr import import_vcr
 from understudy.corpus.importers.vqa import import_vqa
 from understudy.evaluate.submissions import read_vcr
-from understudy.plan import Plan
+from understudy.training.plan import Plan
 
 ASKED = {
     "student": ["text"],

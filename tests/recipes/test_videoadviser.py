@@ -12,11 +12,11 @@ import understudy as us
 from understudy.artifact.predict import Artifact
 from understudy.cli import main
 from understudy.corpus import Corpus, Schema, make_split, write_corpus
-from understudy.plan import Plan
 from understudy.prepare.cells import Cells, Modality
-from understudy.recipes.join import join
 from understudy.recipes.videoadviser import ablation, join_ablations, table_lines
-from understudy.task import Classification, Regression
+from understudy.study.join import join
+from understudy.tasks import Classification, Regression
+from understudy.training.plan import Plan
 
 PLAN = Plan(epochs=2, batch_size=32, rate=5e-3)
 SIZES = {"width": 16}

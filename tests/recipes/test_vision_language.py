@@ -10,16 +10,16 @@ import pytest
 
 from understudy.commands.vision_table import vision_language as command
 from understudy.evaluate.predictions import Predictions
-from understudy.plan import Plan
 from understudy.prepare.text import Text
 from understudy.recipes.picture_teachers import Schooling, picture_teachers
 from understudy.recipes.picture_world import picture_world
 from understudy.recipes.protocol_table import protocol_text, q_ar, scored
-from understudy.recipes.run import load
-from understudy.recipes.transfer import transfer
 from understudy.recipes.vision_language import WEIGHTS, for_steps, vision_language
 from understudy.recipes.vision_systems import SYSTEMS, TEACHERS, Way, check_systems, check_teachers
-from understudy.task import Choice
+from understudy.study.run import load
+from understudy.study.transfer import transfer
+from understudy.tasks import Choice
+from understudy.training.plan import Plan
 
 ROWS = {"train": 48, "test": 12, "shifted": 10}
 SCHOOL = Schooling(pairs=64, epochs=1, batch=32, width=16, depth=1)

@@ -9,7 +9,7 @@ from understudy.evaluate.compare import System, compare, write_results
 from understudy.evaluate.cost import write_cost
 from understudy.evaluate.predictions import Predictions
 from understudy.evaluate.subsets import subsets_document, subsets_of, write_subsets
-from understudy.task import Classification, Regression, Task
+from understudy.tasks import Classification, Regression, Task
 
 DIGITS = Classification(classes=tuple("0123456789"))
 SENTIMENT = Regression(low=-3.0, high=3.0, unit="points", sentiment=True, mean=0.1, scale=1.4)

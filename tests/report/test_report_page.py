@@ -12,13 +12,13 @@ import pytest
 from made_run import SENTIMENT, made_run
 
 from understudy.evaluate.compare import compare_runs
-from understudy.recipes.run import Run
-from understudy.recipes.summary import summary
 from understudy.report import write_report
 from understudy.report.figures import has_subsets
 from understudy.report.page import data_rows, facts, render
 from understudy.report.recorded import read_run
 from understudy.report.words import story
+from understudy.study.run import Run
+from understudy.study.summary import summary
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 QUIET = ["headless", "no-sandbox", "disable-gpu", "disable-quic", "no-first-run", "disable-background-networking"]

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from understudy.prepare.cells import Modality
-from understudy.whole import read_json, sha256
+from understudy.process.whole import read_json, sha256
 
 FORMAT = 1
 GRAPH = "student.onnx"

@@ -15,8 +15,8 @@ from understudy.artifact.contract import CONTRACT, Contract, ShippedView, write_
 from understudy.artifact.graph import example_inputs, write_graph
 from understudy.artifact.parity import check_parity
 from understudy.corpus import Corpus, Split
-from understudy.model import Model
-from understudy.whole import whole_folder, write_json
+from understudy.models.model import Model
+from understudy.process.whole import whole_folder, write_json
 
 PACKAGES = ("understudy", "torch", "onnx", "onnxruntime", "numpy", "pyarrow")
 

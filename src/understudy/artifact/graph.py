@@ -14,11 +14,11 @@ from torch import Tensor, nn
 
 from understudy.artifact.contract import GraphInput
 from understudy.artifact.gru import with_onnx_grus
-from understudy.batch import Fields
-from understudy.model import Model
+from understudy.batches.batch import Fields
+from understudy.models.model import Model
 from understudy.prepare.cells import Cells
 from understudy.prepare.view import FieldArrays, trim
-from understudy.task import Retrieval
+from understudy.tasks import Retrieval
 
 OPSET = 20
 """onnxruntime 1.18, the oldest that the package admits, runs it."""

@@ -7,11 +7,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from understudy.artifact.predict import Artifact, Predicted
+from understudy.batches.loader import Loader
 from understudy.corpus import Corpus, Split
 from understudy.evaluate.score import predict
-from understudy.loader import Loader
-from understudy.model import Model, views_of
-from understudy.task import Regression, Retrieval, Task
+from understudy.models.model import Model, views_of
+from understudy.tasks import Regression, Retrieval, Task
 
 ROWS_AT_ONCE = 1024
 """Rows of thousands of classes that are compared in float64 together."""

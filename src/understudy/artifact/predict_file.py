@@ -10,7 +10,7 @@ from pyarrow import compute, csv, parquet
 
 from understudy.artifact.predict import Artifact, answered
 from understudy.prepare.source import read_table
-from understudy.whole import whole_file
+from understudy.process.whole import whole_file
 
 
 @dataclass(frozen=True)

@@ -19,9 +19,9 @@ def search(
         ap_divisor: of a query's precisions: its hits in these places, or the smaller of CUT and all rows of its class.
         corpus: where the run's corpus lies now, if it has moved.
     """
-    from understudy.recipes.run import load
-    from understudy.recipes.search import search as ask
-    from understudy.recipes.search import search_table
+    from understudy.study.run import load
+    from understudy.study.search import search as ask
+    from understudy.study.search import search_table
 
     found = ask(load(run, corpus=corpus), cut=cut, ap_divisor=ap_divisor)
     return Answer({"run": str(run)} | found, search_table(found))
@@ -38,8 +38,8 @@ def information(
         seed: of the models; -1 takes the one that ships.
         corpus: where the run's corpus lies now, if it has moved.
     """
-    from understudy.recipes.information import information as ask
-    from understudy.recipes.run import load
+    from understudy.study.information import information as ask
+    from understudy.study.run import load
 
     found = ask(load(run, corpus=corpus), estimator=estimator, seed=None if seed < 0 else seed)
     text = "\n".join(f"I({name:24s}) {each}" for name, each in found.items())

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from understudy.commands.answer import Answer, step
-from understudy.whole import read_json
+from understudy.process.whole import read_json
 
 
 def export(run: Path, /, *, out: Path, seed: int = -1, corpus: str = "") -> Answer:
@@ -15,7 +15,7 @@ def export(run: Path, /, *, out: Path, seed: int = -1, corpus: str = "") -> Answ
         seed: which student; -1 takes the best on validation, or the first where nothing was validated.
         corpus: where the run's corpus lies now, if it has moved.
     """
-    from understudy.recipes.run import load
+    from understudy.study.run import load
 
     folder = load(run, corpus=corpus).export(out, seed=None if seed < 0 else seed)
     parity = read_json(folder / "parity.json")

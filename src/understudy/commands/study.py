@@ -7,7 +7,7 @@ from understudy.commands.answer import Answer, pairs, refuse_unheeded, step, val
 from understudy.commands.data import after_check
 from understudy.commands.ship import export
 from understudy.evaluate.results import SystemName
-from understudy.whole import read_json
+from understudy.process.whole import read_json
 
 
 def demo(which: Literal["digits", "theatre", "pictures"] = "digits", /, *, out: Path = Path("demo"), seeds: int = 0) -> Answer:
@@ -28,7 +28,7 @@ def demo(which: Literal["digits", "theatre", "pictures"] = "digits", /, *, out: 
 def demo_digits(out: Path, seeds: int) -> Answer:
     """Bundled data to predictions of a shipped student."""
     from understudy.recipes.mfeat import mfeat
-    from understudy.recipes.summary import few_rows, summary
+    from understudy.study.summary import few_rows, summary
 
     run = mfeat(seeds=seeds, corpus=out / "corpus", out=out / "run")
     said = shipped(run.folder, few_rows(run, out / "rows.jsonl"), out)
@@ -38,8 +38,8 @@ def demo_digits(out: Path, seeds: int) -> Answer:
 
 def demo_theatre(out: Path, seeds: int) -> Answer:
     """Raw clips to predictions of a shipped student, beside the best possible scores."""
-    from understudy.recipes.summary import summary
     from understudy.recipes.theatre import lines, table, theatre
+    from understudy.study.summary import summary
 
     run = theatre(out, seeds=seeds)
     said = shipped(run.folder, lines(run, out / "lines.csv"), out)
@@ -52,7 +52,7 @@ def demo_theatre(out: Path, seeds: int) -> Answer:
 def demo_pictures(out: Path, seeds: int) -> Answer:
     """Made pictures with claims to a shipped student, beside the best possible scores."""
     from understudy.recipes.picture_world import pictures, pictures_text
-    from understudy.recipes.summary import summary
+    from understudy.study.summary import summary
 
     run = pictures(out, seeds=seeds)
     if not (out / "artifact").exists():
@@ -85,9 +85,9 @@ def advise(corpus: Path, /, *, student: tuple[str, ...], split: str = "", seed: 
         split: needed when the corpus has several.
         seed: of folds and resampling.
     """
-    from understudy.advice import advise as ask
     from understudy.corpus import Corpus
-    from understudy.recipes.distill import only_split
+    from understudy.evaluate.advice import advise as ask
+    from understudy.study.distill import only_split
 
     opened = Corpus(corpus)
     name = split or only_split(opened)
@@ -144,8 +144,8 @@ def distill(
         seeds: how many times each system is trained.
         out: folder of the run; the same command on the same folder goes on where it stopped.
     """
-    from understudy.recipes.distill import distill as run_it
-    from understudy.recipes.summary import summary
+    from understudy.study.distill import distill as run_it
+    from understudy.study.summary import summary
 
     given: dict[str, Any] = {"student": student, "teacher": teacher, "method": method, "options": values("--options", options)}
     given |= {"encoders": pairs("--encoder", encoder), "teacher_encoders": pairs("--teacher-encoder", teacher_encoder)}
@@ -161,7 +161,7 @@ def distill(
 
 def every_fold(corpus: Path, splits: str, out: Path, given: dict[str, Any]) -> Answer:
     """`distill` on every split of this pattern."""
-    from understudy.recipes.folds import folds, folds_table
+    from understudy.study.folds import folds, folds_table
 
     found = folds(corpus, splits=splits, out=out, report=False, **given)
     return Answer(found | {"out": str(out)}, folds_table(found), step("report", found["splits"][0]["run"]))
@@ -185,8 +185,8 @@ def evaluate(
         split: of the run's corpus; the run's own when empty.
         corpus: where the run's corpus lies now, if it has moved.
     """
-    from understudy.recipes.evaluation import evaluate_subsets
-    from understudy.recipes.run import load
+    from understudy.study.evaluation import evaluate_subsets
+    from understudy.study.run import load
 
     opened = load(run, corpus=corpus)
     found = evaluate_subsets(opened, system=system, seed=None if seed < 0 else seed, split=split)
@@ -202,7 +202,7 @@ def compare(runs: tuple[Path, ...], /) -> Answer:
         runs: folders of finished runs; the first is the one that the others are held against.
     """
     from understudy.evaluate.compare import compare_runs
-    from understudy.recipes.summary import comparison_table
+    from understudy.study.summary import comparison_table
 
     found = compare_runs(runs)
     return Answer({"runs": found}, comparison_table(found))
@@ -232,9 +232,9 @@ def store(
         on_error: with --features, whether a clip that cannot be read fails or is skipped.
         corpus: where the run's corpus lies now, if it has moved.
     """
-    from understudy.recipes.evaluation import store_answers
-    from understudy.recipes.features import store_features
-    from understudy.recipes.run import load
+    from understudy.study.evaluation import store_answers
+    from understudy.study.features import store_features
+    from understudy.study.run import load
 
     given = {"seed": seed, "codec": codec, "views": views, "on_error": on_error, "corpus": corpus}
     if features:
@@ -271,7 +271,7 @@ def report(run: Path, /) -> Answer:
 
 def list_() -> Answer:
     """What there is to choose from: methods and their options, encoders, fusions."""
-    from understudy.recipes.catalogue import catalogue
+    from understudy.study.catalogue import catalogue
 
     document = catalogue()
     methods = [f"  {name}: {found['about']}\n      options: {found['options']}" for name, found in document["methods"].items()]

@@ -167,8 +167,8 @@ def q_ar(run: Path, /, *, split: str = "", corpus: str = "") -> Answer:
         split: whose test rows, such as rule-singular; the run's own when empty.
         corpus: where the run's corpus lies now, if it has moved.
     """
-    from understudy.recipes.run import load
     from understudy.recipes.submissions import stages
+    from understudy.study.run import load
 
     found = stages(load(run, corpus=corpus), split=split)
     names = list(found["systems"]["plain"])
@@ -193,8 +193,8 @@ def submit_vcr(run: Path, /, *, out: Path, system: SystemName = "distilled", see
         seed: of the model; -1 takes the one that ships.
         corpus: where the run's corpus lies now, if it has moved.
     """
-    from understudy.recipes.run import load
     from understudy.recipes.submissions import submit_vcr as submit
+    from understudy.study.run import load
 
     many = submit(load(run, corpus=corpus), out, system=system, seed=None if seed < 0 else seed)
     return Answer({"out": str(out), "annotations": many}, f"{many} annotations in {out}")
@@ -213,8 +213,8 @@ def submit_vqa(
         labelled: of the run's test rows instead, which `protocol score-vqa` can score.
         corpus: where the run's corpus lies now, if it has moved.
     """
-    from understudy.recipes.run import load
     from understudy.recipes.submissions import submit_vqa as submit
+    from understudy.study.run import load
 
     many = submit(load(run, corpus=corpus), out, system=system, seed=None if seed < 0 else seed, labelled=labelled)
     return Answer({"out": str(out), "questions": many}, f"{many} questions in {out}")

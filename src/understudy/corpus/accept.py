@@ -7,10 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from understudy.corpus.schema import Schema
-from understudy.entries import entries_of
 from understudy.prepare.boxes import check_regions
 from understudy.prepare.cells import Cells, Modality
-from understudy.task import MultiLabel, Task
+from understudy.tasks import MultiLabel, Task
+from understudy.tasks.entries import entries_of
 
 
 def accept_ids(

@@ -13,7 +13,7 @@ from understudy.corpus.content import DIGEST
 from understudy.corpus.schema import Schema
 from understudy.prepare.boxes import CORNERS
 from understudy.prepare.cells import Cells, Modality
-from understudy.task import Task
+from understudy.tasks import Task
 
 Rows = NDArray[np.intp]
 Gather = Callable[[Rows], Any]

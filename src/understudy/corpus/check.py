@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from understudy.corpus.corpus import Corpus
 from understudy.corpus.split import Split
-from understudy.task import Choice, MultiLabel
-from understudy.whole import sha256
+from understudy.process.whole import sha256
+from understudy.tasks import Choice, MultiLabel
 
 BLOCK = 4096
 """Rows read at once."""

@@ -14,7 +14,7 @@ from understudy.corpus.arrow import Gather, arrow_schema, gatherer, presence, ta
 from understudy.corpus.schema import Schema
 from understudy.corpus.split import Split, read_split, split_names, write_splits
 from understudy.prepare.cells import Cells, Modality
-from understudy.task import Task
+from understudy.tasks import Task
 
 FORMAT, VERSION = "understudy corpus", 1
 

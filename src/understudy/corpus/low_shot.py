@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from understudy.corpus.corpus import Corpus
 from understudy.corpus.split import Positions, Split
-from understudy.task import MultiLabel
+from understudy.tasks import MultiLabel
 
 Size = int | float
 """So many rows, or as a float a share of the train rows, up to 1.0."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from understudy.prepare.cells import Modality
-from understudy.task import Choice, Task, task_from_json
+from understudy.tasks import Choice, Task, task_from_json
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from understudy.whole import write_text
+from understudy.process.whole import write_text
 
 PARTS = ("train", "valid", "test", "labelled")
 Positions = NDArray[np.intp]

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from understudy.corpus.corpus import Corpus
 from understudy.corpus.split import Positions, Split
-from understudy.task import Classification
+from understudy.tasks import Classification
 
 Array = NDArray[Any]
 

@@ -19,7 +19,7 @@ from understudy.corpus.split import Split
 from understudy.prepare.cells import Cells
 from understudy.prepare.held import Held
 from understudy.prepare.reader import FileError
-from understudy.whole import sha256, whole_folder
+from understudy.process.whole import sha256, whole_folder
 
 SHARD_BYTES = 2**30
 """About how large a shard may grow; random reads are fastest from one shard."""

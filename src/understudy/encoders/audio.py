@@ -5,7 +5,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.nn.utils import convert_conv2d_weight_memory_format
 
-from understudy.batch import Fields
+from understudy.batches.batch import Fields
 from understudy.encoders.encoder import Encoded, Encoder
 from understudy.encoders.pooling import masked_mean
 from understudy.prepare.audio import LogMel

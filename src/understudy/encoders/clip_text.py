@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from understudy.batch import Fields, Tokens
+from understudy.batches.batch import Fields, Tokens
 from understudy.encoders.encoder import Encoded, Encoder
 from understudy.encoders.pooling import attended
 from understudy.encoders.published import published_config, published_weights, without_origin

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from understudy.batch import Fields, Tokens
+from understudy.batches.batch import Fields, Tokens
 from understudy.prepare.view import View
 
 

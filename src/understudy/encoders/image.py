@@ -2,7 +2,7 @@
 
 from torch import nn
 
-from understudy.batch import Fields
+from understudy.batches.batch import Fields
 from understudy.encoders.encoder import Encoded, Encoder
 from understudy.prepare.image import Image
 

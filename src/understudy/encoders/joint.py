@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from understudy.batch import Fields, Tokens
+from understudy.batches.batch import Fields, Tokens
 from understudy.encoders.encoder import Encoded, Encoder
 from understudy.encoders.pooling import masked_mean
 from understudy.encoders.published import published_config, published_weights, without_origin

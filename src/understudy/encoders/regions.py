@@ -4,7 +4,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from understudy.batch import Fields, Tokens
+from understudy.batches.batch import Fields, Tokens
 from understudy.encoders.encoder import Encoded, Encoder
 from understudy.encoders.pooling import masked_mean
 from understudy.prepare.regions import Regions

@@ -2,7 +2,7 @@
 
 from torch import nn
 
-from understudy.batch import Fields, Tokens
+from understudy.batches.batch import Fields, Tokens
 from understudy.encoders.encoder import Encoded, Encoder
 from understudy.encoders.pooling import masked_mean
 from understudy.encoders.transformer import Transformer

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from understudy.batch import Fields
+from understudy.batches.batch import Fields
 from understudy.encoders.encoder import Encoded, Encoder
 from understudy.encoders.mlp import mlp
 from understudy.prepare.table import Table

@@ -9,7 +9,7 @@ from typing import Any
 
 from torch import nn
 
-from understudy.batch import Fields, Tokens
+from understudy.batches.batch import Fields, Tokens
 from understudy.encoders.encoder import Encoded, Encoder
 from understudy.encoders.pooling import attended, masked_mean
 from understudy.encoders.published import published_weights, without_origin

@@ -1,6 +1,6 @@
 """VectorMLP: a vector through a perceptron."""
 
-from understudy.batch import Fields
+from understudy.batches.batch import Fields
 from understudy.encoders.encoder import Encoded, Encoder
 from understudy.encoders.mlp import mlp
 from understudy.prepare.vector import Vector

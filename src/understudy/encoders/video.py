@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from understudy.batch import Fields, Tokens
+from understudy.batches.batch import Fields, Tokens
 from understudy.encoders.encoder import Encoded, Encoder
 from understudy.encoders.transformer import Transformer
 from understudy.prepare.stored import StoredFrames

@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from understudy.batch import Fields, Tokens
+from understudy.batches.batch import Fields, Tokens
 from understudy.encoders.clip import known_config
 from understudy.encoders.encoder import Encoded, Encoder
 from understudy.encoders.published import preprocessor, published_config, published_weights, without_origin

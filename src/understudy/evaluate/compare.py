@@ -13,8 +13,8 @@ from understudy.evaluate import aso
 from understudy.evaluate.predictions import Predictions
 from understudy.evaluate.results import read_results
 from understudy.evaluate.significance import LEVEL, crossed_bootstrap, holm, recovered_share, sign_flip_p, verdict
-from understudy.task import Task, task_from_json
-from understudy.whole import write_json
+from understudy.process.whole import write_json
+from understudy.tasks import Task, task_from_json
 
 Array = NDArray[Any]
 AUXILIARY = "auxiliary"

@@ -9,12 +9,12 @@ import numpy as np
 import torch
 from torch import nn
 
-from understudy.batch import Fields
+from understudy.batches.batch import Fields
 from understudy.evaluate.score import evaluating
-from understudy.model import Model
+from understudy.models.model import Model
 from understudy.prepare.cells import Cells
 from understudy.prepare.view import View, trim
-from understudy.whole import write_json
+from understudy.process.whole import write_json
 
 WARM = 3
 """Calls before the clock counts: allocators, caches and lazy initialisation."""

@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from understudy.evaluate.critic import pair_nats, trained_critic
-from understudy.evaluate.metrics import SMALLEST
 from understudy.evaluate.significance import LEVEL, codes_of, crossed_bootstrap
+from understudy.tasks.metrics import SMALLEST
 
 Array = NDArray[Any]
 Estimator = Callable[[Array, Array], float]

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from understudy.prepare.npz import read_arrays
-from understudy.whole import whole_file
+from understudy.process.whole import whole_file
 
 Array = NDArray[Any]
 

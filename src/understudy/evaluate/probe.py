@@ -12,7 +12,7 @@ from understudy.prepare.cells import Cells, Modality
 from understudy.prepare.image import Image
 from understudy.prepare.standardisation import Standardisation
 from understudy.prepare.video import Frames
-from understudy.task import MultiLabel, Regression, Task
+from understudy.tasks import MultiLabel, Regression, Task
 
 Array = NDArray[Any]
 

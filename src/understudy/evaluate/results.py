@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any, Literal
 
-from understudy.whole import read_json
+from understudy.process.whole import read_json
 
 SystemName = Literal["distilled", "plain", "teacher", "joint_teacher", "auxiliary"]
 """What a run may hold; joint_teacher and auxiliary where a teacher or an auxiliary model trained beside the student."""

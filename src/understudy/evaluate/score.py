@@ -8,10 +8,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from understudy.batch import Batch, Output
+from understudy.batches.batch import Batch, Output
 from understudy.evaluate.predictions import Predictions
-from understudy.model import Model
-from understudy.task import Retrieval, Task
+from understudy.models.model import Model
+from understudy.tasks import Retrieval, Task
 
 
 @runtime_checkable

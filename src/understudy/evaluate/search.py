@@ -7,9 +7,9 @@ import torch
 from numpy.typing import NDArray
 
 from understudy.evaluate.predictions import Predictions
-from understudy.evaluate.retrieval import CUTS, Divisor, rank
 from understudy.evaluate.score import Batches, evaluating, joined
-from understudy.model import Model
+from understudy.models.model import Model
+from understudy.tasks.ranking import CUTS, Divisor, rank
 
 Array = NDArray[Any]
 

@@ -14,8 +14,8 @@ from understudy.corpus.importers.vqa_files import read_answers, read_results
 from understudy.evaluate.entailment import entailment_scores
 from understudy.evaluate.predictions import Array
 from understudy.evaluate.vcr import stages_of_scores
-from understudy.evaluate.vqa import vqa_scores
-from understudy.whole import whole_file, write_json
+from understudy.process.whole import whole_file, write_json
+from understudy.tasks.vqa import vqa_scores
 
 COLUMNS = (
     "annot_id",

@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 import torch
 
-from understudy.batch import Batch
+from understudy.batches.batch import Batch
 from understudy.evaluate.predictions import Predictions
 from understudy.evaluate.score import Batches, evaluating, joined, predict, said, score
-from understudy.model import Model
-from understudy.task import Retrieval, Task
-from understudy.whole import write_json
+from understudy.models.model import Model
+from understudy.process.whole import write_json
+from understudy.tasks import Retrieval, Task
 
 MOST = 8
 """Modalities up to which every subset (255) is scored; beyond, only those that answer "alone?", "without it?" and "all?"."""

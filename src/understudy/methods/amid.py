@@ -17,15 +17,15 @@ from typing import Any
 import torch
 
 from understudy import objectives
-from understudy.batch import Batch, Output
+from understudy.batches.batch import Batch, Output
 from understudy.methods.amid_options import Entropy, Estimate, Start, check_options
 from understudy.methods.method import Answers, Beside, Group, Method, Terms
 from understudy.methods.taught import width_of
-from understudy.model import Model, views_of
+from understudy.models.model import Model, views_of
 from understudy.objectives.conditional_entropy import AdversarialEntropy, GaussianEntropy, conditional_entropy
 from understudy.objectives.objective import Term, summed
 from understudy.prepare.view import Views, merge_views
-from understudy.teachers import Frozen, Teacher
+from understudy.teachers.teacher import Frozen, Teacher
 
 OWN = {"student": "supervised", "teacher": "teacher", "auxiliary": "auxiliary"}
 """Player -> the term of its own loss."""

@@ -5,7 +5,7 @@ import warnings
 from typing import TYPE_CHECKING, Literal, get_args
 
 from understudy.methods.taught import check_weights
-from understudy.model import Model
+from understudy.models.model import Model
 from understudy.objectives.conditional_entropy import Game, Variant
 from understudy.objectives.crd import check_momentum
 from understudy.objectives.objective import check_counts

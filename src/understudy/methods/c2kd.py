@@ -20,13 +20,13 @@ from typing import Any
 from torch import nn
 
 from understudy import objectives
-from understudy.batch import Batch, Output
+from understudy.batches.batch import Batch, Output
 from understudy.methods.method import Beside, Method, Terms
 from understudy.methods.taught import check_weights
-from understudy.model import Model, views_of
+from understudy.models.model import Model, views_of
 from understudy.objectives.objective import Objective, Term, only, summed, together
 from understudy.prepare.view import Views
-from understudy.task import Task
+from understudy.tasks import Task
 
 
 class Proxy(nn.Sequential):

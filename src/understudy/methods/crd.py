@@ -19,11 +19,11 @@ from numpy.typing import NDArray
 
 from understudy import objectives
 from understudy.methods.taught import TaughtByFeatures, check_weights
-from understudy.model import Model
+from understudy.models.model import Model
 from understudy.objectives.crd import Positive
 from understudy.objectives.objective import Objective
-from understudy.task import Task
-from understudy.teachers import Teacher
+from understudy.tasks import Task
+from understudy.teachers.teacher import Teacher
 
 Contrast = Literal["auto", "classes", "instances"]
 

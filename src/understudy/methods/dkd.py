@@ -13,12 +13,13 @@ import warnings
 from collections.abc import Mapping
 from typing import Any
 
-from understudy import objectives, schedules
+from understudy import objectives
+from understudy.methods import schedules
 from understudy.methods.taught import Taught, check_weights
-from understudy.model import Model
+from understudy.models.model import Model
 from understudy.objectives.objective import Objective
-from understudy.task import Task
-from understudy.teachers import Teacher
+from understudy.tasks import Task
+from understudy.teachers.teacher import Teacher
 
 
 class DKD(Taught):

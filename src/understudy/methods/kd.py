@@ -15,13 +15,13 @@ Related: `self_distillation` needs no teacher; `supervised` is the control.
 from typing import Any
 
 from understudy import objectives
-from understudy.batch import Batch, Output
+from understudy.batches.batch import Batch, Output
+from understudy.methods.mixup import MIXED, with_mixtures
 from understudy.methods.taught import Taught
-from understudy.mixup import MIXED, with_mixtures
-from understudy.model import Model
+from understudy.models.model import Model
 from understudy.objectives.kd import Distance, answer_kd
 from understudy.objectives.objective import Objective
-from understudy.teachers import Teacher
+from understudy.teachers.teacher import Teacher
 
 
 class KD(Taught):

@@ -19,20 +19,20 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
-from understudy.batch import Batch, Output
-from understudy.choices import repeated, unfolded, unfolded_rows
-from understudy.experts import POOLED
+from understudy.batches.batch import Batch, Output
 from understudy.methods.mad_experts import ExpertHeads
 from understudy.methods.mad_tokens import Score, Selection, check_texts, draws, token_terms
 from understudy.methods.mad_weights import Confidence, Weighting, confidences, mean_truth, trust
 from understudy.methods.method import Kinds, Method, Terms
 from understudy.methods.taught import Taught, check_weights
-from understudy.model import Model
+from understudy.models.choices import repeated, unfolded, unfolded_rows
+from understudy.models.experts import POOLED
+from understudy.models.model import Model
 from understudy.objectives.objective import Objective, Term, check_temperature, summed, together
 from understudy.objectives.token_selection import TokenSelection
 from understudy.objectives.unimodal import Unimodal, VectorDistance
-from understudy.task import Choice, Regression, Task
-from understudy.teachers import Teacher
+from understudy.tasks import Choice, Regression, Task
+from understudy.teachers.teacher import Teacher
 
 
 class MAD(Taught):

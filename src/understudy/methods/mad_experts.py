@@ -7,14 +7,14 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from understudy.batch import Batch
-from understudy.experts import POOLED, Experts
+from understudy.batches.batch import Batch
 from understudy.methods.method import Group, Method, Terms
-from understudy.model import Model
+from understudy.models.experts import POOLED, Experts
+from understudy.models.model import Model
 from understudy.objectives.infonce import infonce
 from understudy.objectives.objective import check_temperature, only, over, unit
 from understudy.prepare.cells import TEXTS
-from understudy.task import Choice, Classification
+from understudy.tasks import Choice, Classification
 
 MATCH = "entailment"
 """The class whose rows hold a text that goes with its picture; of a task without it, every labelled row does."""

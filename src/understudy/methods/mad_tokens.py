@@ -9,12 +9,13 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from understudy.batch import Batch, Output
-from understudy.experts import POOLED
-from understudy.model import Model
+from understudy.batches.batch import Batch, Output
+from understudy.models.experts import POOLED
+from understudy.models.model import Model
 from understudy.objectives.token_selection import TokenSelection, text_tokens
 from understudy.prepare.cells import TEXTS
-from understudy.teachers import Stored, Teacher
+from understudy.teachers.stored import Stored
+from understudy.teachers.teacher import Teacher
 
 Selection = Literal["topk", "sampled", "random", "all", "none"]
 Score = Literal["cross", "pooled"]

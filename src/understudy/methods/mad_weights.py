@@ -9,11 +9,12 @@ from jaxtyping import Bool, Float
 from numpy.typing import NDArray
 from torch import Tensor
 
-from understudy.batch import Batch, Output
-from understudy.experts import LOGITS, POOLED
+from understudy.batches.batch import Batch, Output
+from understudy.models.experts import LOGITS, POOLED
 from understudy.objectives.objective import only
-from understudy.task import MultiLabel, Task
-from understudy.teachers import Stored, Teacher
+from understudy.tasks import MultiLabel, Task
+from understudy.teachers.stored import Stored
+from understudy.teachers.teacher import Teacher
 
 Confidence = Literal["truth", "agreement", "constant", "none"]
 Weighting = Literal["softmax", "uniform"]

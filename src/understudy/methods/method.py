@@ -11,12 +11,12 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from understudy.batch import Batch, Output
-from understudy.model import Model, branches_of, views_of
+from understudy.batches.batch import Batch, Output
+from understudy.models.model import Model, branches_of, views_of
 from understudy.objectives.objective import Objective, Term
 from understudy.prepare.view import Views
-from understudy.task import Task
-from understudy.teachers import Frozen
+from understudy.tasks import Task
+from understudy.teachers.teacher import Frozen
 
 Terms = dict[str, Term]
 Answers = list[tuple[Batch, Output]]

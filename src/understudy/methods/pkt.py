@@ -11,9 +11,9 @@ Related: `rkd` compares distances and angles; `kd` compares answers.
 
 from understudy import objectives
 from understudy.methods.taught import TaughtByFeatures, check_weights
-from understudy.model import Model
+from understudy.models.model import Model
 from understudy.objectives.objective import Objective
-from understudy.teachers import Teacher
+from understudy.teachers.teacher import Teacher
 
 
 class PKT(TaughtByFeatures):

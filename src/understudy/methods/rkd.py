@@ -12,9 +12,9 @@ Related: `pkt` compares neighbourhoods as probabilities; `kd` with `feature` the
 
 from understudy import objectives
 from understudy.methods.taught import TaughtByFeatures, check_weights
-from understudy.model import Model
+from understudy.models.model import Model
 from understudy.objectives.objective import Objective
-from understudy.teachers import Teacher
+from understudy.teachers.teacher import Teacher
 
 
 class RKD(TaughtByFeatures):

@@ -14,9 +14,9 @@ from copy import deepcopy
 import torch
 
 from understudy import objectives
-from understudy.batch import Batch
+from understudy.batches.batch import Batch
 from understudy.methods.method import Method, Terms
-from understudy.model import Model, branches_of
+from understudy.models.model import Model, branches_of
 from understudy.objectives.kd import Distance, answer_kd
 from understudy.objectives.objective import together
 

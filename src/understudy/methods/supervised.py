@@ -8,9 +8,9 @@ Related: `kd` with weight 0 and feature 0 is this, bit for bit.
 """
 
 from understudy import objectives
-from understudy.batch import Batch
+from understudy.batches.batch import Batch
 from understudy.methods.method import Method, Terms
-from understudy.model import Model
+from understudy.models.model import Model
 from understudy.objectives.objective import summed
 
 

@@ -4,12 +4,12 @@ from abc import ABC, abstractmethod
 from typing import Any
 
 from understudy import objectives
-from understudy.batch import Batch, Output
+from understudy.batches.batch import Batch, Output
 from understudy.methods.method import Method, Terms
-from understudy.model import Model, views_of
+from understudy.models.model import Model, views_of
 from understudy.objectives.objective import Objective, summed
 from understudy.prepare.view import Views, merge_views
-from understudy.teachers import Teacher
+from understudy.teachers.teacher import Teacher
 
 
 class Taught(Method, ABC):

@@ -18,17 +18,17 @@ from typing import Any, Literal, get_args
 from torch import nn
 
 from understudy import objectives
-from understudy.batch import Batch, Output
+from understudy.batches.batch import Batch, Output
 from understudy.methods.method import Beside, Method, Terms
 from understudy.methods.taught import check_weights
-from understudy.model import Model, views_of
+from understudy.models.model import Model, views_of
+from understudy.models.prompts import PromptHead
 from understudy.objectives.classes import Rule
 from understudy.objectives.kd import Distance
 from understudy.objectives.objective import summed
 from understudy.prepare.view import Views, merge_views
-from understudy.prompts import PromptHead
-from understudy.task import MultiLabel, Regression, Task
-from understudy.teachers import Teacher
+from understudy.tasks import MultiLabel, Regression, Task
+from understudy.teachers.teacher import Teacher
 
 Mode = Literal["joint", "two_phase"]
 

@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from understudy.batch import Batch, Output
+from understudy.batches.batch import Batch, Output
 from understudy.objectives.dkd import non_target_divergence
 from understudy.objectives.kd import answers
 from understudy.objectives.objective import Objective, Term, check_temperature, only, over

@@ -7,7 +7,7 @@ of it: over the tokens of each view that both players read, the squared distance
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from understudy.batch import Batch, Output, Tokens
+from understudy.batches.batch import Batch, Output, Tokens
 from understudy.objectives.objective import Objective, Term, only, over, together, unit
 
 

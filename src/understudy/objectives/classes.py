@@ -13,7 +13,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from understudy.batch import Batch, Output
+from understudy.batches.batch import Batch, Output
 from understudy.objectives.objective import Objective, Term, only, over
 
 Rule = Literal["round", "bin"]

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 from torch.nn.functional import softplus
 
-from understudy.batch import Batch, Output
+from understudy.batches.batch import Batch, Output
 from understudy.objectives.feature import embeddings
 from understudy.objectives.objective import Objective, Term, levelled, over
 from understudy.objectives.vid import Variance, gaussian_cost

@@ -18,10 +18,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import softplus
 
-from understudy.batch import Batch, Output
-from understudy.gather import gathered
-from understudy.negatives import WORD, drawn, negative_cost, scrambled
+from understudy.batches.batch import Batch, Output
+from understudy.objectives.gather import gathered
 from understudy.objectives.infonce import Sphere
+from understudy.objectives.negatives import WORD, drawn, negative_cost, scrambled
 from understudy.objectives.objective import Known, Objective, Term, check_counts, check_temperature, exactly, over, unit
 
 Contrast = Literal["classes", "instances"]

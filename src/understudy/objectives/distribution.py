@@ -7,8 +7,8 @@ softmax over rows and over columns, KL divergence of each.
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from understudy.batch import Batch, Output
-from understudy.gather import gathered
+from understudy.batches.batch import Batch, Output
+from understudy.objectives.gather import gathered
 from understudy.objectives.kd import kl_divergence
 from understudy.objectives.objective import OUT, Objective, Term, check_temperature, exactly, only, shared, unit
 

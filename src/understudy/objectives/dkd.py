@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from understudy.batch import Batch, Output
+from understudy.batches.batch import Batch, Output
 from understudy.objectives.kd import answers, kl_divergence, logits_of
 from understudy.objectives.objective import OUT, Known, Objective, Term, check_temperature, only, over
 

@@ -6,7 +6,7 @@ regression logit inside the teacher. Its form is unknown to us; the expected anc
 
 from dataclasses import replace
 
-from understudy.batch import Batch, Output
+from understudy.batches.batch import Batch, Output
 from understudy.objectives.kd import Distance, RegressionKD
 from understudy.objectives.objective import Objective, Term
 

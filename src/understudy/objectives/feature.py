@@ -8,7 +8,7 @@ in a stage of its own.
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from understudy.batch import Batch, Output
+from understudy.batches.batch import Batch, Output
 from understudy.objectives.objective import Objective, Term, only, over
 
 

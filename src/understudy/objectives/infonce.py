@@ -9,8 +9,8 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from understudy.batch import Batch, Output
-from understudy.gather import gathered
+from understudy.batches.batch import Batch, Output
+from understudy.objectives.gather import gathered
 from understudy.objectives.objective import Known, Objective, Term, check_counts, check_temperature, only, over, unit
 
 

@@ -14,9 +14,9 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.nn.functional import logsigmoid
 
-from understudy.batch import Batch, Output
+from understudy.batches.batch import Batch, Output
 from understudy.objectives.objective import Objective, Term, check_temperature, only, over
-from understudy.task import MultiLabel, Regression, Task
+from understudy.tasks import MultiLabel, Regression, Task
 
 Distance = Literal["l1", "mse", "smooth_l1"]
 

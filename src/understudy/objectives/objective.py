@@ -13,7 +13,7 @@ from jaxtyping import Bool, Float
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from understudy.batch import Batch, Output
+from understudy.batches.batch import Batch, Output
 
 OUT = -1e30
 """The logit of a class or a row that is left out: its probability is exactly 0, and nothing is infinite."""

@@ -9,8 +9,8 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from understudy.batch import Batch, Output
-from understudy.gather import gathered
+from understudy.batches.batch import Batch, Output
+from understudy.objectives.gather import gathered
 from understudy.objectives.objective import Known, Objective, Term, exactly, only, shared
 
 CHUNK = 2**16

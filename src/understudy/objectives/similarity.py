@@ -7,7 +7,7 @@ all embeddings of the batch, each row of them scaled to length 1, compared by sq
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from understudy.batch import Batch, Output
+from understudy.batches.batch import Batch, Output
 from understudy.objectives.objective import Objective, Term, exactly, only, shared, unit
 from understudy.objectives.rkd import everywhere
 

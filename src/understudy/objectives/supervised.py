@@ -3,9 +3,9 @@
 Paper: none; the ordinary loss of the task. For regression L1, the field's metric, in standardised units [ours].
 """
 
-from understudy.batch import Batch, Output
+from understudy.batches.batch import Batch, Output
 from understudy.objectives.objective import Objective, Term, only, over
-from understudy.task import Task
+from understudy.tasks import Task
 
 
 class Supervised(Objective):

@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
-from understudy.batch import Batch, Output, Tokens
+from understudy.batches.batch import Batch, Output, Tokens
 from understudy.objectives.objective import Objective, Term, check_temperature, exactly, only, over, unit
 from understudy.objectives.unimodal import VectorDistance, check_distance, vector_distance, vectors_of
 

@@ -9,7 +9,7 @@ from typing import Literal, get_args
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from understudy.batch import Batch, Output
+from understudy.batches.batch import Batch, Output
 from understudy.objectives.infonce import infonce
 from understudy.objectives.objective import Objective, Term, check_temperature, levelled, only, over, unit
 

@@ -12,9 +12,9 @@ from pathlib import Path
 
 from understudy.corpus import corpus_at
 from understudy.corpus.importers.av_digits import import_av_digits
-from understudy.plan import Plan
-from understudy.recipes.distill import distill
-from understudy.recipes.run import Run
+from understudy.study.distill import distill
+from understudy.study.run import Run
+from understudy.training.plan import Plan
 
 PLAN = Plan(epochs=8, batch_size=64, rate=2e-3, weight_decay=0.05)
 SIZES = {"width": 64, "dropout": 0.2}

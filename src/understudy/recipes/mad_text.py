@@ -17,14 +17,14 @@ from understudy.corpus.importers.pictures import shrunk
 from understudy.corpus.importers.stamps import ABOUT, groups_of, stamps
 from understudy.corpus.low_shot import Size
 from understudy.corpus.schema import Schema
-from understudy.plan import Plan
 from understudy.prepare.cells import Modality
 from understudy.prepare.held import ragged
 from understudy.prepare.reader import MediaReader
 from understudy.recipes.mosi import packaged_minilm
 from understudy.recipes.vision_language import vision_language
 from understudy.recipes.vision_systems import SYSTEMS, Way
-from understudy.task import Classification
+from understudy.tasks import Classification
+from understudy.training.plan import Plan
 
 SIZES: tuple[Size, ...] = (50, 100, 300)
 TEXT: dict[str, Way] = {

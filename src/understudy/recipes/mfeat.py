@@ -5,9 +5,9 @@ from pathlib import Path
 
 from understudy.corpus import corpus_at
 from understudy.corpus.importers.mfeat import import_mfeat
-from understudy.plan import Plan
-from understudy.recipes.distill import Choice, distill
-from understudy.recipes.run import Run
+from understudy.study.distill import Choice, distill
+from understudy.study.run import Run
+from understudy.training.plan import Plan
 
 PLAN = Plan(epochs=55, batch_size=128, rate=3e-3, warmup=0.0, weight_decay=0.3)
 TEACHER_PLAN = Plan(epochs=10, batch_size=128, rate=1e-3, warmup=0.0, weight_decay=0.01)

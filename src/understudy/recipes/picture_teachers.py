@@ -16,10 +16,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from understudy.picture_world import caption, painted
 from understudy.prepare.text import train_bpe
-from understudy.progress import progress
-from understudy.whole import read_json, whole_folder
+from understudy.process.progress import progress
+from understudy.process.whole import read_json, whole_folder
+from understudy.worlds.picture_world import caption, painted
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast

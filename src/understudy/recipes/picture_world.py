@@ -10,17 +10,17 @@ from typing import Any
 
 from understudy.corpus import Corpus
 from understudy.corpus.low_shot import Size, low_shot
-from understudy.picture_world import make_album
-from understudy.picture_world.world import Name
-from understudy.plan import Plan
-from understudy.recipes.distill import distill
-from understudy.recipes.job import say
+from understudy.process.whole import write_json
 from understudy.recipes.picture_teachers import Schooling, picture_teachers
-from understudy.recipes.run import Run
-from understudy.recipes.transfer import transfer
 from understudy.recipes.vision_language import for_steps, vision_language
 from understudy.recipes.vision_systems import SYSTEMS, Way
-from understudy.whole import write_json
+from understudy.study.distill import distill
+from understudy.study.job import say
+from understudy.study.run import Run
+from understudy.study.transfer import transfer
+from understudy.training.plan import Plan
+from understudy.worlds.picture_world import make_album
+from understudy.worlds.picture_world.world import Name
 
 STUDENT = {"text": "small", "regions": "regions"}
 SIZES = {"width": 64, "dropout": 0.1, "depth": 1}

@@ -9,9 +9,9 @@ from understudy.corpus.low_shot import size_name
 from understudy.evaluate.compare import adjust, comparison, over_seeds
 from understudy.evaluate.predictions import Array, Predictions
 from understudy.evaluate.vcr import joined
-from understudy.recipes.run import Run
-from understudy.recipes.transfer import place
-from understudy.task import Choice, Task
+from understudy.study.run import Run
+from understudy.study.transfer import place
+from understudy.tasks import Choice, Task
 
 PLAIN = "plain"
 

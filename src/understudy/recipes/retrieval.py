@@ -10,19 +10,19 @@ from functools import partial
 from pathlib import Path
 from typing import Any, get_args
 
+from understudy.batches.loader import Loader
 from understudy.corpus import Corpus, corpus_at
 from understudy.corpus.importers.stamps import import_stamps
 from understudy.corpus.importers.wikipedia import import_wikipedia
-from understudy.fit import fit
-from understudy.loader import Loader
 from understudy.methods import Supervised
-from understudy.model import views_of
-from understudy.plan import Plan
-from understudy.recipes.blueprint import draw, for_retrieval
-from understudy.recipes.distill import distill
-from understudy.recipes.evaluation import validator
-from understudy.recipes.run import Run
-from understudy.task import Space
+from understudy.models.model import views_of
+from understudy.study.blueprint import draw, for_retrieval
+from understudy.study.distill import distill
+from understudy.study.evaluation import validator
+from understudy.study.run import Run
+from understudy.tasks import Space
+from understudy.training.fit import fit
+from understudy.training.plan import Plan
 
 FEATURES = Plan(epochs=30, batch_size=64, rate=5e-4, weight_decay=0.05, patience=8)
 """For vectors. It, the sizes and the options were chosen on Wikipedia's validation rows, which are train rows; see `by_space`."""

@@ -13,12 +13,12 @@ from understudy.evaluate.results import SystemName
 from understudy.evaluate.score import predict
 from understudy.evaluate.submissions import write_vcr, write_vqa
 from understudy.evaluate.vcr import by_stage, stages_of
-from understudy.model import views_of
-from understudy.recipes.evaluation import every_row
-from understudy.recipes.run import SYSTEMS, Run
-from understudy.recipes.transfer import place, transfer
-from understudy.task import Choice, MultiLabel
-from understudy.whole import write_json
+from understudy.models.model import views_of
+from understudy.process.whole import write_json
+from understudy.study.evaluation import every_row
+from understudy.study.run import SYSTEMS, Run
+from understudy.study.transfer import place, transfer
+from understudy.tasks import Choice, MultiLabel
 
 CHUNK = 4096
 """Rows that are answered together: probabilities of thousands of answers take room."""

@@ -10,12 +10,12 @@ import numpy as np
 
 from understudy.corpus import corpus_at
 from understudy.corpus.importers.raw_clips import import_raw
-from understudy.plan import Plan
-from understudy.recipes.distill import distill
-from understudy.recipes.job import say
-from understudy.recipes.run import Run
-from understudy.theatre import Stage, ceilings, ideal, make_theatre
-from understudy.whole import read_json, whole_file, write_json
+from understudy.process.whole import read_json, whole_file, write_json
+from understudy.study.distill import distill
+from understudy.study.job import say
+from understudy.study.run import Run
+from understudy.training.plan import Plan
+from understudy.worlds.theatre import Stage, ceilings, ideal, make_theatre
 
 PLAN = Plan(epochs=80, batch_size=600, rate=1e-3, weight_decay=0.1, patience=40)
 TEACHER_PLAN = Plan(epochs=8, batch_size=64, rate=1e-3, weight_decay=0.3)

@@ -8,10 +8,10 @@ from typing import Any
 
 from understudy.corpus import Corpus
 from understudy.evaluate.compare import adjust, against, compare_runs
-from understudy.recipes.distill import distill
-from understudy.recipes.join import join
-from understudy.recipes.run import Run, load
-from understudy.whole import write_json
+from understudy.process.whole import write_json
+from understudy.study.distill import distill
+from understudy.study.join import join
+from understudy.study.run import Run, load
 
 STEPS: dict[str, dict[str, float]] = {"step 2": {"w3": 0.0}, "steps 1+2": {}}
 """What switches step 1 off, and nothing."""

@@ -17,13 +17,13 @@ import numpy as np
 from understudy.corpus import Corpus, Split
 from understudy.corpus.draw import hold_out
 from understudy.corpus.low_shot import Size, low_shot, size_name
-from understudy.plan import Plan
-from understudy.recipes.distill import distill, seed_list
+from understudy.process.whole import read_json, write_json
 from understudy.recipes.protocol_table import table_rows
-from understudy.recipes.run import Run, load
-from understudy.recipes.transfer import transfer
 from understudy.recipes.vision_systems import SYSTEMS, Way, check_systems, check_teachers
-from understudy.whole import read_json, write_json
+from understudy.study.distill import distill, seed_list
+from understudy.study.run import Run, load
+from understudy.study.transfer import transfer
+from understudy.training.plan import Plan
 
 WEIGHTS = (0.3, 1.0, 3.0)
 """Of the distillation, from which each tuned system takes one."""

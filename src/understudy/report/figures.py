@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from understudy.evaluate.calibration import reliability, trend
 from understudy.report.numbers import SHARES, bounded, label, value
 from understudy.report.recorded import Recorded
 from understudy.report.svg import COLOURS, INK, LINE, MUTED, PAPER, drawing, inline
+from understudy.tasks.calibration import reliability, trend
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -4,12 +4,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from understudy.process.whole import write_text
 from understudy.report import figures as draw
 from understudy.report.monitor import is_monitored, monitor_figure, verdict
 from understudy.report.numbers import change, interval, label, milliseconds, names, percent, plain, probability, value, whole
 from understudy.report.recorded import Recorded, read_run
 from understudy.report.words import ends, order, points, story, unit
-from understudy.whole import write_text
 
 TITLES = {
     "teacher": "Teacher",

@@ -8,7 +8,7 @@ from typing import Any
 
 from understudy.evaluate.predictions import Predictions
 from understudy.evaluate.results import read_results
-from understudy.whole import read_json
+from understudy.process.whole import read_json
 
 DRAWN = ("classification", "choice", "regression")
 """Tasks whose predictions the page draws; those of others may be gigabytes."""

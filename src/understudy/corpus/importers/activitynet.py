@@ -13,8 +13,8 @@ from understudy.corpus.importers.clip_features import Clip, Steps, read_clips
 from understudy.corpus.schema import Schema
 from understudy.corpus.write import write_corpus
 from understudy.prepare.reader import MediaReader, OnError
-from understudy.task import Classification
-from understudy.whole import sha256
+from understudy.process.whole import sha256
+from understudy.tasks import Classification
 
 SUBSETS = {"training": "train", "validation": "test"}
 """The published validation clips are what is scored; the validation rows of a corpus choose its epoch."""

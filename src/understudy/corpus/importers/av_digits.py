@@ -19,7 +19,7 @@ from understudy.corpus.draw import leave_one_group_out
 from understudy.corpus.schema import Schema
 from understudy.corpus.write import write_corpus
 from understudy.prepare.cells import Cells, Modality
-from understudy.task import Classification
+from understudy.tasks import Classification
 
 RATE = 8000
 NAME = re.compile(r"(\d)_([A-Za-z]+)_(\d+)\.wav")

@@ -17,7 +17,7 @@ from understudy.corpus.schema import Schema
 from understudy.corpus.split import Split
 from understudy.corpus.write import write_corpus
 from understudy.prepare.cells import Cells, Modality
-from understudy.task import Retrieval
+from understudy.tasks import Retrieval
 
 Scaling = Literal["train", "separate", "none"]
 Protocol = Literal["given", "folds", "random"]

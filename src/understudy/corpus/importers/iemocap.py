@@ -18,7 +18,7 @@ from understudy.corpus.schema import Schema
 from understudy.corpus.write import write_corpus
 from understudy.prepare.cells import Cells, Modality
 from understudy.prepare.media import read_array as read_npy
-from understudy.task import Classification
+from understudy.tasks import Classification
 
 FEATURES: Mapping[str, str] = {"audio": "A/comparE", "visual": "V/denseface", "text": "L/bert_large"}
 """Modality -> its file without .h5."""

@@ -12,7 +12,7 @@ from understudy.corpus.schema import Schema
 from understudy.corpus.split import Split
 from understudy.corpus.write import write_corpus
 from understudy.prepare.cells import Cells, Modality
-from understudy.task import Classification
+from understudy.tasks import Classification
 
 WIDTHS = {"pix": 240, "fou": 76, "kar": 64, "zer": 47, "mor": 6, "fac": 216}
 ABOUT = {

@@ -22,7 +22,7 @@ from understudy.corpus.importers.unpickle import read_pickle
 from understudy.corpus.schema import Schema
 from understudy.corpus.write import write_corpus
 from understudy.prepare.cells import Cells, Modality
-from understudy.whole import sha256
+from understudy.process.whole import sha256
 
 FEATURES = ("text", "audio", "vision")
 USED = ("id", "raw_text", *FEATURES)

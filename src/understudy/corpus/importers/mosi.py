@@ -14,7 +14,7 @@ from understudy.prepare.cells import Cells, Modality
 from understudy.prepare.columns import Column
 from understudy.prepare.npz import read_arrays
 from understudy.prepare.source import read_table
-from understudy.task import Regression
+from understudy.tasks import Regression
 
 SDK = {"train": 1284, "valid": 229, "test": 686}
 """Utterances of the standard folds of the CMU MultimodalSDK."""

@@ -15,8 +15,8 @@ from understudy.corpus.importers.sentiment import PARTS, id_hash, published_spli
 from understudy.corpus.importers.unpickle import read_pickle
 from understudy.corpus.schema import Schema
 from understudy.corpus.write import write_corpus
-from understudy.task import Classification
-from understudy.whole import sha256
+from understudy.process.whole import sha256
+from understudy.tasks import Classification
 
 Emotion = Literal["neutral", "happy", "sad", "angry"]
 EMOTIONS: tuple[Emotion, ...] = get_args(Emotion)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from understudy.corpus.corpus import Corpus
 from understudy.corpus.draw import SPELLINGS, given_split
 from understudy.corpus.split import Split
-from understudy.task import Regression
+from understudy.tasks import Regression
 
 Dataset = Literal["mosi", "mosei", "sims"]
 NAMES: Mapping[str, str] = {"mosi": "CMU-MOSI", "mosei": "CMU-MOSEI", "sims": "CH-SIMS"}

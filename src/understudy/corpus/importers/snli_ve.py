@@ -14,7 +14,7 @@ from understudy.corpus.write import write_corpus
 from understudy.prepare.cells import Modality
 from understudy.prepare.held import ragged
 from understudy.prepare.reader import MediaReader, OnError
-from understudy.task import Classification
+from understudy.tasks import Classification
 
 LABELS = ("entailment", "neutral", "contradiction")
 """By name alone: public code numbers them in two different orders."""

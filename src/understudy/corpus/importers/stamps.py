@@ -18,7 +18,7 @@ from understudy.corpus.write import write_corpus
 from understudy.prepare.cells import Modality
 from understudy.prepare.held import ragged
 from understudy.prepare.reader import MediaReader, OnError
-from understudy.task import Retrieval
+from understudy.tasks import Retrieval
 
 SPEECH = "_desc_{language}.ogg"
 ABOUT = {

@@ -20,7 +20,7 @@ from understudy.prepare.cells import KINDS, Cells, Modality
 from understudy.prepare.columns import Column
 from understudy.prepare.reader import MediaReader, OnError
 from understudy.prepare.source import cells_from_table, read_table
-from understudy.task import Choice, Classification, Regression, Retrieval, Task, task_from_json
+from understudy.tasks import Choice, Classification, Regression, Retrieval, Task, task_from_json
 
 FEW = 10
 """Whole-number targets with at most this many different values are taken for classes where no task is stated."""

@@ -11,8 +11,8 @@ from understudy.corpus.schema import Schema
 from understudy.corpus.split import Split
 from understudy.corpus.write import write_corpus
 from understudy.prepare.reader import MediaReader, OnError
-from understudy.task import Classification
-from understudy.whole import sha256
+from understudy.process.whole import sha256
+from understudy.tasks import Classification
 
 ABOUT = {
     "name": "UCF101",

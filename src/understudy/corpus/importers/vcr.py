@@ -21,7 +21,7 @@ from understudy.corpus.write import write_corpus
 from understudy.prepare.cells import Cells, Modality
 from understudy.prepare.held import Held, ragged
 from understudy.prepare.reader import MediaReader, OnError
-from understudy.task import Choice
+from understudy.tasks import Choice
 
 ABOUT = {
     "name": "VCR",

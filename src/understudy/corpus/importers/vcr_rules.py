@@ -12,7 +12,7 @@ from typing import Any
 
 from understudy.corpus.importers.json_rows import Row
 from understudy.corpus.importers.vcr_annotations import PERSON, STAGES, Tokens, read_annotations
-from understudy.whole import whole_folder
+from understudy.process.whole import whole_folder
 
 HE, SHE = ("he", "his", "him"), ("she", "her", "hers")
 Group = list[int]

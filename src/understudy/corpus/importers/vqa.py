@@ -14,12 +14,12 @@ from understudy.corpus.importers.pictures import Pictures
 from understudy.corpus.importers.vqa_files import Annotation, Question, matched, read_answers, read_questions
 from understudy.corpus.schema import Schema
 from understudy.corpus.split import Split
+from understudy.corpus.vocabulary import LEAST, answer_targets, build_vocabulary
 from understudy.corpus.write import write_corpus
-from understudy.evaluate.vocabulary import LEAST, answer_targets, build_vocabulary
 from understudy.prepare.cells import Modality
 from understudy.prepare.held import ragged
 from understudy.prepare.reader import MediaReader, OnError
-from understudy.task import MultiLabel
+from understudy.tasks import MultiLabel
 
 Dataset = Literal["v2", "cp-v2"]
 Vocabulary = Literal["published", "train"]

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from understudy.corpus.importers.json_rows import Row, field, read_json
-from understudy.evaluate.vqa import ANSWERS
+from understudy.tasks.vqa import ANSWERS
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from understudy.corpus.schema import Schema
 from understudy.corpus.split import Split
 from understudy.corpus.write import write_corpus
 from understudy.prepare.cells import Cells, Modality
-from understudy.task import Retrieval
+from understudy.tasks import Retrieval
 
 KEYS = {"image": "I", "text": "T"}
 """Modality -> the letter of its arrays `_tr` and `_te` in raw_features.mat."""

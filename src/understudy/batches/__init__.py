@@ -1,0 +1,1 @@
+"""Batches: what a step of training reads, in which order, prepared ahead."""

@@ -1,0 +1,1 @@
+"""Models: encoders, how their outputs join, and the head that answers."""

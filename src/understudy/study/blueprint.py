@@ -1,0 +1,215 @@
+"""Blueprint: everything that rebuilds an untrained model, and the default encoder of each kind of modality."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Literal
+from zlib import crc32
+
+import torch
+
+from understudy import encoders
+from understudy.corpus import Corpus, Split
+from understudy.encoders.clip import Freeze, small_clip, small_xclip
+from understudy.encoders.encoder import Encoder
+from understudy.encoders.published import published_config
+from understudy.models.experts import Experts
+from understudy.models.fusion import Fusion
+from understudy.models.head import Head
+from understudy.models.model import Model
+from understudy.prepare.catalogue import restore, view_for
+from understudy.prepare.cells import TEXTS, Kind
+from understudy.prepare.pictures import Pictures
+from understudy.prepare.stored import StoredFrames
+from understudy.prepare.video import Frames
+from understudy.prepare.view import View
+from understudy.process.whole import read_json, whole_file, write_json
+from understudy.study.fusions import DEPTH, FUSIONS, fusion_of, own_parts
+from understudy.study.prompting import prompt_head, resolved
+from understudy.study.published import READERS, published_encoder, published_view, seen_kinds, stored_features
+from understudy.tasks import Retrieval, Space, Task, task_from_json
+
+OWN: dict[Kind, dict[str, Callable[..., Encoder]]] = {
+    "vector": {"mlp": encoders.VectorMLP},
+    "table": {"mlp": encoders.TableMLP},
+    "sequence": {"gru": encoders.SequenceGRU, "transformer": encoders.SequenceTransformer},
+    "text": {"small": encoders.TextTransformer},
+    "choices": {"small": encoders.TextTransformer},
+    "image": {"conv": encoders.ImageConv, "patches": encoders.ImagePatches},
+    "regions": {"regions": encoders.RegionTokens},
+    "audio": {"conv": encoders.AudioConv},
+    "video": {"conv": encoders.VideoConv, "xclip": small_xclip, "clip": small_clip},
+}
+"""kind -> encoder names, the first one the default. Of `published.READERS` any other name is a transformers folder or hub id."""
+NOTHING_TO_FIT = (Frames, StoredFrames, Pictures)
+"""Views for which the train rows, gigabytes of video or pictures, need not be read."""
+SMALL_FRAMES = Frames(size=64, jitter=False)
+"""Of video encoders that are not pretrained: frames that fit into memory, so that a clip is decoded once."""
+
+
+def own_encoder(name: str) -> bool:
+    """Whether `name` is one of ours; else it is a transformers folder or hub id."""
+    return any(name in named for named in OWN.values())
+
+
+def check_encoders(corpus: Corpus, named: Mapping[str, str]) -> None:
+    """KeyError for a modality that the corpus lacks, ValueError for an encoder that its kind does not have."""
+    for modality, name in named.items():
+        if modality not in corpus.modalities:
+            raise KeyError(f"an encoder is named for {modality!r}, but the corpus has {', '.join(corpus.modalities)}")
+        kind = corpus.modalities[modality].kind
+        if name in OWN[kind]:
+            continue
+        if kind not in READERS and stored_features(corpus, modality) is None:
+            raise ValueError(f"no {kind} encoder {name!r} for {modality}; choose from {', '.join(OWN[kind])}")
+        try:
+            published_view(corpus, modality, name)
+        except OSError as error:
+            reason = str(error).splitlines()[0]
+            raise ValueError(
+                f"{kind} encoder {name!r}: neither ours ({', '.join(OWN[kind])}) nor a transformers folder or hub id ({reason})"
+            ) from None
+
+
+@dataclass(frozen=True)
+class Blueprint:
+    """A model before training: what it reads through which fitted views and encoders, and its sizes.
+
+    configs: the transformers configuration of each encoder that is not ours, so that a trained one comes back without its source.
+    freeze: what never trains of a published video encoder. head: class prompts as `prompting.resolved` gives them; linear if
+    empty. branches: as in `Model`. fusion: one of `fusions.FUSIONS`, or where a published model came from, whose transformers
+    configuration is fusion_config. depth: of a single stream, in blocks.
+    """
+
+    name: str
+    task: Task
+    encoders: Mapping[str, str]
+    views: Mapping[str, View]
+    configs: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    width: int = 128
+    dropout: float = 0.1
+    modality_dropout: float = 0.0
+    freeze: Freeze = "tower"
+    head: Mapping[str, Any] = field(default_factory=dict)
+    branches: Sequence[str] = ()
+    fusion: str = "concat"
+    depth: int = DEPTH
+    fusion_config: Mapping[str, Any] = field(default_factory=dict)
+
+    def build(self, seed: int, *, weights: bool = True) -> Model:
+        """The untrained model; initialisation depends on (seed, name) alone.
+
+        weights: fetch pretrained weights. False builds the architecture only, for a state that is loaded next.
+        """
+        with torch.random.fork_rng():
+            torch.manual_seed(crc32(f"{seed}/{self.name}".encode()))
+            built = {m: self._encoder(m, weights) for m in self.encoders}
+            widths = {m: encoder.width for m, encoder in built.items()}
+            head = self._head(widths, weights)
+            fusion = self._fusion(widths, weights)
+            options = {"dropout": self.dropout, "modality_dropout": self.modality_dropout, "branches": self.branches}
+            return Model(self.task, built, head=head, fusion=fusion, name=self.name, **options)
+
+    def _fusion(self, widths: Mapping[str, int], weights: bool) -> Fusion:
+        texts = [modality for modality, view in self.views.items() if view.kind in TEXTS]
+        sizes = {"width": self.width, "depth": self.depth, "dropout": self.dropout}
+        return fusion_of(self.fusion, widths, **sizes, texts=texts, config=self.fusion_config, weights=weights)
+
+    def _head(self, widths: Mapping[str, int], weights: bool) -> Head | None:
+        """None where it is linear."""
+        if self.fusion == "experts":
+            return Experts(self.task, widths, text=next((m for m, view in self.views.items() if view.kind == "choices"), ""))
+        return prompt_head(self.task, self.head, widths, self.width, self.dropout, weights) if self.head else None
+
+    def _encoder(self, modality: str, weights: bool) -> Encoder:
+        view, name = self.views[modality], self.encoders[modality]
+        if name in OWN[view.kind]:
+            return OWN[view.kind][name](view, width=self.width, dropout=self.dropout)
+        return published_encoder(view, name, config=self.configs.get(modality), freeze=self.freeze, weights=weights)
+
+    def save(self, folder: Path) -> None:
+        """Writes `{name}.json` and the views' assets."""
+        document: dict[str, Any] = {
+            "name": self.name,
+            "task": self.task.to_json(),
+            "encoders": dict(self.encoders),
+            "views": {},
+            "configs": {modality: dict(config) for modality, config in self.configs.items()},
+            "width": self.width,
+            "dropout": self.dropout,
+            "modality_dropout": self.modality_dropout,
+            "freeze": self.freeze,
+            "head": dict(self.head),
+            "branches": list(self.branches),
+            "fusion": self.fusion,
+            "depth": self.depth,
+            "fusion_config": dict(self.fusion_config),
+        }
+        for modality, view in self.views.items():
+            files = {}
+            for asset, content in view.assets().items():
+                files[asset] = f"{self.name}-{modality}-{asset}"
+                with whole_file(folder / files[asset]) as partial:
+                    partial.write_bytes(content)
+            document["views"][modality] = {"view": type(view).__name__, "state": view.state(), "assets": files}
+        write_json(folder / f"{self.name}.json", document)
+
+    @staticmethod
+    def load(folder: Path, name: str) -> "Blueprint":
+        document = read_json(folder / f"{name}.json")
+        views = {}
+        for modality, stored in document.pop("views").items():
+            assets = {asset: (folder / file).read_bytes() for asset, file in stored["assets"].items()}
+            views[modality] = restore(stored["view"], stored["state"], assets)
+        return Blueprint(**document | {"task": task_from_json(document["task"]), "views": views})
+
+
+def for_retrieval(drawn: Blueprint, branches: Sequence[str], *, space: Space | Literal[""], fused: bool) -> Blueprint:
+    """Of a model that searches between `branches`, each of which answers alone unless `fused`. space: the task's own if ""."""
+    assert isinstance(drawn.task, Retrieval)
+    task = replace(drawn.task, branches=tuple(branches), space=space or drawn.task.space)
+    return replace(drawn, task=task, branches=() if fused else tuple(branches))
+
+
+def chosen_encoders(corpus: Corpus, modalities: Sequence[str], named: Mapping[str, str], *, fusion: str) -> dict[str, str]:
+    """The encoder of each modality: the one named, else what its fusion brings along or its features came from, else ours."""
+    named = own_parts(corpus, fusion, modalities) | dict(named)
+    found = {}
+    for modality in modalities:
+        stored = stored_features(corpus, modality)
+        found[modality] = named.get(modality, stored["encoder"] if stored else next(iter(OWN[corpus.modalities[modality].kind])))
+    return found
+
+
+def draw(
+    corpus: Corpus,
+    split: Split,
+    modalities: Sequence[str],
+    *,
+    name: str,
+    named: Mapping[str, str],
+    sizes: Mapping[str, Any],
+    head: Mapping[str, Any] | None = None,
+    fusion: str = "concat",
+) -> Blueprint:
+    """The blueprint of a model over `modalities`: views and target scale fitted on the train rows of `split` alone.
+
+    named: modality -> encoder name; modalities without one take the default of their kind, or what stored their features.
+    sizes: `width`, `dropout`, `modality_dropout`, `freeze` and `depth`. head: what a user says of class prompts; a linear head
+    when empty.
+    """
+    chosen, views, configs = chosen_encoders(corpus, modalities, named, fusion=fusion), {}, {}
+    for modality, encoder in chosen.items():
+        kind = corpus.modalities[modality].kind
+        if encoder in OWN[kind]:
+            view = SMALL_FRAMES if kind == "video" else view_for(corpus.modalities[modality])
+        else:
+            view = published_view(corpus, modality, encoder)
+        views[modality] = view.fit(corpus.cells(modality, split.train)) if not isinstance(view, NOTHING_TO_FIT) else view
+        if encoder not in OWN[kind]:
+            configs[modality] = published_encoder(views[modality], encoder, weights=False).config
+    task = corpus.task.fit(corpus.target[split.labelled])
+    told = resolved(task, head or {}, seen_kinds(corpus, modalities))
+    made: dict[str, Any] = {"encoders": chosen, "views": views, "configs": configs, "head": told, "fusion": fusion}
+    made |= {} if fusion in FUSIONS else {"fusion_config": published_config(fusion)}
+    return Blueprint(name=name, task=task, **made, **sizes)

@@ -1,0 +1,118 @@
+"""Claim: a folder taken for one run by one process: new, gone on with, or refused."""
+
+import fcntl
+import json
+import os
+import platform
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any, Literal
+
+from understudy.corpus import Corpus, Split
+from understudy.process.whole import write_json
+from understudy.study.arguments import completed
+from understudy.study.run import Run, load
+
+State = Literal["new", "same", "more seeds"]
+VERSIONED = ("understudy", "torch", "numpy", "pyarrow", "transformers", "tokenizers")
+TOLD = ("results.json", "report.html", "subsets.json", "stages.json", "search.json", "information.json", "transfer/*.json")
+"""What is written of all seeds together, or of the one that ships."""
+LOCK = ".lock"
+"""Held, not merely there, while a process is at work in the folder: the system lets go of it however the process ends."""
+PLACES = ("corpus",)
+"""Arguments that say where something lies, not what it is: another fingerprint says that."""
+
+
+def settings_of(recipe: str, arguments: Mapping[str, Any], corpus: Corpus, split: Split) -> dict[str, Any]:
+    """run.json: what was asked, of which rows, and with which versions."""
+    settings = {
+        "recipe": recipe,
+        "arguments": dict(arguments),
+        "corpus_fingerprint": corpus.fingerprint,
+        "split_hash": split.hash,
+        "versions": {"python": platform.python_version()} | installed(),
+    }
+    return json.loads(json.dumps(settings))
+
+
+def installed() -> dict[str, str]:
+    """Versions of the packages that a result may depend on, where they are installed."""
+    found = {}
+    for name in VERSIONED:
+        with suppress(PackageNotFoundError):
+            found[name] = version(name)
+    return found
+
+
+def state_of(folder: Path, settings: Mapping[str, Any], corpus: Corpus) -> State:
+    """Whether the folder is free for a run with these settings, or holds it already; ValueError when it holds anything else.
+
+    The same run with more seeds goes on, too: only those are trained, unless students learn from an ensemble over all seeds.
+    """
+    if not (folder / "run.json").is_file():
+        if folder.exists() and any(path.name != LOCK for path in folder.iterdir()):
+            raise ValueError(f"{folder} exists and holds no run; give another --out or remove it")
+        return "new"
+    other = load(folder).settings
+    asked, known = settings["arguments"], other["arguments"]
+    differ = [name for name in ("recipe", "corpus_fingerprint", "split_hash", "versions") if settings[name] != other[name]]
+    if "corpus_fingerprint" not in differ:
+        theirs = completed(known, corpus)
+        differ = [name for name in asked if name not in PLACES and asked[name] != theirs[name]] + differ
+    if differ == ["seeds"] and set(known["seeds"]) < set(asked["seeds"]) and asked["ensemble"] == "no":
+        return "more seeds"
+    if differ:
+        raise ValueError(f"{folder} holds another run (differs in {', '.join(differ)}); give another --out or remove it")
+    return "same"
+
+
+def begin(folder: Path, settings: Mapping[str, Any], corpus: Corpus) -> Run:
+    """The run in this folder, from here on with these settings; ValueError as `state_of` has it."""
+    if state_of(folder, settings, corpus) == "more seeds":
+        forget(folder)
+    write_json(folder / "run.json", settings)
+    return Run(folder, settings)
+
+
+@contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """No other process of this kind in the folder, which is made where there is none; ValueError while there is one."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / LOCK
+    with path.open("a") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            # Whoever had it before removes it, perhaps between the two lines above.
+            mine = path.exists() and os.path.samestat(path.stat(), os.fstat(file.fileno()))
+        except BlockingIOError:
+            mine = False
+        except OSError as error:
+            mine = True
+            warnings.warn(f"{folder} cannot be locked ({error.strerror}); see to it that no other process trains in it")
+        if not mine:
+            raise ValueError(f"another process is at work in {folder}; wait until it ends, end it, or give another --out")
+        try:
+            yield
+        finally:
+            path.unlink(missing_ok=True)
+
+
+def refuse_several() -> None:
+    """ValueError in one of several processes that were launched together: a run is trained by one."""
+    # Not Accelerate's count: without a GPU it takes each process of torchrun for the only one.
+    many = int(os.environ.get("WORLD_SIZE", "1")) if "LOCAL_RANK" in os.environ else 1
+    if many > 1:
+        raise ValueError(
+            f"this is one of {many} processes launched together, and a run is trained by one: start it without torchrun "
+            "or accelerate launch; runs with an --out of their own may be started side by side"
+        )
+
+
+def forget(folder: Path) -> None:
+    """Remove what was told of all seeds together; models and predictions stay."""
+    for pattern in TOLD:
+        for path in folder.glob(pattern):
+            path.unlink()

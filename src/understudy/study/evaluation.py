@@ -1,0 +1,73 @@
+"""What can be asked of models and of a finished run: scores on rows, splits and subsets, and a teacher's answers."""
+
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from understudy.batches.loader import Loader
+from understudy.corpus import Corpus
+from understudy.evaluate.results import SystemName
+from understudy.evaluate.score import predict, score
+from understudy.evaluate.subsets import number, predict_subsets, score_subsets
+from understudy.models.model import Model, views_of
+from understudy.prepare.view import Views
+from understudy.study.run import Run
+from understudy.teachers.store import Codec, Store, write_store
+from understudy.teachers.teacher import Frozen
+from understudy.training.fit import Scores
+
+ROWS = 64
+"""In a batch that is only read: many pad short texts to the longest, few waste calls."""
+FILMS = 8
+"""The same of video, whose frames take megabytes a row."""
+WORKERS = min(4, os.cpu_count() or 1)
+"""Processes that prepare what cannot be cached, such as frames drawn anew each epoch; no value depends on it."""
+
+
+def every_row(corpus: Corpus, rows: NDArray[np.intp], views: Views) -> Loader:
+    """Each of `rows` once, in order."""
+    film = any(view.kind == "video" for by_key in views.values() for view in by_key.values())
+    return Loader(corpus, rows, views, task=corpus.task, batch_size=FILMS if film else ROWS, shuffle=False, workers=WORKERS)
+
+
+def validator(corpus: Corpus, rows: NDArray[np.intp], models: Mapping[str, Model]) -> Callable[[], Scores]:
+    """Scores of the models on `rows`, whenever asked, each under its prefix: `teacher.accuracy`. The one of "" selects.
+
+    Another that sees none of these rows with a target has no score.
+    """
+    loaders = {prefix: every_row(corpus, rows, views_of(model)) for prefix, model in models.items()}
+    task = models[""].task
+
+    def validate() -> Scores:
+        found: dict[str, float] = {}
+        for prefix, model in models.items():
+            predicted = predict(model, loaders[prefix])
+            if prefix and not (predicted.has_target & predicted.seen).any():
+                continue
+            found |= {f"{prefix}{metric}": value for metric, value in score(task, predicted).items()}
+        return Scores(found[task.primary], task.higher_is_better, found)
+
+    return validate
+
+
+def evaluate_subsets(
+    run: Run, *, system: SystemName = "distilled", seed: int | None = None, split: str = ""
+) -> dict[str, dict[str, float | None]]:
+    """ "a+b" -> metrics of a run's model on the test rows of a split of its corpus; its own split when "".
+
+    seed: None takes the training that ships.
+    ValueError where the split's test rows hold rows that the run trained or chose on.
+    """
+    other, corpus, model = run.unseen(split), run.corpus(), run.model(system, seed=seed)
+    found = score_subsets(model.task, predict_subsets(model, every_row(corpus, other.test, views_of(model))))
+    return {"+".join(subset): {name: number(value) for name, value in scores.items()} for subset, scores in found.items()}
+
+
+def store_answers(run: Run, out: Path | str, *, seed: int | None = None, codec: Codec = "float32") -> Store:
+    """A teacher's answers to every row of its corpus; the same call goes on. seed: None takes the training that ships."""
+    corpus, teacher = run.corpus(), Frozen(run.model("teacher", seed=seed))
+    rows = every_row(corpus, np.arange(len(corpus)), teacher.views)
+    return write_store(Path(out), teacher, rows, corpus=corpus.fingerprint, codec=codec)

@@ -1,0 +1,212 @@
+"""Stored features: what a frozen published encoder says of every row, once, as a corpus that teachers train on."""
+
+import json
+import os
+import shutil
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+from zlib import crc32
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch.utils.data import DataLoader, Dataset
+
+from understudy.batches.ahead import as_it_is, begin
+from understudy.corpus import Corpus
+from understudy.corpus.write import write_corpus
+from understudy.encoders.encoder import Encoder
+from understudy.encoders.video import VideoEncoder
+from understudy.prepare.cells import Cells, Modality
+from understudy.prepare.reader import FileError, OnError
+from understudy.prepare.stored import StoredFrames
+from understudy.prepare.view import FieldArrays, UnreadableCell, View
+from understudy.process import hardware
+from understudy.process.progress import progress
+from understudy.study.published import published_encoder, published_view, stored_features
+from understudy.teachers.at_rest import Columns, Ragged, starts_of
+from understudy.teachers.store import TOKENS, Store, Writer
+from understudy.teachers.teacher import identity_of
+
+ROWS = 8
+"""Of a step: few clips fill the memory, few texts are soon done."""
+WORKERS = min(4, os.cpu_count() or 1)
+"""Processes that decode ahead; no value depends on it."""
+
+
+def store_features(
+    corpus: Corpus | Path | str,
+    out: Path | str,
+    *,
+    modality: str,
+    encoder: str,
+    views: int = 1,
+    on_error: OnError = "fail",
+    quiet: bool = False,
+) -> Corpus:
+    """A corpus at `out` in which `modality`, a video or a text, is the sequence of what a published encoder says of it.
+
+    All else is as before: ids, targets, groups, splits, other modalities (which are held in memory while the corpus is written).
+    encoder: transformers folder or hub id. views: of each clip; the first shows the centre frames, as evaluation does, the others
+    frames drawn from the row's id, and training draws among them. on_error: what cannot be decoded fails, or is skipped: that
+    row is then without the modality, and errors.json names it. What is done is kept in OUT.features until all is: a killed call
+    goes on when it is repeated.
+    """
+    corpus, out = corpus if isinstance(corpus, Corpus) else Corpus(corpus), Path(out)
+    if out.exists():
+        raise ValueError(f"{out} exists already; give another folder, or remove it first")
+    check(corpus, modality, views)
+    view = published_view(corpus, modality, encoder)
+    tower = published_encoder(view, encoder).eval()
+    held = Path(f"{out}.features")
+    fingerprint = {
+        "teacher": identity_of(tower, encoder),
+        "corpus": corpus.fingerprint,
+        "preprocessing": view.key,
+        "augmentation": f"{views} views",
+    }
+    writer = Writer(held, fingerprint, "float32", task=corpus.task.to_json(), modalities=[modality])
+    errors = ask(corpus, modality, view, tower, writer, views=views, on_error=on_error, quiet=quiet)
+    if not writer.known:
+        raise ValueError(f"no row has a {modality} that {encoder} could read; {'; '.join(map(str, errors[:3]))}")
+    note: dict[str, Any] = {"encoder": encoder}
+    if isinstance(tower, VideoEncoder):
+        assert tower.tower is not None
+        shape = StoredFrames(tower.tower.frames, tower.tower.patches, tower.width, views)
+        note["view"] = shape.state()
+    derived = derive(corpus, out, modality, Store(held), width=tower.width, note=note, errors=errors)
+    shutil.rmtree(held)
+    return derived
+
+
+def check(corpus: Corpus, modality: str, views: int) -> None:
+    """KeyError for a modality that the corpus lacks, ValueError for one that no published encoder reads, or for odd views."""
+    if modality not in corpus.modalities:
+        raise KeyError(f"no modality {modality!r}; the corpus has {', '.join(corpus.modalities)}")
+    kind = corpus.modalities[modality].kind
+    if kind not in ("video", "text") or stored_features(corpus, modality):
+        raise ValueError(f"{modality!r} is a {kind}; features are stored of videos and texts")
+    if views < 1 or (kind == "text" and views > 1):
+        raise ValueError(f"views={views} of a {kind}; expected at least 1, and 1 of a text, in which nothing is drawn")
+
+
+def ask(
+    corpus: Corpus,
+    modality: str,
+    view: View,
+    tower: Encoder,
+    writer: Writer,
+    *,
+    views: int,
+    on_error: OnError,
+    quiet: bool,
+) -> list[FileError]:
+    """Put into `writer` what the tower says of every present row that it does not hold yet; what was skipped."""
+    device = hardware.device()
+    tower.to(device)
+    rows = [row for row in np.flatnonzero(corpus.present(modality)) if writer.wants(corpus.ids[row])]
+    chunks = [np.array(rows[start : start + ROWS]) for start in range(0, len(rows), ROWS)]
+    errors: list[FileError] = []
+    with progress(modality, total=len(writer.known) + len(rows), quiet=quiet) as bar, torch.inference_mode():
+        for found in ahead(Chunks(corpus, modality, view, chunks, views)):
+            for key, reason in found.errors.items():
+                if on_error == "fail":
+                    writer.flush()
+                    raise ValueError(f"modality {modality!r}, row {key!r}: {reason}")
+                errors.append(FileError(f"row {key!r}", modality, reason))
+            if found.ids:
+                said = [
+                    tokens_of(tower, {n: torch.from_numpy(v).to(device) for n, v in fields.items()}) for fields in found.fields
+                ]
+                writer.add(found.ids, columns(modality, [np.concatenate(each) for each in zip(*said, strict=True)]), {})
+            bar(len(writer.known), f"{len(errors)} skipped" if errors else "")
+    writer.flush()
+    return errors
+
+
+def columns(modality: str, steps: list[NDArray[np.float32]]) -> Columns:
+    """The steps of each row as a store holds them."""
+    ragged = Ragged(np.concatenate(steps), starts_of([len(each) for each in steps]))
+    return {"valid": np.ones(len(steps), dtype=bool), TOKENS + modality: ragged}
+
+
+def tokens_of(tower: Encoder, fields: dict[str, torch.Tensor]) -> list[NDArray[np.float32]]:
+    """The steps [T D] of each row: frames and then patches of a video, tokens of a text."""
+    if isinstance(tower, VideoEncoder):
+        assert tower.tower is not None
+        return list(torch.cat(tower.tower(fields["values"]), dim=1).float().cpu().numpy())
+    tokens = tower(fields).tokens
+    assert tokens is not None
+    return [values[mask].float().cpu().numpy() for values, mask in zip(tokens.values, tokens.mask, strict=True)]
+
+
+@dataclass(frozen=True, eq=False)
+class Found:
+    """The rows of a chunk that could be read, their fields in each view, and why the others could not."""
+
+    ids: list[str]
+    fields: list[FieldArrays]
+    errors: dict[str, str]
+
+
+@dataclass(frozen=True, eq=False)
+class Chunks(Dataset[Found]):
+    """Chunks of rows by number, prepared in every view; an unreadable cell is left out of its chunk."""
+
+    corpus: Corpus
+    modality: str
+    view: View
+    rows: Sequence[NDArray[np.intp]]
+    views: int
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, chunk: int) -> Found:
+        rows, errors = self.rows[chunk], {}
+        while len(rows):
+            ids = [str(key) for key in self.corpus.ids[rows]]
+            cells = self.corpus.cells(self.modality, rows)
+            try:
+                drawn = [self.view.draw(cells, [crc32(f"{n}/{key}".encode()) for key in ids]) for n in range(1, self.views)]
+                return Found(ids, [self.view.prepare(cells), *drawn], errors)
+            except UnreadableCell as error:
+                errors[ids[error.row]] = error.reason
+                rows = np.delete(rows, error.row)
+        return Found([], [], errors)
+
+
+def ahead(chunks: Chunks) -> Iterator[Found]:
+    """Each chunk in order; where there is something to decode, processes prepare the next ones meanwhile."""
+    workers = WORKERS if chunks.view.kind == "video" and len(chunks) > 1 else 0
+    yield from DataLoader(chunks, batch_size=None, num_workers=workers, collate_fn=as_it_is, worker_init_fn=begin)
+
+
+def derive(
+    corpus: Corpus, out: Path, modality: str, store: Store, *, width: int, note: dict[str, Any], errors: Sequence[FileError]
+) -> Corpus:
+    """The corpus with `modality` replaced by what the store holds."""
+    everyone = np.arange(len(corpus))
+    cells = {name: corpus.cells(name, everyone) for name in corpus.modalities if name != modality}
+    values: list[NDArray[np.float32] | None] = [None] * len(corpus)
+    known = [row for row in everyone.tolist() if not store.missing([corpus.ids[row]])]
+    for start in range(0, len(known), 256):
+        rows = known[start : start + 256]
+        tokens = store.answers([corpus.ids[row] for row in rows]).tokens[modality]
+        for row, said, mask in zip(rows, tokens.values.numpy(), tokens.mask.numpy(), strict=True):
+            values[row] = said[mask]
+    cells[modality] = Cells("sequence", values, np.array([value is not None for value in values]))
+    noted = {f"{modality} features": json.dumps(note)} if "view" in note else {f"{modality} tokens of": note["encoder"]}
+    modalities = corpus.modalities | {modality: Modality("sequence", width=width)}
+    return write_corpus(
+        out,
+        replace(corpus.schema, modalities=modalities, about=corpus.schema.about | noted),
+        ids=corpus.ids,
+        targets=[y if known else None for y, known in zip(corpus.target.tolist(), corpus.has_target, strict=True)],
+        groups=corpus.groups,
+        cells=cells,
+        splits=[corpus.split(name) for name in corpus.splits],
+        errors=errors,
+    )

@@ -1,0 +1,261 @@
+"""Job: one distillation under way. What it finished is on disk and is not done again."""
+
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from understudy.batches.loader import Loader
+from understudy.corpus import Corpus, Split
+from understudy.evaluate import compare, cost, score, subsets
+from understudy.evaluate.predictions import Predictions
+from understudy.methods import CATALOGUE, Method, Supervised
+from understudy.models.model import Model, views_of
+from understudy.prepare.cells import TEXTS
+from understudy.prepare.view import Views
+from understudy.process.whole import write_json
+from understudy.report import write_report
+from understudy.study.blueprint import Blueprint
+from understudy.study.coverage import seen, untested, with_target
+from understudy.study.estimate import Estimate
+from understudy.study.evaluation import WORKERS, every_row, validator
+from understudy.study.players import asks_for, blueprint_of, copied, method_of
+from understudy.study.run import WEIGHTS, Run, load, take
+from understudy.teachers.store import write_store
+from understudy.teachers.stored import Stored
+from understudy.teachers.teacher import Ensemble, Frozen, Teacher
+from understudy.training.checkpoint import load_weights, remove, save_weights
+from understudy.training.fit import Scores, fit
+from understudy.training.plan import Plan
+
+
+@dataclass(frozen=True)
+class Job:
+    """One distillation under way; every step it finished is on disk and is not done again."""
+
+    run: Run
+    corpus: Corpus
+    split: Split
+    plan: Plan
+    teacher_plan: Plan
+    estimate: Estimate
+
+    @property
+    def arguments(self) -> Mapping[str, Any]:
+        return self.run.settings["arguments"]
+
+    def play(self, *, report: bool) -> Run:
+        """Everything, in order."""
+        student, teacher = self.blueprint("student"), self.blueprint("teacher")
+        leads = {seed: self.lead(teacher, seed) for seed in self.run.seeds}
+        start = self.method.beside(**self.arguments["options"])
+        answers, ensemble = ({}, False) if start else self.answers(leads)
+        systems: dict[str, dict[int, Model]] = {"teacher": leads, "plain": {}, "distilled": {}}
+        for seed in self.run.seeds:
+            systems["plain"][seed] = self.plain(student, seed)
+            beside = {"joint_teacher": copied(teacher, seed, leads[seed] if start == "trained" else None)} if start else {}
+            beside |= self.auxiliary(seed)
+            others = {"teacher": beside["joint_teacher"] if start else answers[seed], "auxiliary": beside.get("auxiliary")}
+            taught = method_of(self.arguments, seed, student.build(seed), others)
+            systems["distilled"][seed] = self.train("distilled", seed, taught, beside=beside)
+            for name, model in beside.items():
+                systems.setdefault(name, {})[seed] = model
+        self.conclude(systems, ensemble)
+        if report:
+            self.report(systems)
+        return self.run
+
+    @property
+    def method(self) -> type[Method]:
+        return CATALOGUE[self.arguments["method"]]
+
+    def blueprint(self, name: str) -> Blueprint:
+        """Saved with the run, so that it is drawn once and models come back without the corpus."""
+        if not (self.run.folder / f"{name}.json").is_file():
+            blueprint_of(name, self.corpus, self.split, self.arguments).save(self.run.folder)
+        return Blueprint.load(self.run.folder, name)
+
+    def lead(self, teacher: Blueprint, seed: int) -> Model:
+        """The teacher of a seed: trained here as the method says, or taken from the run that `teachers_of` names."""
+        model = teacher.build(seed)
+        lead = self.method.lead(model, **self.arguments["options"]) or Supervised(model)
+        return self.train("teacher", seed, lead, of=self.arguments["teachers_of"])
+
+    def plain(self, student: Blueprint, seed: int) -> Model:
+        """The control of a seed: trained here, or taken from the run that `plain_of` names."""
+        return self.train("plain", seed, Supervised(student.build(seed)), of=self.arguments["plain_of"])
+
+    def auxiliary(self, seed: int) -> dict[str, Model]:
+        """The auxiliary player of a seed by its system's name, if the method has one; trained here if it is to stay as it is."""
+        if not asks_for(self.arguments["method"], "auxiliary"):
+            return {}
+        model = self.blueprint("auxiliary").build(seed)
+        if self.method.fixed_auxiliary(**self.arguments["options"]):
+            self.train("auxiliary", seed, Supervised(model))
+        return {"auxiliary": model}
+
+    def train(self, system: str, seed: int, method: Method, *, of: str = "", beside: Mapping[str, Model] | None = None) -> Model:
+        """Train `method` with this seed unless that is done; returns its student with the selected weights.
+
+        of: a run that did it. beside: the models that train along, by system; scored with their last weights.
+        """
+        folder, model = self.run.folder / system / f"seed-{seed}", method.student
+        if of and not folder.exists():
+            take(load(of).folder / system / folder.name, folder)
+        beside = beside or {}
+        trained = {folder / WEIGHTS: model}
+        trained |= {self.run.folder / name / folder.name / WEIGHTS: each for name, each in beside.items()}
+        if all(path.is_file() for path in trained):
+            for path, each in trained.items():
+                load_weights(each.eval(), path)
+            self.estimate.skip(system)
+            return model.eval()
+        plan = self.teacher_plan if system in ("teacher", "auxiliary") else self.plan
+        say(f"{system}, seed {seed}: {'+'.join(model.modalities)}, {plan.epochs} epochs at most")
+        train = self.loader(method.views(), plan, seed=seed, labelled_only=method.needs_labels)
+        validate = self.validator(model, beside) if len(self.split.valid) else None
+        if validate and not seen(self.corpus, model.modalities)[with_target(self.corpus, self.split.valid)].any():
+            # What an auxiliary model reads may be there in training alone; all others have been asked before.
+            validate, plan = None, replace(plan, patience=None)
+        rows = self.split.train
+        method.meet(self.corpus.ids[rows].tolist(), self.corpus.target[rows], np.isin(rows, self.split.labelled))
+        began = time.monotonic()
+        fit(method, train, plan=plan, seed=seed, out=folder, validate=validate)
+        say(f"  {self.estimate.after(system, time.monotonic() - began)}")
+        for name, each in beside.items():
+            self.finish(name, seed, each)
+        return self.finish(system, seed, model)
+
+    def finish(self, system: str, seed: int, model: Model) -> Model:
+        """Score the test rows once, then write the weights: they say that this model is done."""
+        folder = self.run.folder / system / f"seed-{seed}"
+        if not (folder / WEIGHTS).is_file():
+            predictions = score.predict(model, self.evaluation(model, self.split.test))
+            self.grouped(predictions).save(folder / "predictions.npz")
+            save_weights(model, folder / WEIGHTS)
+            remove(folder)
+        return model.eval()
+
+    def grouped(self, predictions: Predictions) -> Predictions:
+        """With the corpus's groups, where it has any."""
+        return predictions if self.corpus.groups is None else predictions.grouped(self.corpus.ids, self.corpus.groups)
+
+    def loader(self, views: Views, plan: Plan, *, seed: int, labelled_only: bool) -> Loader:
+        """Batches of train rows: targets only where the split says so, like lengths together where there is a text."""
+        text = [m for m in (*self.arguments["student"], *views) if self.corpus.modalities[m].kind in TEXTS and m in views]
+        labelled = self.split.labelled
+        return Loader(
+            self.corpus,
+            self.split.train,
+            views,
+            task=self.corpus.task,
+            batch_size=plan.batch_size,
+            labelled=labelled,
+            seed=seed,
+            labelled_only=labelled_only,
+            similar_length=text[0] if text and len(labelled) == len(self.split.train) else None,
+            training=True,
+            workers=WORKERS,
+        )
+
+    def evaluation(self, model: Model, rows: Any) -> Loader:
+        """Every row once, in order."""
+        return every_row(self.corpus, rows, views_of(model))
+
+    def validator(self, model: Model, beside: Mapping[str, Model] | None = None) -> Callable[[], Scores]:
+        """Scores of `model` on the validation rows, whenever asked; those of the models beside it as `teacher.accuracy`."""
+        others = {f"{name.removeprefix('joint_')}.": each for name, each in (beside or {}).items()}
+        return validator(self.corpus, self.split.valid, {"": model} | others)
+
+    def answers(self, leads: Mapping[int, Model]) -> tuple[dict[int, Teacher], bool]:
+        """What each seed's student learns from, stored once; and whether that is the ensemble of all teachers."""
+        ensemble = self.arguments["ensemble"] == "yes" or (self.arguments["ensemble"] == "if better" and self.better(leads))
+        teachers: dict[int, Teacher] = {seed: Frozen(model) for seed, model in leads.items()}
+        if ensemble:
+            teachers = dict.fromkeys(leads, Ensemble(list(teachers.values())))
+        tokens = self.method.tokens(**self.arguments["options"])
+        stored: dict[int, Teacher] = {}
+        for seed, teacher in teachers.items():
+            name = "answers_with_tokens" if tokens else "answers"
+            folder = self.run.folder / "teacher" / (name if ensemble else f"seed-{seed}/{name}")
+            rows = every_row(self.corpus, self.split.train, teacher.views)
+            stored[seed] = Stored(
+                write_store(folder, teacher, rows, corpus=self.corpus.fingerprint, tokens="text" if tokens else False)
+            )
+        return stored, ensemble
+
+    def better(self, leads: Mapping[int, Model]) -> bool:
+        """Whether, on the validation rows, the mean of all teachers beats the teachers' mean score."""
+        task = next(iter(leads.values())).task
+        loaders = [self.evaluation(model, self.split.valid) for model in leads.values()]
+        single = [
+            score.score(task, score.predict(m, each))[task.primary] for m, each in zip(leads.values(), loaders, strict=True)
+        ]
+        joint = score.collect(Ensemble([Frozen(model) for model in leads.values()]), task, loaders[0])
+        gain = score.score(task, joint)[task.primary] - sum(single) / len(single)
+        return gain > 0 if task.higher_is_better else gain < 0
+
+    def conclude(self, systems: Mapping[str, Mapping[int, Model]], ensemble: bool) -> None:
+        """The seed that ships, and results.json."""
+        compared = {name: self.system(name, models) for name, models in systems.items()}
+        if ensemble:
+            compared["ensemble"] = self.ensemble(list(systems["teacher"].values()))
+        sizes = {part: len(getattr(self.split, part)) for part in ("train", "labelled", "valid", "test")}
+        selection = f"best epoch on {sizes['valid']} validation rows" if sizes["valid"] else "none: the plan was fixed in advance"
+        lacking = untested(self.corpus, self.split, {player: self.arguments[player] for player in ("student", "teacher")})
+        absent = {"untested": lacking} if lacking else {}
+        write_json(self.run.folder / "ships.json", {"seed": self.best(systems["distilled"])})
+        task = next(iter(systems["plain"].values())).task
+        found = compare.compare(task, compared, split={"name": self.split.name} | sizes | absent, selection=selection)
+        compare.write_results(self.run.folder, found)
+
+    def report(self, systems: Mapping[str, Mapping[int, Model]]) -> None:
+        """subsets.json, cost.json and report.html."""
+        subsets.write_subsets(self.run.folder, self.subsets(systems))
+        cost.write_cost(self.run.folder, {name: self.cost(next(iter(models.values()))) for name, models in systems.items()})
+        write_report(self.run.folder)
+
+    def system(self, name: str, models: Mapping[int, Model]) -> compare.System:
+        """A system as the comparison wants it."""
+        model = next(iter(models.values()))
+        return compare.System(model.modalities, cost.parameters_of(model)["total"], self.run.predictions(name))
+
+    def ensemble(self, models: Sequence[Model]) -> compare.System:
+        """All teachers together, on the test rows."""
+        teacher = Ensemble([Frozen(model) for model in models])
+        found = score.collect(teacher, models[0].task, self.evaluation(models[0], self.split.test))
+        return compare.System(teacher.modalities, sum(cost.parameters_of(m)["total"] for m in models), [self.grouped(found)])
+
+    def best(self, models: Mapping[int, Model]) -> int:
+        """The seed whose student is best on validation; the first one when there is none."""
+        if not len(self.split.valid):
+            return next(iter(models))
+        found = {seed: self.validator(model)() for seed, model in models.items()}
+        return max(found, key=lambda seed: found[seed].primary * (1 if found[seed].higher_is_better else -1))
+
+    def cost(self, model: Model) -> dict[str, Any]:
+        """Parameters and latencies, measured on the first test rows."""
+        rows = self.split.test[:16]
+        return cost.measure(model, {m: self.corpus.cells(m, rows) for m in model.modalities})
+
+    def subsets(self, systems: Mapping[str, Mapping[int, Model]]) -> dict[str, Any]:
+        """Every non-empty subset of each system's modalities on the test rows."""
+        found: dict[str, list[Any]] = {name: [] for name in systems}
+        for name, model in ((name, model) for name, models in systems.items() for model in models.values()):
+            predicted = subsets.predict_subsets(model, self.evaluation(model, self.split.test))
+            found[name].append(subsets.score_subsets(model.task, predicted))
+        return subsets.subsets_document(found)
+
+
+def finished(folder: Path, *, report: bool) -> bool:
+    """Whether nothing of a run in this folder is left to do."""
+    return all((folder / name).is_file() for name in (["results.json", "report.html"] if report else ["results.json"]))
+
+
+def say(words: str) -> None:
+    """Progress goes to stderr: stdout is for answers."""
+    print(words, file=sys.stderr, flush=True)

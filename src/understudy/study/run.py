@@ -1,0 +1,138 @@
+"""Run: what one recipe left in a folder, and how it comes back."""
+
+import os
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from understudy.corpus import Corpus, Split
+from understudy.evaluate.compare import predictions_of, read_results
+from understudy.evaluate.predictions import Predictions
+from understudy.models.model import Model
+from understudy.process.whole import read_json, whole_folder
+from understudy.study.blueprint import Blueprint
+from understudy.training.checkpoint import load_weights
+
+WEIGHTS = "model.safetensors"
+SYSTEMS = ("teacher", "plain", "distilled")
+"""The three that every run trains, in the order of its tables."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run's folder. `settings` is its run.json: recipe, resolved arguments, versions, corpus fingerprint, split hash."""
+
+    folder: Path
+    settings: Mapping[str, Any]
+
+    @property
+    def results(self) -> dict[str, Any]:
+        """results.json; FileNotFoundError while the run is not finished."""
+        return read_results(self.folder)
+
+    @property
+    def verdict(self) -> str:
+        """ "better", "worse" or "not distinguishable": the distilled student against the plain one."""
+        return self.results["comparison"]["verdict"]
+
+    @property
+    def report(self) -> Path:
+        """The page about this run."""
+        return self.folder / "report.html"
+
+    @property
+    def seeds(self) -> list[int]:
+        return list(self.settings["arguments"]["seeds"])
+
+    def corpus(self) -> Corpus:
+        """The corpus it was run on; FileNotFoundError when it moved, ValueError when the folder holds other rows by now."""
+        folder = Path(self.settings["arguments"]["corpus"])
+        if not (folder / "corpus.json").is_file():
+            raise FileNotFoundError(
+                f"{folder}, the corpus of {self.folder}, is not there (any more); say where it lies now: --corpus FOLDER, or in "
+                "Python load(RUN, corpus=FOLDER)"
+            )
+        corpus = Corpus(folder)
+        if corpus.fingerprint != self.settings["corpus_fingerprint"]:
+            raise ValueError(f"{corpus.folder} holds other rows than the ones {self.folder} was run on")
+        return corpus
+
+    def split(self) -> Split:
+        return self.corpus().split(self.settings["arguments"]["split"])
+
+    def unseen(self, split: str) -> Split:
+        """A split of its corpus to test on, its own when ""; ValueError where the run used some of those rows."""
+        own = self.split()
+        other = self.corpus().split(split) if split else own
+        used = np.intersect1d(other.test, np.concatenate([own.train, own.valid]))
+        if len(used):
+            raise ValueError(
+                f"{len(used)} test rows of split {other.name!r} were train or validation rows of {self.folder}; "
+                "choose another split"
+            )
+        return other
+
+    def model(self, system: str = "distilled", *, seed: int | None = None) -> Model:
+        """A trained model, in evaluation mode; by default the distilled student of the seed that ships."""
+        seed = self.ships if seed is None else seed
+        path = self.folder / system / f"seed-{seed}" / WEIGHTS
+        if not path.is_file():
+            raise FileNotFoundError(f"{self.folder} holds no trained {system!r} of seed {seed}; its seeds are {self.seeds}")
+        drawn = {"joint_teacher": "teacher", "plain": "student", "distilled": "student"}.get(system, system)
+        model = Blueprint.load(self.folder, drawn).build(seed, weights=False)
+        load_weights(model, path)
+        return model.eval()
+
+    def export(self, out: Path | str, *, seed: int | None = None) -> Path:
+        """Ship the distilled student (of `ships`, or of `seed`) as the artifact folder `out`; see `understudy.export`."""
+        from understudy.artifact.export import export
+
+        name = "-".join(self.settings["arguments"]["student"]) + "-student"
+        about = {"name": name, "results": self.results, "run": self.settings}
+        return export(self.model(seed=seed), out, corpus=self.corpus(), split=self.split(), about=about)
+
+    @property
+    def ships(self) -> int:
+        """The seed that is exported: the distilled student best on validation, or the first seed when nothing was validated."""
+        chosen = self.folder / "ships.json"
+        return read_json(chosen)["seed"] if chosen.is_file() else self.seeds[0]
+
+    def predictions(self, system: str) -> list[Predictions]:
+        """Test predictions of `teacher`, `plain`, `distilled`, `joint_teacher` or `auxiliary`, one a seed."""
+        return predictions_of(self.folder, system)
+
+
+def load(folder: Path | str, *, corpus: Path | str = "") -> Run:
+    """The run in `folder`; FileNotFoundError when it holds none, ValueError when its run.json is damaged.
+
+    corpus: where its corpus lies now; where it lay when "".
+    """
+    path = Path(folder) / "run.json"
+    if not path.is_file():
+        raise FileNotFoundError(f"{folder} holds no run (no run.json); `understudy distill ... --out FOLDER` makes one")
+    settings = read_json(path)
+    if lacking := {"recipe", "arguments", "corpus_fingerprint", "split_hash", "versions"} - set(settings):
+        raise ValueError(f"{path} is damaged: it lacks {', '.join(sorted(lacking))}")
+    if corpus:
+        settings["arguments"] |= {"corpus": str(Path(corpus).resolve())}
+    return Run(Path(folder), settings)
+
+
+def take(source: Path, folder: Path) -> None:
+    """What another run trained: the same files, linked where the disk allows it, since none is ever changed in place."""
+    if not (source / WEIGHTS).is_file():
+        raise FileNotFoundError(f"{source} holds no trained model; finish that run first")
+    with whole_folder(folder) as partial:
+        shutil.copytree(source, partial, dirs_exist_ok=True, copy_function=link)
+
+
+def link(source: str, target: str) -> None:
+    """A second name for a file, or a copy of it on another disk."""
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copy2(source, target)

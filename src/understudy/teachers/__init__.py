@@ -1,0 +1,1 @@
+"""Teachers: frozen answers, live or at rest."""

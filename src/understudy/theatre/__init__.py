@@ -1,7 +1,0 @@
-"""The puppet theatre: a small, real, raw corpus whose best possible scores are known. Torch-free."""
-
-from understudy.theatre.observer import ceilings, ideal, subsets
-from understudy.theatre.script import World
-from understudy.theatre.stage import Stage, make_theatre
-
-__all__ = ["Stage", "World", "ceilings", "ideal", "make_theatre", "subsets"]

@@ -1,0 +1,1 @@
+"""Made worlds whose best possible scores are known. Torch-free."""

@@ -1,0 +1,139 @@
+"""Advice: noise never gives yes, a complementary modality does, and test rows are never read."""
+
+import json
+
+import numpy as np
+import pytest
+
+from understudy.corpus import Schema, Split, write_corpus
+from understudy.evaluate.advice import advise
+from understudy.evaluate.probe import features, folds_of, held_out
+from understudy.prepare.cells import Cells, Modality
+from understudy.tasks import Classification, Regression
+
+WIDTH = 6
+
+
+def made(folder, *, informative=False, seed=0, rows=400, number=False, test_shift=0.0):
+    """Student modality `a` knows a part of the target; `b` knows the rest or nothing; the last quarter of rows is for testing."""
+    draw = np.random.default_rng(seed)
+    a, b = draw.normal(size=(2, rows, WIDTH))
+    score = a[:, 0] + b[:, 0] * (1.0 if informative else 0.0) + 0.7 * draw.normal(size=rows)
+    test = np.arange(rows) >= rows * 3 // 4
+    a[test] += test_shift
+    task = Regression() if number else Classification(classes=("no", "yes"))
+    cells = {n: Cells("vector", v.astype(np.float32), np.ones(rows, bool)) for n, v in (("a", a), ("b", b))}
+    schema = Schema(task, {n: Modality("vector", width=WIDTH) for n in cells}, grouped=True)
+    target = score if number else (score > 0).astype(int)
+    corpus = write_corpus(
+        folder,
+        schema,
+        ids=[f"r{n}" for n in range(rows)],
+        targets=target.tolist(),
+        cells=cells,
+        groups=[f"g{n // 4}" for n in range(rows)],
+    )
+    return corpus, Split("s", np.flatnonzero(~test), np.flatnonzero(test), np.flatnonzero(~test))
+
+
+@pytest.mark.parametrize("number", [True, False])
+def test_a_complementary_modality_gives_yes(tmp_path, number):
+    corpus, split = made(tmp_path / "c", informative=True, number=number)
+    found = advise(corpus, ["a"], split=split)
+    assert found.verdict == "yes"
+    assert found.headroom.low > 0
+    assert list(found.gains) == ["b"]
+    assert list(found.probes) == ["a", "b", "a+b", "all"]
+    assert found.rows == 300
+    json.dumps(found.to_json(), allow_nan=False)
+    assert "Probes, not models" in str(found)
+    assert str(found).startswith("Distil a? yes.")
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_noise_never_gives_yes(tmp_path, seed):
+    corpus, split = made(tmp_path / "c", seed=seed, number=seed % 2 == 0)
+    assert advise(corpus, ["a"], split=split, seed=seed).verdict != "yes"
+
+
+def test_plenty_of_rows_say_no_to_noise(tmp_path):
+    corpus, split = made(tmp_path / "c", rows=2400, number=True)
+    assert advise(corpus, ["a"], split=split).verdict == "no"
+
+
+def test_test_rows_are_never_read(tmp_path, monkeypatch):
+    corpus, split = made(tmp_path / "one", informative=True)
+    other, _ = made(tmp_path / "two", informative=True, test_shift=100.0)
+    read, cells = [], type(corpus).cells
+    monkeypatch.setattr(type(corpus), "cells", lambda self, name, rows: read.extend(rows) or cells(self, name, rows))
+    assert advise(corpus, ["a"], split=split) == advise(other, ["a"], split=split)
+    assert not set(read) & set(split.test.tolist())
+
+
+def test_what_cannot_be_advised(tmp_path):
+    corpus, split = made(tmp_path / "c")
+    with pytest.raises(KeyError, match="unknown modality z"):
+        advise(corpus, ["z"], split=split)
+    with pytest.raises(ValueError, match="name some, not all"):
+        advise(corpus, ["a", "b"], split=split)
+    with pytest.raises(ValueError, match="at least 10"):
+        advise(corpus, ["a"], split=Split("s", split.train, split.test, split.train[:4]))
+
+
+def test_groups_are_held_out_whole():
+    groups = np.repeat(np.arange(23), 3)
+    fold = folds_of(groups, np.arange(69) % 3, folds=5, seed=0)
+    assert all(len(set(fold[groups == group])) == 1 for group in range(23))
+    assert len(set(fold)) == 5
+    with pytest.raises(ValueError, match="one group"):
+        folds_of(np.zeros(9), np.zeros(9, np.intp), folds=5, seed=0)
+
+
+def test_every_fold_has_its_share_of_each_class():
+    classes = np.repeat(np.arange(5), 20)
+    fold = folds_of(np.arange(100), classes, folds=5, seed=0)
+    counts = np.zeros((5, 5), int)
+    np.add.at(counts, (fold, classes), 1)
+    assert (counts == 4).all()
+    assert (fold != folds_of(np.arange(100), classes, folds=5, seed=1)).any()
+
+
+def test_noise_is_read_at_chance():
+    task = Classification(classes=(*"abcde",))
+    classes, right = np.repeat(np.arange(5), 20), []
+    for seed in range(10):
+        blocks = {"noise": np.random.default_rng(seed).normal(size=(100, 6))}
+        said = held_out(task, blocks, ["noise"], classes, folds_of(np.arange(100), classes, folds=5, seed=seed))
+        right.append(said.argmax(axis=1) == classes)
+    # 1,000 answers at one in five: deviation 0.013; drawn without regard to class it was 0.11.
+    assert np.mean(right) == pytest.approx(0.2, abs=0.04)
+
+
+def test_features_of_every_kind():
+    draw, here = np.random.default_rng(0), np.array([True, False, True, True])
+
+    def ragged(make):
+        return [make() if present else None for present in here]
+
+    made_of = {
+        "vector": (np.array([[1, np.nan], [0, 0], [3, 4], [5, 6]], np.float32), Modality("vector", width=2)),
+        "table": (
+            {"n": np.array([1, 2, np.nan, 4.0]), "c": np.array(["x", None, "y", None], dtype=object)},
+            Modality("table", columns={"n": "number", "c": "category"}),
+        ),
+        "text": (["one two", None, "two three", "three"], Modality("text")),
+        "sequence": (
+            ragged(lambda: draw.normal(size=(draw.integers(1, 9), 3)).astype(np.float32)),
+            Modality("sequence", width=3),
+        ),
+        "audio": (ragged(lambda: draw.normal(size=900).astype(np.float32) / 9), Modality("audio", rate=8000)),
+        "image": (ragged(lambda: draw.integers(0, 255, (9, 7, 3), dtype=np.uint8)), Modality("image")),
+    }
+    for kind, (values, modality) in made_of.items():
+        block = features(Cells(kind, values, here), modality)
+        assert block.shape[0] == 4
+        assert np.isfinite(block).all()
+        assert not block[1].any()
+        assert block[:, -1].tolist() == here.tolist()
+    silent = features(Cells("text", ["", "!", "?", "-"], np.ones(4, bool)), Modality("text"))
+    assert np.isfinite(silent).all()

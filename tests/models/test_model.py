@@ -1,0 +1,100 @@
+"""Model, fusion and modality dropout. Encoders inside a model are held to their contract in contracts/test_encoders.py."""
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from toy import CLASSES, NUMBER, toy_batch, toy_model
+from understudy.encoders.encoder import Encoded
+from understudy.models.fusion import Concat
+from understudy.models.model import Model, hide, views_of
+
+PRESENCE = st.integers(1, 6).flatmap(
+    lambda rows: st.lists(st.lists(st.booleans(), min_size=3, max_size=3), min_size=rows, max_size=rows)
+)
+
+
+@given(PRESENCE, st.floats(0, 1), st.integers(0, 99))
+def test_modality_dropout_leaves_every_row_something(presence, probability, seed):
+    present = dict(zip("abc", torch.tensor(presence).unbind(1), strict=True))
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        kept = hide(present, probability)
+    assert list(kept) == list(present)
+    assert all(not (kept[m] & ~present[m]).any() for m in present)
+    before, after = torch.stack(list(present.values())), torch.stack(list(kept.values()))
+    assert torch.equal(before.any(dim=0), after.any(dim=0))
+    if probability == 0:
+        assert torch.equal(before, after)
+    if probability == 1:
+        assert (after.sum(dim=0) == before.any(dim=0)).all()
+
+
+def test_modality_dropout_hides_as_often_as_it_says_and_spares_evenly():
+    present = {m: torch.ones(20_000, dtype=torch.bool) for m in "ab"}
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        kept = torch.stack(list(hide(present, 0.5).values())).float()
+    # Hidden: drawn alone, 1/4, or both drawn and the other one spared, 1/8.
+    torch.testing.assert_close(kept.mean(dim=1), torch.full((2,), 1 - 0.375), atol=0.02, rtol=0)
+
+
+def test_modality_dropout_only_in_training():
+    model, batch = toy_model(CLASSES, "x", "y"), toy_batch(CLASSES, 40)
+    plain = model.eval()(batch).need("logits")
+    model.modality_dropout = 1.0
+    assert torch.equal(model.eval()(batch).need("logits"), plain)
+    for module in model.modules():
+        if isinstance(module, torch.nn.Dropout):
+            module.p = 0.0
+    both = batch.present["x"] & batch.present["y"]
+    changed = (model.train()(batch).need("logits") != plain).any(dim=1)
+    assert changed[both].all()
+    assert not changed[~both].any()
+
+
+@pytest.mark.parametrize("task", [CLASSES, NUMBER], ids=["classes", "number"])
+def test_output(task):
+    model, batch = toy_model(task, "x", "y"), toy_batch(task, 9)
+    output = model(batch)
+    assert output.need("logits").shape == (9, task.outputs)
+    assert output.need("embedding").shape == (9, model.fusion.width)
+    assert torch.equal(output.valid, batch.seen_by(("x", "y")))
+    assert output.source == "x+y"
+
+
+def test_a_modality_that_the_batch_lacks_is_absent():
+    model, batch = toy_model(CLASSES, "x", "y").eval(), toy_batch(CLASSES, 9)
+    nowhere = toy_batch(CLASSES, 9)
+    nowhere.present["y"][:] = False
+    assert torch.equal(model(batch.keep("x")).need("logits"), model(nowhere).need("logits"))
+    assert not model(batch.keep()).valid.any()
+
+
+def test_one_modality_passes_through_and_zero_where_absent():
+    model, batch = toy_model(CLASSES, "x").eval(), toy_batch(CLASSES, 9)
+    output = model(batch)
+    assert model.fusion.width == model.encoders["x"].width
+    assert not output.need("embedding")[~batch.present["x"]].any()
+    assert len(list(model.fusion.parameters())) == 0
+
+
+def test_presence_bits_tell_a_zero_from_nothing():
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        fusion = Concat({"a": 2, "b": 2}, width=4, dropout=0.0)
+    zeros, there = {"a": Encoded(torch.zeros(1, 2)), "b": Encoded(torch.zeros(1, 2))}, torch.ones(1, dtype=torch.bool)
+    both, one = (fusion(zeros, {"a": there, "b": here}).embedding for here in (there, ~there))
+    assert not torch.equal(both, one)
+
+
+def test_a_model_needs_a_modality():
+    with pytest.raises(ValueError, match="student: no encoder given"):
+        Model(CLASSES, {}, name="student")
+
+
+def test_equal_views_are_prepared_once():
+    one, same, other = (toy_model(CLASSES, "x", "y", version=version) for version in (1, 1, 2))
+    assert [len(views_of(one, same)[m]) for m in "xy"] == [1, 1]
+    assert [len(views_of(one, other)[m]) for m in "xy"] == [2, 2]
