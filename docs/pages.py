@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from understudy.methods import CATALOGUE
-from understudy.study.options import options_of
+from understudy.players.options import options_of
 from understudy.study.run import SYSTEMS
 
 ROOT = Path(__file__).parent.parent

@@ -60,10 +60,12 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "artifact.card": ("artifact.contract", "prepare"),
     "serve": ("artifact.predict", "artifact.contract", "prepare"),
     "worlds": ("corpus", "prepare", "tasks"),
+    "players": ("training.plan", "methods", "teachers", "models", "encoders", "batches.batch", "corpus", "prepare", "tasks"),
     "study": (
         "report",
         "artifact",
         "evaluate",
+        "players",
         "training",
         "methods",
         "objectives",

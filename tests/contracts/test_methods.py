@@ -15,7 +15,7 @@ from toy import CLASSES, NUMBER, SEARCH, toy_batch, toy_experts, toy_loader, toy
 from understudy import methods
 from understudy.methods import Method
 from understudy.models.model import Model
-from understudy.study.options import whole_options
+from understudy.players.options import whole_options
 from understudy.tasks import Task
 from understudy.teachers.teacher import Frozen
 

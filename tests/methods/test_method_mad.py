@@ -19,7 +19,7 @@ from understudy.methods.method import Method
 from understudy.models.experts import Experts
 from understudy.models.fusion import Beside
 from understudy.models.model import Model
-from understudy.study.options import whole_options
+from understudy.players.options import whole_options
 from understudy.tasks import Classification, Task
 from understudy.teachers.store import write_store
 from understudy.teachers.stored import Stored

@@ -12,7 +12,7 @@ from toy import CLASSES, NUMBER, toy_batch, toy_loader, toy_model, toy_prompted
 from understudy.methods import CATALOGUE, KD, Supervised, VideoAdviser
 from understudy.methods.videoadviser import Lead
 from understudy.models.model import Model
-from understudy.study.options import whole_options
+from understudy.players.options import whole_options
 from understudy.teachers.store import write_store
 from understudy.teachers.stored import Stored
 from understudy.teachers.teacher import Frozen

@@ -14,9 +14,9 @@ from understudy.corpus import Corpus, Schema, make_split, write_corpus
 from understudy.encoders import DetectedRegions, ImagePatches, ViltPatches, Words
 from understudy.encoders.published import published_weights
 from understudy.models.published_fusion import MODELS
+from understudy.players.blueprint import Blueprint
 from understudy.prepare import Choices, Pictures, Regions, Text
 from understudy.prepare.cells import Cells, Modality
-from understudy.study.blueprint import Blueprint
 from understudy.tasks import Choice, Classification, Task
 from understudy.training.plan import Plan
 

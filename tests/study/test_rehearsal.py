@@ -10,8 +10,8 @@ import pytest
 import understudy as us
 from understudy.corpus import Corpus, Schema, make_split, write_corpus
 from understudy.methods import CATALOGUE
+from understudy.players.options import options_of
 from understudy.prepare.cells import Cells, Modality
-from understudy.study.options import options_of
 from understudy.tasks import Classification, Regression
 from understudy.training.plan import Plan
 

@@ -11,13 +11,13 @@ import torch
 
 import understudy as us
 from understudy.artifact import Artifact, predict_file
+from understudy.batches.every_row import every_row
 from understudy.corpus import Corpus, Schema, check, make_split, write_corpus
 from understudy.evaluate import score
 from understudy.evaluate.advice import advise
 from understudy.methods import KD, SelfDistillation, Supervised, VideoAdviser
 from understudy.models.model import branches_of, views_of
 from understudy.prepare.cells import Cells, Modality
-from understudy.study.evaluation import every_row
 from understudy.study.run import Run
 from understudy.tasks import Classification, Retrieval, task_from_json
 from understudy.teachers.teacher import Frozen

@@ -16,7 +16,7 @@ from understudy.corpus.importers.stamps import import_stamps
 from understudy.corpus.importers.wikipedia import import_wikipedia
 from understudy.methods import Supervised
 from understudy.models.model import views_of
-from understudy.study.blueprint import draw, for_retrieval
+from understudy.players.blueprint import draw, for_retrieval
 from understudy.study.distill import distill
 from understudy.study.evaluation import validator
 from understudy.study.run import Run

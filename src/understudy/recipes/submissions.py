@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from understudy.batches.every_row import every_row
 from understudy.corpus.importers.vcr_annotations import CHOICES, row_id
 from understudy.evaluate.compare import System, comparison, on_same_rows, over_seeds
 from understudy.evaluate.predictions import Predictions
@@ -15,7 +16,6 @@ from understudy.evaluate.submissions import write_vcr, write_vqa
 from understudy.evaluate.vcr import by_stage, stages_of
 from understudy.models.model import views_of
 from understudy.process.whole import write_json
-from understudy.study.evaluation import every_row
 from understudy.study.run import SYSTEMS, Run
 from understudy.study.transfer import place, transfer
 from understudy.tasks import Choice, MultiLabel

@@ -6,9 +6,9 @@ from dataclasses import fields
 from typing import Any
 
 from understudy.corpus import Corpus
-from understudy.study.blueprint import Blueprint, chosen_encoders, own_encoder
-from understudy.study.options import SIZES, whole_options
-from understudy.study.published import seen_kinds
+from understudy.players.blueprint import Blueprint, chosen_encoders, own_encoder
+from understudy.players.options import SIZES, whole_options
+from understudy.players.published import seen_kinds
 from understudy.tasks import Retrieval
 
 EARLIER: dict[str, Any] = {

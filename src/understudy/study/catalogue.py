@@ -6,10 +6,10 @@ from typing import Any
 from understudy import objectives
 from understudy.encoders.joint import JOINT
 from understudy.methods import CATALOGUE
-from understudy.study.blueprint import OWN
-from understudy.study.fusions import FUSIONS
-from understudy.study.options import options_of
-from understudy.study.published import READERS
+from understudy.players.blueprint import OWN
+from understudy.players.fusions import FUSIONS
+from understudy.players.options import options_of
+from understudy.players.published import READERS
 
 
 def catalogue() -> dict[str, Any]:

@@ -9,17 +9,17 @@ from typing import Any, Literal
 
 from understudy.corpus import Corpus, Split
 from understudy.methods import CATALOGUE
+from understudy.players.blueprint import check_encoders, own_encoder
+from understudy.players.fusions import FUSIONS, check_fusion
+from understudy.players.options import PLAN, model_sizes, options_of, typed, whole_options
+from understudy.players.prompting import check_head
+from understudy.players.published import seen_kinds
 from understudy.study.arguments import completed, warn_unheeded
-from understudy.study.blueprint import check_encoders, own_encoder
 from understudy.study.claim import alone, begin, refuse_several, settings_of, state_of
 from understudy.study.coverage import check_modalities
 from understudy.study.estimate import Estimate
-from understudy.study.fusions import FUSIONS, check_fusion
 from understudy.study.job import Job, finished
-from understudy.study.options import PLAN, model_sizes, options_of, typed, whole_options
 from understudy.study.players import asks_for, auxiliary_modalities, cast, rehearse
-from understudy.study.prompting import check_head
-from understudy.study.published import seen_kinds
 from understudy.study.run import Run, load
 from understudy.tasks import Retrieval, Space, Task
 from understudy.training.plan import Plan

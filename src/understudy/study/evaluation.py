@@ -1,36 +1,21 @@
 """What can be asked of models and of a finished run: scores on rows, splits and subsets, and a teacher's answers."""
 
-import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from understudy.batches.loader import Loader
+from understudy.batches.every_row import every_row
 from understudy.corpus import Corpus
 from understudy.evaluate.results import SystemName
 from understudy.evaluate.score import predict, score
 from understudy.evaluate.subsets import number, predict_subsets, score_subsets
 from understudy.models.model import Model, views_of
-from understudy.prepare.view import Views
 from understudy.study.run import Run
 from understudy.teachers.store import Codec, Store, write_store
 from understudy.teachers.teacher import Frozen
 from understudy.training.fit import Scores
-
-ROWS = 64
-"""In a batch that is only read: many pad short texts to the longest, few waste calls."""
-FILMS = 8
-"""The same of video, whose frames take megabytes a row."""
-WORKERS = min(4, os.cpu_count() or 1)
-"""Processes that prepare what cannot be cached, such as frames drawn anew each epoch; no value depends on it."""
-
-
-def every_row(corpus: Corpus, rows: NDArray[np.intp], views: Views) -> Loader:
-    """Each of `rows` once, in order."""
-    film = any(view.kind == "video" for by_key in views.values() for view in by_key.values())
-    return Loader(corpus, rows, views, task=corpus.task, batch_size=FILMS if film else ROWS, shuffle=False, workers=WORKERS)
 
 
 def validator(corpus: Corpus, rows: NDArray[np.intp], models: Mapping[str, Model]) -> Callable[[], Scores]:

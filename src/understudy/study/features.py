@@ -19,13 +19,13 @@ from understudy.corpus import Corpus
 from understudy.corpus.write import write_corpus
 from understudy.encoders.encoder import Encoder
 from understudy.encoders.video import VideoEncoder
+from understudy.players.published import published_encoder, published_view, stored_features
 from understudy.prepare.cells import Cells, Modality
 from understudy.prepare.reader import FileError, OnError
 from understudy.prepare.stored import StoredFrames
 from understudy.prepare.view import FieldArrays, UnreadableCell, View
 from understudy.process import hardware
 from understudy.process.progress import progress
-from understudy.study.published import published_encoder, published_view, stored_features
 from understudy.teachers.at_rest import Columns, Ragged, starts_of
 from understudy.teachers.store import TOKENS, Store, Writer
 from understudy.teachers.teacher import identity_of

@@ -5,12 +5,12 @@ from typing import Literal
 
 import numpy as np
 
+from understudy.batches.every_row import every_row
 from understudy.evaluate.information import Information, gaussian, infonce, ksg, of_label
 from understudy.evaluate.predictions import Predictions
 from understudy.evaluate.search import embedded
 from understudy.models.model import views_of
 from understudy.process.whole import write_json
-from understudy.study.evaluation import every_row
 from understudy.study.run import Run
 
 ESTIMATORS = {"ksg": ksg, "gaussian": gaussian, "infonce": infonce}

@@ -9,20 +9,21 @@ from typing import Any
 
 import numpy as np
 
+from understudy.batches.every_row import WORKERS, every_row
 from understudy.batches.loader import Loader
 from understudy.corpus import Corpus, Split
 from understudy.evaluate import compare, cost, score, subsets
 from understudy.evaluate.predictions import Predictions
 from understudy.methods import CATALOGUE, Method, Supervised
 from understudy.models.model import Model, views_of
+from understudy.players.blueprint import Blueprint
 from understudy.prepare.cells import TEXTS
 from understudy.prepare.view import Views
 from understudy.process.whole import write_json
 from understudy.report import write_report
-from understudy.study.blueprint import Blueprint
 from understudy.study.coverage import seen, untested, with_target
 from understudy.study.estimate import Estimate
-from understudy.study.evaluation import WORKERS, every_row, validator
+from understudy.study.evaluation import validator
 from understudy.study.players import asks_for, blueprint_of, copied, method_of
 from understudy.study.run import WEIGHTS, Run, load, take
 from understudy.teachers.store import write_store

@@ -10,7 +10,7 @@ import torch
 from understudy.corpus import Corpus, Split
 from understudy.methods import CATALOGUE, Method
 from understudy.models.model import Model
-from understudy.study.blueprint import Blueprint, draw, for_retrieval
+from understudy.players.blueprint import Blueprint, draw, for_retrieval
 from understudy.tasks import Retrieval, Task
 from understudy.teachers.teacher import Ensemble, Frozen, Teacher
 

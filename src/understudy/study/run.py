@@ -13,8 +13,8 @@ from understudy.corpus import Corpus, Split
 from understudy.evaluate.compare import predictions_of, read_results
 from understudy.evaluate.predictions import Predictions
 from understudy.models.model import Model
+from understudy.players.blueprint import Blueprint
 from understudy.process.whole import read_json, whole_folder
-from understudy.study.blueprint import Blueprint
 from understudy.training.checkpoint import load_weights
 
 WEIGHTS = "model.safetensors"

@@ -4,12 +4,12 @@ from typing import Any
 
 import numpy as np
 
+from understudy.batches.every_row import every_row
 from understudy.evaluate.compare import over_seeds
 from understudy.evaluate.predictions import Predictions
 from understudy.evaluate.search import embedded, search_metrics
 from understudy.models.model import views_of
 from understudy.process.whole import write_json
-from understudy.study.evaluation import every_row
 from understudy.study.run import SYSTEMS, Run
 from understudy.tasks.ranking import Divisor
 

@@ -3,11 +3,11 @@
 from pathlib import Path
 from typing import Any
 
+from understudy.batches.every_row import every_row
 from understudy.evaluate import compare, cost, score
 from understudy.evaluate.predictions import Predictions
 from understudy.models.model import Model, views_of
 from understudy.process.whole import write_json
-from understudy.study.evaluation import every_row
 from understudy.study.run import SYSTEMS, Run
 
 

@@ -10,10 +10,10 @@ from tiny_clips import FRAMES, SIZE, WIDTH, WORDS, film, make_clip
 from understudy.corpus import Corpus, Schema, make_split, write_corpus
 from understudy.encoders.class_text import class_features
 from understudy.encoders.clip import published_frames
+from understudy.players.blueprint import Blueprint, check_encoders, draw
+from understudy.players.prompting import check_head, tokens_of
 from understudy.prepare import Frames
 from understudy.prepare.cells import Cells, Modality
-from understudy.study.blueprint import Blueprint, check_encoders, draw
-from understudy.study.prompting import check_head, tokens_of
 from understudy.tasks import Classification, Regression
 
 TASK = Regression(low=-3.0, high=3.0, sentiment=True)

@@ -7,8 +7,8 @@ import torch
 
 from understudy.encoders.class_text import class_features, published_prompting
 from understudy.models.prompts import Answer, PromptHead, check_classes, check_settings
+from understudy.players.options import typed
 from understudy.prepare.cells import Kind
-from understudy.study.options import typed
 from understudy.tasks import Regression, Task
 
 SETTINGS: dict[str, Any] = {

@@ -17,6 +17,9 @@ from understudy.models.experts import Experts
 from understudy.models.fusion import Fusion
 from understudy.models.head import Head
 from understudy.models.model import Model
+from understudy.players.fusions import DEPTH, FUSIONS, fusion_of, own_parts
+from understudy.players.prompting import prompt_head, resolved
+from understudy.players.published import READERS, published_encoder, published_view, seen_kinds, stored_features
 from understudy.prepare.catalogue import restore, view_for
 from understudy.prepare.cells import TEXTS, Kind
 from understudy.prepare.pictures import Pictures
@@ -24,9 +27,6 @@ from understudy.prepare.stored import StoredFrames
 from understudy.prepare.video import Frames
 from understudy.prepare.view import View
 from understudy.process.whole import read_json, whole_file, write_json
-from understudy.study.fusions import DEPTH, FUSIONS, fusion_of, own_parts
-from understudy.study.prompting import prompt_head, resolved
-from understudy.study.published import READERS, published_encoder, published_view, seen_kinds, stored_features
 from understudy.tasks import Retrieval, Space, Task, task_from_json
 
 OWN: dict[Kind, dict[str, Callable[..., Encoder]]] = {
