@@ -12,7 +12,8 @@ import understudy as us
 from study.small import PLAN, SIZES, make_corpus
 from understudy.cli import main
 from understudy.corpus import Corpus
-from understudy.study.claim import LOCK, alone
+from understudy.process.alone import alone
+from understudy.process.lock import LOCK
 from understudy.study.evaluation import evaluate_subsets
 from understudy.study.join import join
 
@@ -166,7 +167,7 @@ def test_two_processes_on_one_folder_are_refused_until_the_other_is_gone(corpus,
     out.mkdir()
     other = hold(out)
     with pytest.raises(
-        ValueError, match=r"another process is at work in .*run; wait until it ends, end it, or give another --out"
+        ValueError, match=r"another process is at work in .*run; wait until it ends, end it, or give another folder"
     ):
         us.distill(corpus, out=out, report=False, **ASKED)
     assert [path.name for path in out.iterdir()] == [LOCK]

@@ -1,5 +1,6 @@
 """Whole or not at all: how every file and folder of this package reaches the disk, and how it is known again. Torch-free."""
 
+import errno
 import hashlib
 import json
 import os
@@ -8,39 +9,73 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
+
+from understudy.process.partial import begun, sweep
+
+TAKES_NO_MORE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS}
+"""Of a disk; such an error often names no file."""
+
+
+class Unwritable(OSError):
+    """A file or folder that was asked for cannot be written; it is as it was before."""
+
+
+@contextmanager
+def writing(path: Path, partial: Path | None = None) -> Iterator[None]:
+    """Inside, what goes wrong with writing is said of `path`, the name that was asked for, never of `partial`; Unwritable."""
+    told = str(partial or path)
+    try:
+        yield
+    except OSError as error:
+        named = str(error.filename or "")
+        ours = told in str(error) or (partial is None and named and told.startswith(named))
+        if not ours and error.errno not in TAKES_NO_MORE:
+            raise
+        if isinstance(error, Unwritable):
+            raise Unwritable(str(error).replace(told, str(path))) from error
+        reason = os.strerror(error.errno) if error.errno else str(error).replace(told, str(path))
+        raise Unwritable(f"{path} cannot be written: {reason}") from error
 
 
 @contextmanager
 def whole_file(path: Path) -> Iterator[Path]:
     """A path beside `path` to write to; once on disk it replaces `path`, which after any error (a full disk too) is as it was."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = beside(path)
+    with writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        sweep(path)
+        partial, held = begun(path, Path.touch)
     try:
-        yield partial
-        sync(partial)
-        partial.replace(path)
-        sync(path.parent)
+        with writing(path, partial):
+            yield partial
+            sync(partial)
+            partial.replace(path)
+            sync(path.parent)
     finally:
         partial.unlink(missing_ok=True)
+        held.release()
 
 
 @contextmanager
 def whole_folder(folder: Path) -> Iterator[Path]:
-    """The same for a new folder; ValueError where `folder` exists already."""
+    """The same for a new folder; ValueError where `folder` exists already, or another process is about to write it."""
     if folder.exists() or folder.is_symlink():
         raise ValueError(f"{folder} exists already; give another folder, or remove it first")
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    partial = beside(folder)
-    partial.mkdir()
+    with writing(folder):
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        if sweep(folder):
+            raise ValueError(f"another process is writing {folder}; wait until it ends, end it, or give another folder")
+        partial, held = begun(folder, Path.mkdir)
     try:
-        yield partial
-        for path in [*partial.rglob("*"), partial]:
-            sync(path)
-        partial.rename(folder)
+        with writing(folder, partial):
+            yield partial
+            for path in [*partial.rglob("*"), partial]:
+                sync(path)
+            partial.rename(folder)
     except BaseException:
         shutil.rmtree(partial, ignore_errors=True)
         raise
+    finally:
+        held.release()
     sync(folder.parent)
 
 
@@ -70,11 +105,6 @@ def sha256(path: Path) -> str:
     """Hex digest of a file's bytes."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def beside(path: Path) -> Path:
-    """A hidden name in the same folder, so that the rename stays on one file system. The ending stays: some writers ask it."""
-    return path.with_name(f".{path.stem}.partial-{uuid4().hex[:8]}{path.suffix}")
 
 
 def sync(path: Path) -> None:

@@ -1,17 +1,16 @@
 """Claim: a folder taken for one run by one process: new, gone on with, or refused."""
 
-import fcntl
 import json
 import os
 import platform
-import warnings
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping
+from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Literal
 
 from understudy.corpus import Corpus, Split
+from understudy.process.partial import ours
 from understudy.process.whole import write_json
 from understudy.study.arguments import completed
 from understudy.study.run import Run, load
@@ -20,8 +19,6 @@ State = Literal["new", "same", "more seeds"]
 VERSIONED = ("understudy", "torch", "numpy", "pyarrow", "transformers", "tokenizers")
 TOLD = ("results.json", "report.html", "subsets.json", "stages.json", "search.json", "information.json", "transfer/*.json")
 """What is written of all seeds together, or of the one that ships."""
-LOCK = ".lock"
-"""Held, not merely there, while a process is at work in the folder: the system lets go of it however the process ends."""
 PLACES = ("corpus",)
 """Arguments that say where something lies, not what it is: another fingerprint says that."""
 
@@ -53,7 +50,7 @@ def state_of(folder: Path, settings: Mapping[str, Any], corpus: Corpus) -> State
     The same run with more seeds goes on, too: only those are trained, unless students learn from an ensemble over all seeds.
     """
     if not (folder / "run.json").is_file():
-        if folder.exists() and any(path.name != LOCK for path in folder.iterdir()):
+        if folder.exists() and not all(ours(path) for path in folder.iterdir()):
             raise ValueError(f"{folder} exists and holds no run; give another --out or remove it")
         return "new"
     other = load(folder).settings
@@ -75,29 +72,6 @@ def begin(folder: Path, settings: Mapping[str, Any], corpus: Corpus) -> Run:
         forget(folder)
     write_json(folder / "run.json", settings)
     return Run(folder, settings)
-
-
-@contextmanager
-def alone(folder: Path) -> Iterator[None]:
-    """No other process of this kind in the folder, which is made where there is none; ValueError while there is one."""
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / LOCK
-    with path.open("a") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            # Whoever had it before removes it, perhaps between the two lines above.
-            mine = path.exists() and os.path.samestat(path.stat(), os.fstat(file.fileno()))
-        except BlockingIOError:
-            mine = False
-        except OSError as error:
-            mine = True
-            warnings.warn(f"{folder} cannot be locked ({error.strerror}); see to it that no other process trains in it")
-        if not mine:
-            raise ValueError(f"another process is at work in {folder}; wait until it ends, end it, or give another --out")
-        try:
-            yield
-        finally:
-            path.unlink(missing_ok=True)
 
 
 def refuse_several() -> None:

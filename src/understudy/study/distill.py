@@ -14,8 +14,10 @@ from understudy.players.fusions import FUSIONS, check_fusion
 from understudy.players.options import PLAN, model_sizes, options_of, typed, whole_options
 from understudy.players.prompting import check_head
 from understudy.players.published import seen_kinds
+from understudy.process.alone import alone
+from understudy.process.partial import sweep_inside
 from understudy.study.arguments import completed, warn_unheeded
-from understudy.study.claim import alone, begin, refuse_several, settings_of, state_of
+from understudy.study.claim import begin, refuse_several, settings_of, state_of
 from understudy.study.coverage import check_modalities
 from understudy.study.estimate import Estimate
 from understudy.study.job import Job, finished
@@ -110,6 +112,7 @@ def carried_out(corpus: Corpus, split: Split, arguments: Mapping[str, Any], out:
     settings = settings_of("distill", arguments, corpus, split)
     state = state_of(out, settings, corpus)
     if state == "same" and finished(out, report=report):
+        sweep_inside(out)
         return Run(out, settings)
     players = cast(corpus, split, arguments) if state == "new" else {}
     if players:

@@ -113,6 +113,7 @@ class Job:
         if all(path.is_file() for path in trained):
             for path, each in trained.items():
                 load_weights(each.eval(), path)
+                remove(path.parent)
             self.estimate.skip(system)
             return model.eval()
         plan = self.teacher_plan if system in ("teacher", "auxiliary") else self.plan
