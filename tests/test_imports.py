@@ -17,6 +17,9 @@ FILES = {
 
 NO_TORCH = (
     "process.whole",
+    "process.lock",
+    "process.partial",
+    "process.alone",
     "process.stop",
     "process.progress",
     "prepare",
