@@ -1,4 +1,4 @@
-"""What is killed while it is written: a living writer is left alone, what a dead one left is swept by the next on the same target."""
+"""What is killed while it is written: a living writer is left alone, a dead one's traces go with the next on the same target."""
 
 import os
 import signal

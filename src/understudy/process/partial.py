@@ -33,8 +33,9 @@ def begun(path: Path, make: Callable[[Path], object]) -> tuple[Path, Lock]:
 
 def sweep(path: Path) -> bool:
     """Remove what dead processes left of `path`, half-written; whether a living one is at it."""
-    left = path.parent.glob(f".{escape(path.stem)}.partial-????????{escape(path.suffix)}")
-    return not all([swept(each) for each in left if PARTIAL.fullmatch(each.name)])
+    pattern = f".{escape(path.stem)}.partial-????????{escape(path.suffix)}"
+    left = [each for each in path.parent.glob(pattern) if PARTIAL.fullmatch(each.name)]
+    return sum(swept(each) for each in left) < len(left)
 
 
 def sweep_inside(folder: Path) -> None:
