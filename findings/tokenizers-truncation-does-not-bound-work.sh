@@ -3,7 +3,7 @@
 #
 # One would guess that a limit of 8 tokens makes a text of 100,000 words as cheap as one of 1,000. The whole text is tokenised, and
 # what lies beyond the limit is kept as encodings of 8 tokens each in `overflowing`, though no stride was asked for. Seen: 249 and
-# 24,999 such encodings, and processor time that grows with the text (about 40 times for 100 times the words). So whoever takes
+# 24,999 such encodings, and processor time that grows with the text rather than with the limit. So whoever takes
 # texts from strangers must cut them before the tokenizer sees them.
 set -euo pipefail
 work=$(mktemp -d)
