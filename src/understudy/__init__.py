@@ -52,10 +52,12 @@ PUBLIC = {
     "write_corpus": "understudy.corpus",
     "write_report": "understudy.report",
 }
-__all__ = sorted(PUBLIC)  # pyright: ignore
+__all__ = sorted([*PUBLIC, "corpus"])  # pyright: ignore
 
 
 def __getattr__(name: str) -> Any:
+    if name == "corpus":  # the room itself, which can be called
+        return import_module("understudy.corpus")
     if name not in PUBLIC:
         raise AttributeError(f"understudy has no {name!r}; it has {', '.join(__all__)}")
     return getattr(import_module(PUBLIC[name]), name)

@@ -3,6 +3,7 @@
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnxruntime
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 from understudy.artifact.contract import Contract, read_contract, verify
 from understudy.prepare import restore
 from understudy.prepare.cells import Cells, Modality
+from understudy.prepare.frames import Data, framed
 from understudy.prepare.source import cells_from_table, source_columns
 from understudy.prepare.view import FieldArrays, View, trim
 
@@ -84,13 +86,19 @@ class Artifact:
             raise ValueError(f"unknown modality{_list(unknown)}; this student reads: {', '.join(self.modalities)}")
         return [m for m in self.modalities if m in asked]
 
-    def predict(self, table: pa.Table, *, folder: Path = Path(), only: Collection[str] | None = None) -> pa.Table:
-        """One row of `prediction` (and `probability_{class}` columns) for each row of `table`; null where nothing is present.
+    def predict(self, data: Data, *, folder: Path | None = None, only: Collection[str] | None = None) -> Any:
+        """One row of `prediction` (and `probability_{class}` columns) for each row given; null where nothing is present.
 
+        data: a frame of pandas (whose index comes back), polars or pyarrow, a Hugging Face Dataset, a dict of columns or a list
+        of rows; the answer is of the same kind. Of a path it is a pyarrow table.
         Of choices the prediction is the place of one, from 0. Of classes that are apart it is the likeliest, with its
         `probability` alone. Of a retrieval student, `embedding_{branch}` instead: lists of numbers, null where the row lacks it.
-        folder: what relative media paths are relative to. only: as in `readable`.
+        folder: what relative media paths are relative to; else a file's own folder, or the working one. only: as in `readable`.
         """
+        given = framed(data)
+        return given.back(self._predict_table(given.table, folder or given.folder, only))
+
+    def _predict_table(self, table: pa.Table, folder: Path, only: Collection[str] | None) -> pa.Table:
         modalities = self.readable(table.column_names, only=only)
         slices = (self._predict_slice(table, start, modalities, folder) for start in range(0, len(table), self.rows_at_once))
         # Of thousands of classes a slice's probabilities are let go before the next one's are computed.

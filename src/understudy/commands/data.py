@@ -25,6 +25,7 @@ def import_table(
     group: str = "",
     split: str = "",
     mapping: Path | None = None,
+    guess: bool = False,
     on_error: Literal["fail", "skip"] = "fail",
 ) -> Answer:
     """Make a corpus of your own table: CSV, TSV, Parquet, JSON lines or .npz.
@@ -41,15 +42,24 @@ def import_table(
         group: column whose rows must stay together (a speaker, a patient).
         split: column that says train, valid or test.
         mapping: JSON file that says all this: {"target": ..., "modalities": {NAME: {"kind": ..., "columns": [...]}}, ...}.
+        guess: look at the columns for modalities that are not named; each guess is said with its reason, and written to
+            OUT/mapping.json to edit and give again.
         on_error: what a media file that cannot be read does: fail the import, or be left out and listed in errors.json.
     """
     from understudy.corpus.importers.table import import_table as importer
 
     named = pairs("--modalities", modalities)
     kind = None if task == "infer" else task
-    options = {"target": target, "id": id, "group": group, "split": split, "mapping": mapping}
+    options: dict[str, Any] = {"target": target, "id": id, "group": group, "split": split, "mapping": mapping}
+    options = {name: value or None for name, value in options.items()}
     corpus = importer(
-        file, out, modalities=named or None, task=kind, on_error=on_error, **{k: v or None for k, v in options.items()}
+        file,
+        out,
+        modalities=named or None,
+        task=kind,
+        guess=guess,
+        on_error=on_error,
+        **{k: v or None for k, v in options.items()},
     )
     return imported(corpus)
 
@@ -178,7 +188,7 @@ def imported(corpus: Any) -> Answer:
     about = corpus.schema.about
     document = {"corpus": str(corpus.folder), "rows": len(corpus), "modalities": kinds, "task": corpus.task.to_json()}
     text = f"{len(corpus)} rows in {corpus.folder}; {corpus.task.kind}; " + ", ".join(f"{n} ({k})" for n, k in kinds.items())
-    facts = {name: about[name] for name in ("inferred", "counts", "id_hash", "skipped", *kinds) if name in about}
+    facts = {name: about[name] for name in ("guessed", "inferred", "counts", "id_hash", "skipped", *kinds) if name in about}
     text += "".join(f"\n{name.replace('_', ' ')}: {fact}" for name, fact in facts.items())
     return Answer(document | {"splits": list(corpus.splits), "about": about}, text, step("check", corpus.folder))
 

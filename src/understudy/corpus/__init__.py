@@ -1,4 +1,8 @@
-"""Data at rest: schema, writing, reading, splits, checks."""
+"""Data at rest: schema, writing, reading, splits, checks. Called, `us.corpus(data, target=...)`, it is what makes a corpus."""
+
+import sys
+from types import ModuleType
+from typing import Any
 
 from understudy.corpus.check import Findings, check
 from understudy.corpus.corpus import Corpus, corpus_at
@@ -20,3 +24,15 @@ __all__ = [
     "make_split",
     "write_corpus",
 ]
+
+
+class _Room(ModuleType):
+    """`us.corpus` names this room and, for users, the function that makes a corpus: a package has one attribute of a name."""
+
+    def __call__(self, data: Any, **asked: Any) -> Corpus:
+        from understudy.corpus.importers.memory import corpus
+
+        return corpus(data, **asked)
+
+
+sys.modules[__name__].__class__ = _Room

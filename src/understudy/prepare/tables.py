@@ -3,7 +3,7 @@
 import csv
 import io
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from pyarrow import parquet
 from understudy.prepare.npz import read_arrays
 
 
-def differ(path: Path, names: list[str]) -> None:
+def differ(path: Path | str, names: list[str]) -> None:
     """Refuse a column name that stands there twice."""
     repeated = next((name for i, name in enumerate(names) if name in names[:i]), None)
     if repeated is not None:
@@ -91,31 +91,40 @@ def read_parquet(path: Path) -> pa.Table:
 
 def read_jsonl(path: Path) -> pa.Table:
     """One JSON object a line, read with Python's own reader: Arrow's would take text that looks like a date for a date."""
+
+    def objects() -> Iterator[tuple[int, Any]]:
+        for number, line in enumerate(path.read_bytes().removeprefix(b"\xef\xbb\xbf").split(b"\n"), start=1):
+            if line.strip():
+                try:
+                    yield number, json.loads(line)
+                except ValueError as error:
+                    raise ValueError(f"{path}: line {number} is not JSON: {error}") from None
+
+    return table_of_rows(path, objects(), unit="line")
+
+
+def table_of_rows(where: Path | str, rows: Iterable[tuple[int, Any]], *, unit: str) -> pa.Table:
+    """A table of numbered dicts; a key that a row lacks is null there. unit: what the numbers count."""
     columns: dict[str, list[Any]] = {}
-    rows = 0
-    for number, line in enumerate(path.read_bytes().removeprefix(b"\xef\xbb\xbf").split(b"\n"), start=1):
-        if not line.strip():
-            continue
-        try:
-            row = json.loads(line)
-        except ValueError as error:
-            raise ValueError(f"{path}: line {number} is not JSON: {error}") from None
+    for read, (number, row) in enumerate(rows):
         if not isinstance(row, dict):
-            raise ValueError(f"{path}: line {number} is not a JSON object; expected {{column: value}}")
+            raise ValueError(f"{where}: {unit} {number} is not {OBJECT[unit]}; expected {{column: value}}")
         for name, value in row.items():
-            columns.setdefault(name, [None] * rows).append(value)
-        rows += 1
+            columns.setdefault(name, [None] * read).append(value)
         for values in columns.values():
-            values.extend([None] * (rows - len(values)))
+            values.extend([None] * (read + 1 - len(values)))
     if not columns:
-        raise ValueError(f"{path} is empty; expected one JSON object a line")
-    return pa.table({name: column_of(path, name, values) for name, values in columns.items()})
+        raise ValueError(f"{where} is empty; expected one {OBJECT[unit].removeprefix('a ')} a {unit}")
+    return pa.table({name: column_of(where, name, values) for name, values in columns.items()})
 
 
-def column_of(path: Path, name: str, values: list[Any]) -> pa.Array:
+OBJECT = {"line": "a JSON object", "row": "a dict"}
+
+
+def column_of(path: Path | str, name: str, values: list[Any]) -> pa.Array:
     """An Arrow column; ValueError with the first row whose value is of another kind than the rows above."""
     try:
-        return pa.array(values)
+        return pa.array(values, from_pandas=True)
     except (pa.ArrowException, OverflowError) as error:
         kinds = [None if v is None else float if type(v) is int else type(v) for v in values]
         first = next((kind for kind in kinds if kind), None)
@@ -133,7 +142,7 @@ def read_npz(path: Path) -> pa.Table:
     return pa.table({name: array_column(path, name, array) for name, array in found.items()})
 
 
-def array_column(path: Path, name: str, array: NDArray[Any]) -> pa.Array:
+def array_column(path: Path | str, name: str, array: NDArray[Any]) -> pa.Array:
     """A column of (nested lists of) numbers or strings."""
     if array.dtype.kind not in "biufU" or 0 in array.shape[1:]:
         raise ValueError(f"{path}: array {name!r} of shape {array.shape} and {array.dtype}; expected numbers or strings")

@@ -13,13 +13,16 @@ from numpy.typing import NDArray
 
 from understudy.corpus.corpus import Corpus
 from understudy.corpus.draw import given_split
+from understudy.corpus.importers.guess import guess as guess_modalities
 from understudy.corpus.schema import Schema
 from understudy.corpus.write import write_corpus
 from understudy.prepare.boxes import CORNERS
 from understudy.prepare.cells import KINDS, Cells, Modality
 from understudy.prepare.columns import Column
+from understudy.prepare.frames import Data, framed
 from understudy.prepare.reader import MediaReader, OnError
-from understudy.prepare.source import cells_from_table, read_table
+from understudy.prepare.source import cells_from_table
+from understudy.process.whole import write_json
 from understudy.tasks import Choice, Classification, Regression, Retrieval, Task, task_from_json
 
 FEW = 10
@@ -61,7 +64,7 @@ class _Source:
 
 
 def import_table(
-    path: Path | str,
+    data: Data,
     out: Path | str,
     *,
     target: str | None = None,
@@ -71,25 +74,31 @@ def import_table(
     group: str | None = None,
     split: str | None = None,
     mapping: Path | str | None = None,
+    guess: bool = False,
     on_error: OnError = "fail",
 ) -> Corpus:
-    """A corpus from a .csv, .tsv, .parquet, .jsonl or .npz file.
+    """A corpus from a .csv, .tsv, .parquet, .jsonl or .npz file, or from data in memory: see `framed`.
 
     modalities: name -> `kind:column,column` (kinds: vector, table, sequence, text, choices, image, regions, video, audio@RATE
     with samples a second, also of video files; columns may be patterns such as `a_*`), a Modality, or columns alone. choices:
     as many columns of text, or one of lists of texts. task: a Task, regression, classification, retrieval or choice (the target
     is the right one's place, from 0); where not stated, strings and few whole numbers are classes, others a regression.
     group: rows of one group never part. split: a column of train / valid / test becomes the split `given`. mapping: a JSON
-    file with the same keys; an argument beats it. on_error: "skip" leaves the cell of a media file that cannot be read absent
-    and lists it in the corpus's errors.json. Empty target cells are unlabelled rows. What was inferred stands in
-    `schema.about["inferred"]`. ValueError names column and row.
+    file with the same keys; an argument beats it. guess: modalities that nobody names are guessed from the columns; what and
+    why stands in `schema.about["guessed"]`, and OUT/mapping.json says it, to edit and give again. on_error: "skip" leaves the
+    cell of a media file that cannot be read absent and lists it in the corpus's errors.json. Empty target cells are unlabelled
+    rows. What was inferred stands in `schema.about["inferred"]`. ValueError names column and row.
     """
     given = {"target": target, "task": task, "modalities": modalities, "id": id, "group": group, "split": split}
     settings = _read_mapping(mapping) | {key: value for key, value in given.items() if value is not None}
-    if "target" not in settings or not settings.get("modalities"):
+    if "target" not in settings or not (settings.get("modalities") or guess):
         raise ValueError("say which column is the target and which columns are which modality (arguments or a mapping file)")
+    given_as = framed(data)
+    about: dict[str, str] = {}
+    if guess and not settings.get("modalities"):
+        settings |= _guessed(given_as.table, settings, about)
     taken = {use: settings[use] for use in ("target", "id", "group", "split") if use in settings}
-    source = _Source(read_table(path), taken)
+    source = _Source(given_as.table, taken)
     columns = {use: source.column(name) for use, name in taken.items()}
     said: list[str] = []
     known, targets = _task(settings.get("task"), columns["target"], said)
@@ -98,7 +107,7 @@ def import_table(
     described: dict[str, Modality] = {}
     for name, spec in settings["modalities"].items():
         modality = _modality(name, spec, source, said)
-        cells[name] = cells_from_table(source.table, name, modality, folder=Path(path).parent, reader=reader)
+        cells[name] = cells_from_table(source.table, name, modality, folder=given_as.folder, reader=reader)
         if reader.errors and not cells[name].present.any():
             raise ValueError(f"modality {name!r}: no file can be read; the first: {reader.errors[0]}")
         described[name] = replace(modality, width=_width(cells[name]) or modality.width)
@@ -106,10 +115,10 @@ def import_table(
         known = _choice(described)
     rows = source.table.num_rows
     ids = columns["id"].categories() if "id" in columns else np.array([f"row-{row}" for row in range(1, rows + 1)], object)
-    about = {"source": Path(path).name, "target": settings["target"]} | ({"inferred": "; ".join(said)} if said else {})
+    about = {"source": given_as.name, "target": settings["target"]} | about | ({"inferred": "; ".join(said)} if said else {})
     about |= {"skipped": f"{len(reader.errors)} files, see errors.json"} if reader.errors else {}
     parts = columns["split"].categories() if "split" in columns else None
-    return write_corpus(
+    corpus = write_corpus(
         out,
         Schema(known, described, grouped="group" in columns, about=about),
         ids=ids,
@@ -119,6 +128,29 @@ def import_table(
         splits=() if parts is None else lambda corpus: [given_split(corpus, name="given", parts=parts)],
         errors=reader.errors,
     )
+    if "guessed" in about:
+        write_json(corpus.folder / "mapping.json", _mapping_of(settings, described))
+    return corpus
+
+
+def _guessed(table: pa.Table, settings: Mapping[str, Any], about: dict[str, str]) -> dict[str, Any]:
+    """The modalities, and the id, that nobody named; why is added to what the corpus says of itself."""
+    if settings["target"] not in table.column_names:
+        raise ValueError(f"target column {settings['target']!r} is not in the table; it has {', '.join(table.column_names)}")
+    found = guess_modalities(
+        table, target=settings["target"], taken=[settings[u] for u in ("id", "group", "split") if u in settings]
+    )
+    about["guessed"] = "; ".join(found.lines())
+    return {"modalities": found.modalities} | ({"id": found.id} if found.id and "id" not in settings else {})
+
+
+def _mapping_of(settings: Mapping[str, Any], described: Mapping[str, Modality]) -> dict[str, Any]:
+    """Settings as the mapping file that would say them."""
+    modalities = {
+        name: {"kind": each.kind, "columns": dict(each.columns) or list(each.source)} | ({"rate": each.rate} if each.rate else {})
+        for name, each in described.items()
+    }
+    return {use: settings[use] for use in ("target", "id", "group", "split") if use in settings} | {"modalities": modalities}
 
 
 def _read_mapping(path: Path | str | None) -> dict[str, Any]:
