@@ -60,6 +60,11 @@ def test_a_text_file_guesses_as_typed_columns_do():
     assert (a.modalities, a.id, set(a.left_out)) == (b.modalities, b.id, set(b.left_out))
 
 
+def test_a_column_of_blanks_is_left_out():
+    found = guess(pa.table({"b": [" ", ""] * 3, "x": [1.5, 2, 3, 4, 5, 6], "y": [0, 1] * 3}), target="y")
+    assert (list(found.modalities), found.left_out["b"]) == (["table"], "it is empty")
+
+
 def test_nothing_to_guess_is_told():
     with pytest.raises(ValueError, match=r"no column beside the target .y. can be a modality .one: it says the same"):
         guess(pa.table({"one": [1, 1], "y": [0, 1]}), target="y")

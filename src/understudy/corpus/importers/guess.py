@@ -94,7 +94,9 @@ def gather(found: Guess, numbers: list[str], categories: list[str]) -> None:
         else:
             single += names
     if single or categories:
-        columns = dict.fromkeys(single, "number") | dict.fromkeys(categories, "category")
+        columns: dict[str, Literal["number", "category"]] = {}
+        for name in [*single, *categories]:
+            columns[name] = "number" if name in single else "category"
         name = next(each for each in ("table", "columns", "fields") if each not in found.modalities)
         found.modalities[name] = Modality("table", columns=columns, source=tuple(columns))
         said = [f"{len(single)} numbers"] * bool(single) + [f"{len(categories)} categories"] * bool(categories)
@@ -148,8 +150,10 @@ def of_numbers(column: Column, target: "np.ndarray | None") -> tuple[Look, str]:
 def of_words(column: Column, target: "np.ndarray | None") -> tuple[Look, str]:
     """Of a column of text."""
     rows = [text for text in column.values.slice(0, SAMPLE).to_pylist() if text and text.strip()]
+    if not rows:
+        return "", "it is empty"
     endings = {PurePath(text.strip()).suffix.lower() for text in rows}
-    named = next((kind for kind, known in ENDINGS.items() if endings <= set(known)), None)
+    named: Kind | None = next((kind for kind, known in ENDINGS.items() if endings <= set(known)), None)
     if named:
         return named, f"its cells end in {', '.join(sorted(endings))}"
     if all(is_number(text) for text in rows):
