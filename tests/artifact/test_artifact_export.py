@@ -200,7 +200,7 @@ def test_the_card_says_what_was_measured(reader):
 def test_the_card_of_one_seed_claims_no_interval(reader):
     card = card_of(reader.artifact, results=results_of(None, None))
     assert "| plain | said | 1,234 | 0.6 | one seed |" in card
-    assert "not clearly better" in card
+    assert "not shown to be better" in card
 
 
 def test_numbers_in_the_contract_are_those_of_training(world):

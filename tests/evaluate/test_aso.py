@@ -64,7 +64,17 @@ def test_the_deviation_is_the_bootstraps():
     assert eps_min(a, b, draws=4000) == pytest.approx(min(1.0, float(expected)), abs=0.03)
 
 
+def test_it_favours_from_a_fifth_down():
+    low, high = np.array([1.0, 1.1, 1.2, 0.9, 1.05]), np.array([2.0, 2.1, 1.9, 2.2, 2.05])
+    for better, other in ((high, low), (low, high), (low, low + 0.05)):
+        found = described(better, other)
+        assert found is not None
+        assert found["favours"] == (found["eps_min"] <= 0.2)
+    assert described(high, low)["favours"]  # pyright: ignore[reportOptionalSubscript]
+
+
 def test_one_seed_says_nothing():
     assert described(np.array([1.0]), np.array([2.0, 3.0])) is None
+    assert described(np.arange(4.0), np.arange(9.0)) is None
     with pytest.raises(ValueError, match="at least 2 each"):
         eps_min(np.array([1.0]), np.array([2.0]))

@@ -78,9 +78,23 @@ def test_every_metric_has_its_t_interval_over_seeds():
 def test_one_seed_says_so_and_claims_no_spread():
     found = document(seeds=1)
     assert "one seed only" in found["comparison"]["test"]
+    assert found["comparison"]["verdict"] == "one training run"
+    assert found["recovered_share"] is None
     mae = found["systems"]["plain"]["metrics"]["mae"]
     assert (mae["std"], mae["low"], mae["high"]) == (None, None, None)
     assert len(mae["seeds"]) == 1
+
+
+@pytest.mark.parametrize("name", ["teacher", "plain", "distilled"])
+def test_a_prediction_that_is_not_finite_is_the_error_of_score(name):
+    from understudy.evaluate.score import score
+
+    given = systems()
+    given[name].predictions[1].values[7] = np.nan
+    with pytest.raises(ValueError, match="the prediction of row r7 is not finite, nor are 0 others"):
+        compare(NUMBER, given, split=SPLIT, selection="")
+    with pytest.raises(ValueError, match="the prediction of row r7 is not finite, nor are 0 others"):
+        score(NUMBER, given[name].predictions[1])
 
 
 def test_a_constant_prediction_leaves_null_in_the_document():

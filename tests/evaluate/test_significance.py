@@ -1,17 +1,17 @@
 """Significance: calibrated under the null, equal to SciPy and to closed forms where those exist."""
 
-import itertools
-
 import numpy as np
 import pytest
 from scipy import stats
 
 from understudy.evaluate.significance import (
+    Error,
     Resampled,
+    alike,
     crossed_bootstrap,
     holm,
     recovered_share,
-    sign_flip_p,
+    resample,
     verdict,
 )
 
@@ -46,7 +46,15 @@ def test_seeds_alone_give_the_t_interval_over_seeds():
 
 @pytest.mark.parametrize(
     ("seeds", "of_seed", "of_group", "of_row"),
-    [(1, 0.0, 1.0, 1.0), (3, 1.0, 0.1, 0.3), (5, 1.0, 0.1, 0.3), (5, 0.0, 1.0, 0.3), (5, 0.0, 0.0, 1.0), (5, 0.3, 1.0, 1.0)],
+    [
+        (2, 0.0, 0.0, 1.0),
+        (2, 0.3, 0.3, 1.0),
+        (3, 1.0, 0.1, 0.3),
+        (5, 1.0, 0.1, 0.3),
+        (5, 0.0, 1.0, 0.3),
+        (5, 0.0, 0.0, 1.0),
+        (5, 0.3, 1.0, 1.0),
+    ],
 )
 def test_false_positive_rate(seeds, of_seed, of_group, of_row):
     draw = np.random.default_rng(7)
@@ -55,14 +63,14 @@ def test_false_positive_rate(seeds, of_seed, of_group, of_row):
     for turn in range(200):
         d = draw.normal(size=(seeds, 1)) * of_seed + draw.normal(size=12)[groups] * of_group
         d = d + draw.normal(size=(seeds, 48)) * of_row
-        false += verdict(*crossed_bootstrap(d[None], groups, draws=300, seed=turn).interval()) != "not distinguishable"
+        false += verdict(*crossed_bootstrap(d[None], groups, draws=300, seed=turn).interval(), seeds) != "not distinguishable"
     assert false / 200 < 0.1  # 0.05 with a standard error of 0.0154
 
 
 def test_power():
     d = random.normal(0.5, 1, size=(5, 200))
-    assert verdict(*crossed_bootstrap(d[None], draws=1000).interval()) == "better"
-    assert verdict(*crossed_bootstrap(-d[None], draws=1000).interval()) == "worse"
+    assert verdict(*crossed_bootstrap(d[None], draws=1000).interval(), 5) == "better"
+    assert verdict(*crossed_bootstrap(-d[None], draws=1000).interval(), 5) == "worse"
 
 
 def test_groups_widen_the_interval():
@@ -90,8 +98,8 @@ def test_seeded_and_independent_of_row_order():
 def test_no_difference_at_all():
     found = crossed_bootstrap(np.zeros((1, 5, 20)), draws=100).interval()
     assert found == (0, 0)
-    assert verdict(*found) == "not distinguishable"
-    assert sign_flip_p(np.zeros((5, 20))) == 1
+    assert verdict(*found, 5) == "not distinguishable"
+    assert crossed_bootstrap(np.zeros((1, 5, 20)), draws=100).p() == 1
 
 
 def test_a_single_group_falls_back_to_rows():
@@ -100,28 +108,68 @@ def test_a_single_group_falls_back_to_rows():
     assert alone == crossed_bootstrap(d, None, draws=200).interval()
 
 
-@pytest.mark.parametrize("rows", [8, 13])
-def test_exact_sign_flips_equal_scipy(rows):
-    d = random.normal(0.4, 1, size=rows)
-    theirs = stats.permutation_test((d,), np.mean, permutation_type="samples", n_resamples=np.inf)
-    assert sign_flip_p(d[None]) == pytest.approx(theirs.pvalue)
+def by_multinomial(d, draws, seed):
+    """Draws of the mean with a count for every row, the plain way."""
+    draw = np.random.default_rng(seed)
+    seeds, rows = d.shape
+    by_seed, by_row = (draw.multinomial(n, np.full(n, 1 / n), size=draws) for n in (seeds, rows))
+    return np.einsum("ds,sn,dn->d", by_seed, d, by_row) / d.size
 
 
-def test_random_sign_flips_are_near_the_exact_ones():
-    d = random.normal(0.25, 1, size=16)
-    signs = np.array(list(itertools.product([1, -1], repeat=16)))
-    exact = (np.abs(signs @ d) >= abs(d.sum()) - 1e-9).mean()
-    assert sign_flip_p(d[None], draws=20_000) == pytest.approx(exact, abs=0.01)
+@pytest.mark.parametrize("score", ["right or wrong", "any"])
+def test_draws_are_those_of_a_count_for_every_row(score):
+    draw = np.random.default_rng(1)
+    right = draw.random((2, 3, 400)) < 0.7
+    d = right[0].astype(float) - right[1] if score == "right or wrong" else draw.normal(size=(3, 400))
+    assert (len(alike(d[None], np.ones(400))[2]) < 400) == (score == "right or wrong")
+    ours, theirs = resample(d[None], np.ones(400), draws=20_000, seed=0)[0], by_multinomial(d, 20_000, 5)
+    assert np.quantile(ours, [0.025, 0.5, 0.975]) == pytest.approx(
+        np.quantile(theirs, [0.025, 0.5, 0.975]), abs=0.03 * theirs.std()
+    )
+    assert ours.std() == pytest.approx(theirs.std(), rel=0.02)
 
 
-def test_sign_flips_flip_groups_whole():
-    groups = np.repeat(np.arange(6), 5)
-    d = random.normal(1, 0.1, size=(3, 30))
-    assert sign_flip_p(d, groups) == pytest.approx(2 / 2**6)
+def test_kinds_of_groups_are_equal_in_every_sum_and_in_size():
+    sums = np.array([[[1.0, 0, 1, 1] * 20, [0.0, 0, 0, 1] * 20]])
+    sizes = np.array([1.0, 1, 1, 1] * 20)
+    sizes[2] = 5
+    kinds, size, counts = alike(sums, sizes)
+    found = {(*kinds[0, :, k], size[k]): counts[k] for k in range(len(counts))}
+    assert found == {(1, 0, 1): 39, (0, 0, 1): 20, (1, 1, 1): 20, (1, 0, 5): 1}
 
 
-def test_random_p_is_never_zero():
-    assert sign_flip_p(np.ones((1, 60)), draws=999) == pytest.approx(1 / 1000)
+def test_p_says_what_the_interval_says():
+    draw = np.random.default_rng(3)
+    said = []
+    for turn in range(60):
+        d = draw.normal(size=(draw.integers(1, 6), 40)) + draw.normal(size=40) + draw.normal() * 0.7
+        found = crossed_bootstrap(d[None], draws=400, seed=turn)
+        low, high = found.interval()
+        said.append((low > 0 or high < 0, found.p() < 0.05))
+    assert {(True, True), (False, False)} == set(said)
+
+
+def test_p_of_seeds_alone_is_that_of_the_t_test():
+    by_seed = np.array([0.1, 0.3, 0.2, 0.25, 0.05])
+    d = np.repeat(by_seed[:, None], 50, axis=1) * 0.2 - 0.005
+    expected = stats.ttest_1samp(by_seed * 0.2 - 0.005, 0).pvalue
+    assert crossed_bootstrap(d[None], draws=20_000).p() == pytest.approx(expected, rel=0.35)
+
+
+def test_the_interval_is_never_narrower_than_that_of_the_seeds_means():
+    draw = np.random.default_rng(4)
+    for turn in range(40):
+        d = draw.normal(size=(2, 100))
+        low, high = crossed_bootstrap(d[None], draws=400, seed=turn).interval()
+        alone = stats.t.interval(0.95, 1, loc=d.mean(), scale=stats.sem(d.mean(axis=1)))
+        assert high - low >= (alone[1] - alone[0]) * (1 - 1e-9)
+
+
+def test_one_seed_has_no_verdict_and_no_share():
+    d = random.normal(3, 1, size=(1, 50))
+    found = crossed_bootstrap(np.stack([d, d]), draws=200)
+    assert verdict(*found.interval(), found.seeds) == "one training run"
+    assert recovered_share(found) is None
 
 
 def test_recovered_share():
@@ -146,7 +194,8 @@ def test_recovered_share_covers_the_truth():
 
 
 def test_share_stays_finite_where_some_draws_have_no_advantage():
-    both = Resampled(np.array([0.5, 1.0]), np.stack([random.normal(0.5, 0.1, 4000), random.normal(1, 0.49, 4000)]))
+    deviations = np.stack([random.normal(0, 0.1, 4000), random.normal(0, 0.49, 4000)])
+    both = Resampled(np.array([0.5, 1.0]), deviations, [Error(0.1, 1000.0, 0.01, 9), Error(0.49, 1000.0, 0.01, 9)])
     found = recovered_share(both)
     assert found is not None
     assert np.isfinite(list(found.values())).all()

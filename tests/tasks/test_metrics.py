@@ -73,8 +73,9 @@ def test_sims_classes_hold_their_upper_ends():
         assert sims_metrics(p, y)[f"acc{number}"] == pytest.approx(sk.accuracy_score(classes[number], said))
         if number == 2:
             assert sims_metrics(p, y)["f1"] == pytest.approx(sk.f1_score(classes[2], said, average="weighted"))
-    assert sims_metrics(np.array([7.0, -7.0]), np.array([1.0, -1.0])) == dict.fromkeys(["acc2", "acc3", "acc5", "f1"], 1.0)
-    assert sims_metrics(np.array([0.05]), np.array([np.float32(0.1)], np.float64))["acc3"] == 1
+    outside = sims_metrics(np.array([7.0, -7.0]), np.array([1.0, -1.0]))
+    assert outside == pytest.approx(dict.fromkeys(["acc2", "acc3", "acc5", "f1", "corr_clipped"], 1.0) | {"mae_clipped": 0.0})
+    assert sims_metrics(np.array([0.05, 0.5]), np.array([np.float32(0.1), 0.2], np.float64))["acc3"] == 1
 
 
 def test_a_regression_has_the_metrics_of_its_range():

@@ -123,9 +123,9 @@ def verdict(document: Mapping[str, Any]) -> str:
 
 
 def recovered(share: Mapping[str, float] | None) -> str:
-    """Null where there was no clear advantage to recover."""
+    """Null where there was no clear advantage to recover, or one training run."""
     if not share:
-        return "The share of the teacher's advantage that was recovered is not defined: the teacher is not clearly better."
+        return "The share of the teacher's advantage that was recovered is not defined: the teacher is not shown to be better."
     return f"Share of the teacher's advantage recovered: {share['value']:.3g}, {interval(share)}."
 
 

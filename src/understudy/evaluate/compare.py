@@ -12,7 +12,7 @@ from scipy import stats
 from understudy.evaluate import aso
 from understudy.evaluate.predictions import Predictions
 from understudy.evaluate.results import read_results
-from understudy.evaluate.significance import LEVEL, crossed_bootstrap, holm, recovered_share, sign_flip_p, verdict
+from understudy.evaluate.significance import LEVEL, ONE_RUN, crossed_bootstrap, holm, recovered_share, verdict
 from understudy.process.whole import write_json
 from understudy.tasks import Task, task_from_json
 
@@ -44,7 +44,7 @@ def compare(
             raise ValueError(
                 f"no {name!r} among the systems {', '.join(systems)}: a gain is claimed only against the plain control"
             )
-    aligned, coverage = on_same_rows(systems)
+    aligned, coverage = on_same_rows(task, systems)
     rows = {name: per_row(task, seeds) for name, seeds in aligned.items() if name != AUXILIARY}
     rows, groups = with_score(rows, aligned["plain"][0].group)
     scored = {name: [task.metrics(p.values, p.target) for p in seeds] for name, seeds in aligned.items() if len(seeds[0])}
@@ -66,10 +66,10 @@ def compare(
     }
 
 
-def on_same_rows(systems: Mapping[str, System]) -> tuple[dict[str, list[Predictions]], float]:
+def on_same_rows(task: Task, systems: Mapping[str, System]) -> tuple[dict[str, list[Predictions]], float]:
     """Every system's predictions of the rows that all of them see and that have a target, in one order; and the share kept.
 
-    Of the auxiliary, which decides no row, those of these rows that it sees.
+    Of the auxiliary, which decides no row, those of these rows that it sees. A prediction that is not finite is a ValueError.
     """
     first = systems["plain"].predictions[0]
     aligned = {name: [p.ordered(first.id) for p in system.predictions] for name, system in systems.items()}
@@ -82,7 +82,7 @@ def on_same_rows(systems: Mapping[str, System]) -> tuple[dict[str, list[Predicti
             "a comparison needs at least two: choose a split or a student modality that has them"
         )
     share = float(kept.sum() / first.has_target.sum())
-    return {name: [p.take(kept & p.seen) for p in seeds] for name, seeds in aligned.items()}, share
+    return {name: [p.scored(task, kept & p.seen) for p in seeds] for name, seeds in aligned.items()}, share
 
 
 def per_row(task: Task, seeds: Sequence[Predictions]) -> Array:
@@ -124,15 +124,13 @@ def comparison(gain: Array, groups: Array | None, *, draws: int, seed: int) -> d
     """Difference, interval, p, the test in words and the verdict, of a signed paired difference `[S N]`."""
     found = crossed_bootstrap(gain[None], groups, draws=draws, seed=seed)
     low, high = found.interval()
-    p = sign_flip_p(gain, groups, draws=draws, seed=seed)
-    words = in_words(len(gain), gain.shape[1], groups, draws)
     return {
         "difference": float(found.estimate[0]),
         "low": low,
         "high": high,
-        "p": p,
-        "test": words,
-        "verdict": verdict(low, high),
+        "p": found.p(),
+        "test": in_words(len(gain), gain.shape[1], groups, draws),
+        "verdict": verdict(low, high, len(gain)),
     }
 
 
@@ -141,7 +139,7 @@ def in_words(seeds: int, rows: int, groups: Array | None, draws: int) -> str:
     many = rows if groups is None else len(np.unique(groups))
     units = f"{many} groups of {rows} test rows" if 1 < many < rows else f"{rows} test rows"
     interval = f"crossed bootstrap over {seeds} seeds and {units}" if seeds > 1 else f"bootstrap over {units}"
-    notes = [f"{interval}, {draws} draws, 95 % interval", f"p: sign flips over the {units}, seeds averaged"]
+    notes = [f"{interval}, {draws} draws, 95 % interval", "p: the smallest level whose interval leaves 0 outside"]
     if seeds == 1:
         notes.append("one seed only: says nothing about another training run")
     if many == 1:
@@ -203,7 +201,7 @@ def against(run: Path, first: Path) -> dict[str, Any] | None:
         return None
     task = task_from_json(results["task"])
     pair = {"plain": System((), 0, theirs), "distilled": System((), 0, ours)}
-    aligned, _ = on_same_rows(pair)
+    aligned, _ = on_same_rows(task, pair)
     sign = 1.0 if task.higher_is_better else -1.0
     rows, groups = with_score({name: per_row(task, seeds) for name, seeds in aligned.items()}, aligned["plain"][0].group)
     return comparison(sign * paired(rows["distilled"], rows["plain"]), groups, draws=10_000, seed=0)
@@ -213,4 +211,5 @@ def adjust(comparisons: Sequence[dict[str, Any]]) -> None:
     """Add Holm's p and the verdict that survives it."""
     for found, p in zip(comparisons, holm([c["p"] for c in comparisons]), strict=True):
         found["p_holm"] = p
-        found["verdict_holm"] = found["verdict"] if p <= 1 - LEVEL else "not distinguishable"
+        survives = p <= 1 - LEVEL or found["verdict"] == ONE_RUN
+        found["verdict_holm"] = found["verdict"] if survives else "not distinguishable"

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from understudy.prepare.npz import read_arrays
 from understudy.process.whole import whole_file
+from understudy.tasks import Task
 
 Array = NDArray[Any]
 
@@ -42,6 +43,16 @@ class Predictions:
             return self
         group = None if self.group is None else self.group[rows]
         return Predictions(self.id[rows], self.values[rows], self.target[rows], self.has_target[rows], self.seen[rows], group)
+
+    def scored(self, task: Task, rows: Array) -> "Predictions":
+        """`take` of rows that are to be scored; ValueError names the first whose prediction is not finite."""
+        kept = self.take(rows)
+        finite = task.answered(kept.values)
+        if not finite.all():
+            raise ValueError(
+                f"the prediction of row {kept.id[~finite][0]} is not finite, nor are {int((~finite).sum()) - 1} others"
+            )
+        return kept
 
     def ordered(self, ids: Array) -> "Predictions":
         """The same rows in the order of `ids`; ValueError unless both name exactly the same rows."""

@@ -103,10 +103,7 @@ def score(task: Task, predictions: Predictions) -> dict[str, float]:
             f"none of {len(predictions)} rows can be scored: {int(predictions.has_target.sum())} have a target, "
             f"{int(predictions.seen.sum())} show the model a modality; choose rows that have both"
         )
-    kept = predictions.take(rows)
-    finite = task.answered(kept.values)
-    if not finite.all():
-        raise ValueError(f"the prediction of row {kept.id[~finite][0]} is not finite, nor are {int((~finite).sum()) - 1} others")
+    kept = predictions.scored(task, rows)
     return task.metrics(kept.values, kept.target) | {"coverage": float(rows.sum() / predictions.has_target.sum())}
 
 

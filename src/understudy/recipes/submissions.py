@@ -39,7 +39,7 @@ def stages(run: Run, *, split: str = "") -> dict[str, Any]:
         said = {name: [Predictions.load(place(run, split, name, seed)) for seed in run.seeds] for name in SYSTEMS}
     else:
         said = {name: run.predictions(name) for name in SYSTEMS}
-    aligned, coverage = on_same_rows({name: System((), 0, seeds) for name, seeds in said.items()})
+    aligned, coverage = on_same_rows(corpus.task, {name: System((), 0, seeds) for name, seeds in said.items()})
     found = {name: [stages_of(each) for each in seeds] for name, seeds in aligned.items()}
     plain, distilled = (np.stack([each.both for each in found[name]]).astype(np.float64) for name in ("plain", "distilled"))
     metrics = {name: [each.metrics() for each in seeds] for name, seeds in found.items()}

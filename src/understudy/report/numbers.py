@@ -43,6 +43,8 @@ LABELS = {
     "rmse": "root mean squared error",
     "corr": "correlation",
     "r2": "R²",
+    "mae_clipped": "mean absolute error, clipped to ±1",
+    "corr_clipped": "correlation, clipped to ±1",
     "acc2_has0": "Acc-2 has0",
     "acc2_non0": "Acc-2 non0",
     "f1_has0": "F1 has0",

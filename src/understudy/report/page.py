@@ -9,7 +9,7 @@ from understudy.report import figures as draw
 from understudy.report.monitor import is_monitored, monitor_figure, verdict
 from understudy.report.numbers import change, interval, label, milliseconds, names, percent, plain, probability, value, whole
 from understudy.report.recorded import Recorded, read_run
-from understudy.report.words import ends, order, points, story, unit
+from understudy.report.words import ends, order, points, repeats, story, unit
 
 TITLES = {
     "teacher": "Teacher",
@@ -94,9 +94,10 @@ def facts(run: Recorded) -> list[tuple[str, str, str]]:
     if share:
         span = f"{percent(share['low'])} to {percent(share['high'])}"
         found.append(("Share recovered", percent(share["value"]), f"of the teacher’s advantage, {span}"))
-    found.append(("Chance alone", probability(comparison["p"]), "permutation test, two-sided"))
+    if repeats(run) > 1:
+        found.append(("Chance alone", probability(comparison["p"]), "two-sided, from the same interval"))
     if (eps := order(run)) is not None:
-        found.append(("Almost stochastic order", f"ε = {plain(eps)}", "over seeds; below 0.5 favours distillation, 0 surely"))
+        found.append(("Almost stochastic order", f"ε = {plain(eps)}", "over seeds; from 0.2 down it favours distillation"))
     parameters = {name: run.systems[name]["parameters"] for name in run.systems}
     if "teacher" in parameters:
         part = parameters["distilled"] / max(parameters["teacher"], 1)

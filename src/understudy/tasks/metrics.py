@@ -70,20 +70,24 @@ def sentiment_metrics(prediction: Array, target: Array) -> dict[str, float]:
 
 
 def sims_metrics(prediction: Array, target: Array) -> dict[str, float]:
-    """CH-SIMS: accuracy in 2, 3 and 5 classes, weighted F1 of the 2; targets in [-1, 1]. Classes as in MMSA's `metricsTop.py`.
+    """CH-SIMS: accuracy in 2, 3 and 5 classes, weighted F1 of the 2; targets in [-1, 1]. As in MMSA's `metricsTop.py`.
 
     2: at most 0, or above. 3: cut at -0.1 and 0.1. 5: cut at -0.7, -0.1, 0.1 and 0.7; a class holds its upper end. Predictions
-    beyond +-1 fall into the outer classes; only these metrics read them so, errors and correlation stay unclipped.
+    beyond +-1 fall into the outer classes. mae_clipped and corr_clipped are MAE and Corr as published, of predictions clipped to
+    +-1; `mae` and `corr` of every regression stay unclipped.
     """
     # Cut in float32, as MMSA does: as float64, the label 0.1 of a float32 file would lie above the cut at 0.1.
     p, y = np.asarray(prediction, np.float32), np.asarray(target, np.float32)
     cuts = {len(ends) + 1: np.array(ends, np.float32) for ends in SIMS_CUTS}
+    within = np.clip(p, -1, 1).astype(np.float64)
     said, truth = ({n: np.digitize(values, ends, right=True) for n, ends in cuts.items()} for values in (p, y))
     return {
         "acc2": share(truth[2] == said[2]),
         "acc3": share(truth[3] == said[3]),
         "acc5": share(truth[5] == said[5]),
         "f1": weighted_f1(truth[2], said[2]),
+        "mae_clipped": float(np.abs(within - target).mean()),
+        "corr_clipped": correlation(within, np.asarray(target, np.float64)),
     }
 
 
