@@ -141,13 +141,14 @@ def trained(
     student, teacher, auxiliary = (Model(TASK, {name: each}, name=name, dropout=0.0) for name, each in encoders.items())
     named = dict(zip(("alpha", "beta", "gamma"), weights, strict=True))
     options: dict[str, Any] = {} if defaults else {"detach_teacher_in_h": False, "cond_entropy": game, "dimension": 16}
+    if game == "gaussian" and not defaults:
+        named["gamma"] *= len(Channel().weight)  # the method's bound is per feature, the closed form's of all of them
     with warnings.catch_warnings():
         # One row's weights are of another's kind: gamma 0 leaves nothing to attach, and a beta that is too small is the question.
         warnings.filterwarnings("ignore", message="beta .* is less than alpha|.* has no effect")
         method = AMID(student, teacher, auxiliary, **named, **options)
-    for bound in (method.entropy, method.entropy_bound):
-        if isinstance(bound, AdversarialEntropy | GaussianEntropy):
-            bound.scaled = defaults or scaled
+    if isinstance(method.entropy, AdversarialEntropy | GaussianEntropy):
+        method.entropy.scaled = scaled
     fit(method, Fresh(steps, seed, defaults), plan=PLAN, seed=seed, quiet=True)
     return encoders["both"].get_parameter("weight").detach().double().numpy()
 
@@ -163,7 +164,7 @@ def measured(name: str, *, seeds: tuple[int, ...], steps: int, **options: Any) -
 def line(row: dict[str, Any]) -> list[str]:
     """A row of the table."""
     game = f"{row.get('game', 'gaussian')}, {'one length' if row.get('scaled') else 'as it is'}, attached, no labels"
-    what = "defaults (alice, one length, detached, labels)" if row.get("defaults") else game
+    what = "defaults (of answers, detached, labels)" if row.get("defaults") else game
     weights = ", ".join(f"{weight:g}" for weight in WEIGHTS[row["weights"]])
     numbers = [f"{row[key]:.3f}" for key in ("ts", "ta", "entropy", "ty")]
     return [what, f"({weights})", *numbers, f"{row['ty_low']:.3f} to {row['ty_high']:.3f}", str(len(row["seeds"]))]
@@ -203,8 +204,8 @@ that knows everything {information(SEEN, LABEL):.3f}; H is given less the consta
 
 "Attached": no label, the gradient of H reaches the teacher, and contrastive projections of width 16. "As it is": H is of the teacher's
 features, which have unit variance; that is the world of the closed form, and no option of `amid`. "One length": H is of the rows brought
-to one length first, as `amid` does; that takes one of the three dimensions. "Defaults": the method as it ships, with labels; H moves the
-student's side alone.
+to one length first, as `amid` does; that takes one of the three dimensions. "Defaults": the method as it ships but for these weights, with
+labels; H is of the teacher's answer and moves the student's side alone.
 
 """
 NOTES = """

@@ -4,13 +4,14 @@ from typing import Any
 
 import numpy as np
 import torch
-from scipy.special import expit, logsumexp
+from scipy.special import expit, log_softmax, logsumexp, softmax
 
 from understudy import objectives
 from understudy.objectives.objective import Objective
-from understudy.tasks import Classification
+from understudy.tasks import Classification, MultiLabel, Regression, Task
 
 CLASSES = Classification(classes=("a", "b", "c"))
+NUMBER = Regression(mean=0.5, scale=2.0)
 STUDENT_WIDTH, TEACHER_WIDTH = 5, 7
 Arrays = dict[str, np.ndarray]
 
@@ -60,7 +61,7 @@ def vid_reference(a: Arrays, objective: Objective) -> np.ndarray:
 def gaussian_reference(a: Arrays, objective: Objective) -> np.ndarray:
     t = size_one(a["teacher_embedding"]) if objective.scaled else a["teacher_embedding"]
     away = t - layers(objective, "generator", a["student_embedding"])
-    return 0.5 * (away**2 / spread(objective) + np.log(2 * np.pi * spread(objective))).sum(axis=1)
+    return 0.5 * (away**2 / spread(objective) + np.log(2 * np.pi * spread(objective))).mean(axis=1)
 
 
 def adversarial_reference(a: Arrays, objective: Objective) -> np.ndarray:
@@ -70,6 +71,24 @@ def adversarial_reference(a: Arrays, objective: Objective) -> np.ndarray:
     t, made = (size_one(t), size_one(made)) if objective.scaled else (t, made)
     beside = {"alice": [t], "cgan": [s], "repr_gan": []}[objective.variant]
     real, fake = (layers(objective, "discriminator", np.hstack([*beside, x]))[:, 0] for x in (t, made))
+    return -np.log(expit(fake)) - (0 if objective.detach_teacher else np.log(expit(-real)))
+
+
+def answer_reference(a: Arrays, objective: Objective) -> np.ndarray:
+    s, t = a["student"], a["teacher"]
+    if s.shape[1] == 1:
+        variance = np.log1p(np.exp(weights(objective)["variance.raw"])) + 1e-5
+        return 0.5 * ((t - s) ** 2 / variance + np.log(2 * np.pi * variance))[:, 0]
+    s, t = s / objective.temperature, t / objective.temperature
+    if objective.apart:
+        return -(objective.temperature**2) * (expit(t) * np.log(expit(s)) + expit(-t) * np.log(expit(-s))).sum(axis=1)
+    return -(objective.temperature**2) * (softmax(t, axis=1) * log_softmax(s, axis=1)).sum(axis=1)
+
+
+def pair_reference(a: Arrays, objective: Objective) -> np.ndarray:
+    soften = (lambda x: x) if a["student"].shape[1] == 1 else (lambda x: softmax(x / objective.temperature, axis=1))
+    s, t = soften(a["student"]), soften(a["teacher"])
+    real, fake = (layers(objective, "discriminator", np.hstack([t, x]))[:, 0] for x in (t, s))
     return -np.log(expit(fake)) - (0 if objective.detach_teacher else np.log(expit(-real)))
 
 
@@ -114,7 +133,25 @@ def example(kind: type[Objective], reference: Any, *, frozen: bool = True, **opt
     }
 
 
+def of_answers(kind: Any, reference: Any, task: Task, *, asked: Task | None = None, **options: Any) -> dict[str, Any]:
+    """Arguments of an Example of an objective that is made for a task; asked: the task of the batch, where that is another."""
+    made = {"make": lambda: kind(task, **options).eval(), "task": asked or task, "distils": True, "reference": reference}
+    return made | {"frozen": options.get("detach_teacher", True), "least": False}
+
+
+APART = MultiLabel(classes=("a", "b", "c"), entries=1)
 EXAMPLES = {
+    "AnswerEntropy": [
+        of_answers(objectives.AnswerEntropy, answer_reference, CLASSES),
+        of_answers(objectives.AnswerEntropy, answer_reference, CLASSES, temperature=1.0, detach_teacher=False),
+        of_answers(objectives.AnswerEntropy, answer_reference, NUMBER),
+        of_answers(objectives.AnswerEntropy, answer_reference, APART, asked=CLASSES),
+    ],
+    "AnswerGame": [
+        of_answers(objectives.AnswerGame, pair_reference, task, detach_teacher=detach)
+        for task in (CLASSES, NUMBER)
+        for detach in (True, False)
+    ],
     "CRD": [
         {
             "make": lambda fixed=fixed, options=options: banked(fixed, **options),

@@ -108,7 +108,7 @@ def train(method: Method, task: Task, *, steps: int = 6) -> dict[str, torch.Tens
 
 
 def test_the_catalogue_is_whole():
-    modules = {m.name for m in pkgutil.iter_modules(methods.__path__)} - {"method", "taught", "schedules", "mixup"}
+    modules = {m.name for m in pkgutil.iter_modules(methods.__path__)} - {"method", "taught", "schedules", "mixup", "options"}
     modules -= {name for name in modules if name.partition("_")[0] in modules and "_" in name}  # parts of a method
     assert set(methods.CATALOGUE) == modules, "every module in methods/ exports its method in __init__"
     assert {kind.__name__ for kind in methods.CATALOGUE.values()} == set(methods.__all__)
@@ -123,7 +123,9 @@ def test_the_file_says_where_it_comes_from(module):
     lines = (imported.__doc__ or "").splitlines()
     for head in ("Idea: ", "Paper: ", "Differs: ", "Use when: ", "Related: "):
         assert any(line.startswith(head) for line in lines), f"methods/{module}.py has no `{head}` line"
-    assert len(Path(str(imported.__file__)).read_text().splitlines()) <= 150
+    assert len(Path(str(imported.__file__)).read_text().splitlines()) <= 210, (
+        "what is generic stands in objectives/ or options.py"
+    )
 
 
 @EVERY

@@ -9,7 +9,8 @@ import torch.multiprocessing as mp
 from test_objectives import ALL, Case, Example, ask, build, case, pick, said
 from torch import Tensor
 
-from understudy.objectives import CRD, AdversarialEntropy, GaussianEntropy
+from understudy.objectives import CRD
+from understudy.objectives.adversary import Adversary
 
 ROWS, FIRST = 16, 5
 """The first process has five rows, the second one the other eleven."""
@@ -21,7 +22,7 @@ def gradients(example: Example, given: Case) -> Found:
     """Sums, counts and gradients that a process finds for its rows, of forward and of a critic; and the banks after an update."""
     objective, found = build(example), {}
     terms = {"main": ask(objective, example, given)}
-    if isinstance(objective, AdversarialEntropy | GaussianEntropy):
+    if isinstance(objective, Adversary):
         terms["critic"] = objective.critic(given.batch, given.student, given.teacher)
     for name, term in terms.items():
         objective.zero_grad()

@@ -17,7 +17,7 @@ from understudy.batches.batch import Batch
 from understudy.methods import AMID, VideoAdviser
 from understudy.methods.method import Group, Method, Terms
 from understudy.objectives import Supervised
-from understudy.objectives.conditional_entropy import AdversarialEntropy
+from understudy.objectives.answer_entropy import AnswerGame
 from understudy.objectives.objective import over
 from understudy.training.fit import Plan, Scores, fit
 
@@ -92,11 +92,11 @@ class Three(AMID):
     def __init__(self) -> None:
         student, teacher, auxiliary = (toy_model(NUMBER, *each, seed=1) for each in (("x",), ("x", "y"), ("y",)))
         torch.manual_seed(2)
-        super().__init__(student, teacher, auxiliary, detach_teacher_in_h=False, beta=2.0)
+        super().__init__(student, teacher, auxiliary, cond_entropy="answers_gan", detach_teacher_in_h=False, beta=5.0)
         for module in self.modules():
             if isinstance(module, nn.Dropout):
                 module.p = 0.0
-        assert isinstance(self.entropy, AdversarialEntropy)
+        assert isinstance(self.entropy, AnswerGame)
         self.entropy.noise = 0.0
         self.gradients: list[dict[str, Tensor]] = []
 

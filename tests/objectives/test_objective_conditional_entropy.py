@@ -8,7 +8,8 @@ from torch import Tensor, nn
 from two_players import two_players
 
 from understudy.objectives import AdversarialEntropy, GaussianEntropy
-from understudy.objectives.conditional_entropy import Game, conditional_entropy, gaussian_bound, tells_apart
+from understudy.objectives.adversary import SURE, tells_apart
+from understudy.objectives.conditional_entropy import Game, conditional_entropy, gaussian_bound
 from understudy.objectives.objective import Objective, levelled
 
 GAMES: tuple[Game, ...] = ("alice", "cgan", "repr_gan")
@@ -27,11 +28,12 @@ def moved(objective: Objective) -> set[str]:
 
 
 def fit(objective: AdversarialEntropy | GaussianEntropy, draw, *, steps: int, rate: float) -> None:
-    """Train what the critic's step trains."""
+    """Train what a step trains while the players stand still: the discriminator, or the Gaussian."""
     optimiser = torch.optim.Adam(objective.parameters(), lr=rate)
+    asked = objective.critic if isinstance(objective, AdversarialEntropy) else objective
     for _ in range(steps):
         optimiser.zero_grad()
-        term = objective.critic(*two_players(*draw()))
+        term = asked(*two_players(*draw()))
         (term.total / term.count).backward()
         optimiser.step()
 
@@ -41,13 +43,13 @@ def test_the_gaussian_bound_is_the_entropy_for_the_true_conditional_and_above_it
     s, e = torch.randn(2, 100_000, 3, dtype=torch.float64)
     variance = torch.tensor([0.1, 1.0, 4.0], dtype=torch.float64)
     t = 2 * s + e * variance.sqrt()
-    known = float(0.5 * (2 * math.pi * math.e * variance).log().sum())
+    known = float(0.5 * (2 * math.pi * math.e * variance).log().mean())
     assert float(gaussian_bound(t, 2 * s, variance).mean()) == pytest.approx(known, abs=0.02)
-    assert float(gaussian_bound(t, 1.9 * s, variance).mean()) > known + 0.01
-    assert float(gaussian_bound(t, 2 * s, variance * 1.5).mean()) > known + 0.01
+    assert float(gaussian_bound(t, 1.9 * s, variance).mean()) > known + 0.003
+    assert float(gaussian_bound(t, 2 * s, variance * 1.5).mean()) > known + 0.003
 
 
-def test_the_gaussian_critic_learns_the_conditional_entropy():
+def test_the_gaussian_learns_the_conditional_entropy_per_feature():
     torch.manual_seed(0)
 
     def draw() -> tuple[Tensor, Tensor]:
@@ -56,17 +58,19 @@ def test_the_gaussian_critic_learns_the_conditional_entropy():
 
     objective = GaussianEntropy(1, 2, hidden=16, scaled=False)
     fit(objective, draw, steps=250, rate=0.02)
-    found = sum(float(t.total.detach() / t.count) for t in (objective.critic(*two_players(*draw())) for _ in range(10))) / 10
-    assert found == pytest.approx(math.log(2 * math.pi * math.e * 0.25), abs=0.1)
+    found = sum(float(t.total.detach() / t.count) for t in (objective(*two_players(*draw())) for _ in range(10))) / 10
+    assert found == pytest.approx(math.log(2 * math.pi * math.e * 0.25) / 2, abs=0.05)
 
 
 def test_the_discriminator_is_calibrated():
     torch.manual_seed(0)
-    objective = AdversarialEntropy(1, 1, variant="repr_gan", hidden=32, noise=0.0, scaled=False)
+    objective = AdversarialEntropy(1, 1, variant="repr_gan", hidden=32, noise=0.0, steepness=0.0, scaled=False)
     objective.generator = nn.Sequential()
     fit(objective, lambda: (torch.randn(512, 1) + 1, torch.randn(512, 1)), steps=300, rate=0.01)
     x = torch.linspace(-1, 2, 13)[:, None]
-    told, known = objective.discriminator(x)[:, 0].detach(), 0.5 - x[:, 0]
+    # Asked for no more than SURE, it says less of the real than p / q: D = SURE p / (p + q) at its best.
+    real, fake = (torch.distributions.Normal(mean, 1.0).log_prob(x[:, 0]).exp() for mean in (0.0, 1.0))
+    told, known = objective.discriminator(x)[:, 0].detach(), (SURE * real / (real + fake)).logit()
     assert (told - known).abs().max() < 0.35
     assert (told - known).abs().mean() < 0.15
 
@@ -118,19 +122,20 @@ def test_who_gets_a_gradient(make, detach):
     torch.manual_seed(0)
     objective = make(detach_teacher=detach)
     s, t = players()
-    objective.critic(*two_players(s, t)).total.backward()
-    assert s.grad is None
-    assert t.grad is None
     adversarial = isinstance(objective, AdversarialEntropy)
-    assert moved(objective) == ({"discriminator"} if adversarial else {"generator", "variance"})
-    objective.zero_grad()
+    if adversarial:
+        objective.critic(*two_players(s, t)).total.backward()
+        assert s.grad is None
+        assert t.grad is None
+        assert moved(objective) == {"discriminator"}
+        objective.zero_grad()
     objective(*two_players(s, t)).total.backward()
     assert s.grad is not None
     assert (t.grad is None) == detach
     assert moved(objective) == ({"generator"} if adversarial else {"generator", "variance"})
 
 
-@pytest.mark.parametrize("make", EVERY)
+@pytest.mark.parametrize("make", EVERY[:-1])
 def test_a_critic_is_finite_ignores_what_does_not_count_and_is_zero_with_nothing(make):
     torch.manual_seed(0)
     objective = make().eval()

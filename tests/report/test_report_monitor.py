@@ -11,7 +11,15 @@ from matplotlib.figure import Figure
 
 from understudy.methods import AMID
 from understudy.report import write_report
-from understudy.report.monitor import WEIGHTS, draw_ceiling, information, is_monitored, monitor_figure, verdict
+from understudy.report.monitor import (
+    WEIGHTS,
+    critic_verdict,
+    draw_ceiling,
+    information,
+    is_monitored,
+    monitor_figure,
+    verdict,
+)
 from understudy.report.recorded import Recorded, read_run
 
 
@@ -22,7 +30,7 @@ def amid_run(folder: Path, *, validated: bool = True, along: float = 0.8, option
         for line in seed:
             line["terms"] |= {"supervised": 1.0, "teacher": 0.5, "auxiliary": 0.7, "ts": -2.0, "ta": -3.0}
             line["terms"] |= {"ts.ceiling": 4.5, "ta.ceiling": 4.0}
-            line["terms"] |= {"entropy": 0.3, "critic.discriminator": 1.2, "critic.entropy_bound": 9.0 - line["epoch"] / 10}
+            line["terms"] |= {"entropy": 0.3, "critic.discriminator": 1.2, "entropy.bound": 9.0 - line["epoch"] / 10}
             if validated:
                 line["valid"] |= {"teacher.accuracy": along, "auxiliary.accuracy": 0.7}
     scored = {"metrics": {"accuracy": {"mean": along, "std": None, "low": None, "high": None, "seeds": [along]}}}
@@ -42,7 +50,7 @@ def test_information_is_the_term_without_its_weight(tmp_path):
     run = amid_run(tmp_path / "run", options={"alpha": 4.0})
     logs = run.logs["distilled"]
     assert information(run, logs, "ts")[0][0] == 0.5
-    assert information(run, logs, "ta")[0][0] == 2.0
+    assert information(run, logs, "ta")[0][0] == pytest.approx(3.0 / WEIGHTS["ta"][1])
 
 
 @pytest.mark.parametrize("validated", [True, False])
@@ -92,6 +100,17 @@ def test_a_frozen_teacher_and_one_without_a_lead_are_told_apart(tmp_path):
     assert "no lead to lose" in verdict(replace(run, results=run.results | {"systems": behind}))
     del systems["joint_teacher"]
     assert "frozen" in verdict(replace(run, results=run.results | {"systems": systems}))
+
+
+def test_a_critic_that_has_won_is_said_and_one_that_still_plays_is_not(tmp_path):
+    run = amid_run(tmp_path / "run")
+    assert critic_verdict(run) == ""
+    for seed in run.logs["distilled"]:
+        for line in seed[len(seed) // 2 :]:
+            line["terms"]["critic.discriminator"] = 0.31
+    assert "no gradient is left" in critic_verdict(run)
+    assert "0.31 nats" in critic_verdict(run)
+    assert critic_verdict(read_run(made_run(tmp_path / "other", seeds=2))) == ""
 
 
 def test_other_methods_have_no_monitor(tmp_path):

@@ -56,11 +56,11 @@ def test_the_log_has_every_score_and_curve(run):
     for line in log_of(run):
         assert {"accuracy", "teacher.accuracy", "auxiliary.accuracy"} <= set(line["valid"])
         main_terms = {"supervised", "teacher", "auxiliary", "ts", "ta", "entropy"}
-        others = {"critic.discriminator", "critic.entropy_bound", "ts.ceiling", "ta.ceiling"}
+        others = {"entropy.bound", "ts.ceiling", "ta.ceiling"}
         assert set(line["terms"]) == main_terms | others
-        assert line["loss"] == pytest.approx(sum(line["terms"][name] for name in main_terms)), "a critic's loss is not in it"
+        assert line["loss"] == pytest.approx(sum(line["terms"][name] for name in main_terms)), "a figure is not in it"
     last = log_of(run)[-1]["terms"]
-    assert 0 < -last["ts"] < last["ts.ceiling"], "teacher and student know something of each other"
+    assert 0 < -last["ts"] / 0.1 < last["ts.ceiling"], "teacher and student know something of each other"
     # Not 32: an epoch's 56 rows without a label are spread evenly over four batches, each with 16 labelled ones.
     assert last["ts.ceiling"] == last["ta.ceiling"] == pytest.approx(math.log(30))
 

@@ -96,6 +96,11 @@ class Output:
         features = {name: values.to(device) for name, values in self.features.items()}
         return Output(self.valid.to(device), logits, embedding, tokens, features, self.source)
 
+    def detached(self) -> "Output":
+        """Logits and embedding that take no gradient; nothing else."""
+        logits, embedding = (None if x is None else x.detach() for x in (self.logits, self.embedding))
+        return Output(self.valid, logits, embedding, source=self.source)
+
     def need(self, name: str) -> Tensor:
         """`logits`, `embedding` or a feature by its declared name; a ValueError that names the model when it says none."""
         answer = getattr(self, name) if name in ("logits", "embedding") else self.features.get(name)

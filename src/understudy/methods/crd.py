@@ -18,7 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from understudy import objectives
-from understudy.methods.taught import TaughtByFeatures, check_weights
+from understudy.methods.options import check_weights
+from understudy.methods.taught import TaughtByFeatures
 from understudy.models.model import Model
 from understudy.objectives.crd import Positive
 from understudy.objectives.objective import Objective

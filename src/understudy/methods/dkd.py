@@ -15,7 +15,8 @@ from typing import Any
 
 from understudy import objectives
 from understudy.methods import schedules
-from understudy.methods.taught import Taught, check_weights
+from understudy.methods.options import check_weights
+from understudy.methods.taught import Taught
 from understudy.models.model import Model
 from understudy.objectives.objective import Objective
 from understudy.tasks import Task

@@ -24,7 +24,8 @@ from understudy.methods.mad_experts import ExpertHeads
 from understudy.methods.mad_tokens import Score, Selection, check_texts, draws, token_terms
 from understudy.methods.mad_weights import Confidence, Weighting, confidences, mean_truth, trust
 from understudy.methods.method import Kinds, Method, Terms
-from understudy.methods.taught import Taught, check_weights
+from understudy.methods.options import check_weights
+from understudy.methods.taught import Taught
 from understudy.models.choices import repeated, unfolded, unfolded_rows
 from understudy.models.experts import POOLED
 from understudy.models.model import Model

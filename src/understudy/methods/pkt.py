@@ -10,7 +10,8 @@ Related: `rkd` compares distances and angles; `kd` compares answers.
 """
 
 from understudy import objectives
-from understudy.methods.taught import TaughtByFeatures, check_weights
+from understudy.methods.options import check_weights
+from understudy.methods.taught import TaughtByFeatures
 from understudy.models.model import Model
 from understudy.objectives.objective import Objective
 from understudy.teachers.teacher import Teacher

@@ -11,7 +11,8 @@ Related: `pkt` compares neighbourhoods as probabilities; `kd` with `feature` the
 """
 
 from understudy import objectives
-from understudy.methods.taught import TaughtByFeatures, check_weights
+from understudy.methods.options import check_weights
+from understudy.methods.taught import TaughtByFeatures
 from understudy.models.model import Model
 from understudy.objectives.objective import Objective
 from understudy.teachers.teacher import Teacher

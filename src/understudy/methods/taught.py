@@ -69,10 +69,3 @@ def width_of(teacher: Teacher) -> int:
     if teacher.width is None:
         raise ValueError("this teacher gives no embedding, which the method compares; use a single teacher, not an ensemble")
     return teacher.width
-
-
-def check_weights(**weights: float) -> None:
-    """ValueError for a weight that is not a finite number of at least 0."""
-    if not all(0 <= weight < float("inf") for weight in weights.values()):
-        given = ", ".join(f"{name} {weight}" for name, weight in weights.items())
-        raise ValueError(f"{given} given; weights must be finite and at least 0")

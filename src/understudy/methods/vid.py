@@ -11,7 +11,8 @@ Related: `kd` with `feature` gives every feature the same weight; `crd` and `ami
 """
 
 from understudy import objectives
-from understudy.methods.taught import TaughtByFeatures, check_weights
+from understudy.methods.options import check_weights
+from understudy.methods.taught import TaughtByFeatures
 from understudy.models.model import Model
 from understudy.objectives.objective import Objective
 from understudy.teachers.teacher import Teacher

@@ -20,7 +20,7 @@ from torch import nn
 from understudy import objectives
 from understudy.batches.batch import Batch, Output
 from understudy.methods.method import Beside, Method, Terms
-from understudy.methods.taught import check_weights
+from understudy.methods.options import check_weights
 from understudy.models.model import Model, views_of
 from understudy.models.prompts import PromptHead
 from understudy.objectives.classes import Rule

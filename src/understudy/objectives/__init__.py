@@ -1,6 +1,7 @@
 """Objectives: one idea, one file; outputs and a batch in, (sum, count) out."""
 
 from understudy.objectives.alignment import AlignedKD
+from understudy.objectives.answer_entropy import AnswerEntropy, AnswerGame
 from understudy.objectives.attention import AttentionTransfer
 from understudy.objectives.classes import ClassCrossEntropy
 from understudy.objectives.conditional_entropy import AdversarialEntropy, GaussianEntropy
@@ -27,6 +28,8 @@ __all__ = [
     "VID",
     "AdversarialEntropy",
     "AlignedKD",
+    "AnswerEntropy",
+    "AnswerGame",
     "AttentionTransfer",
     "BernoulliKD",
     "ClassCrossEntropy",

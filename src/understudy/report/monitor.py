@@ -19,8 +19,11 @@ Log = Sequence[Mapping[str, Any]]
 PLAYERS = {"teacher": TEACHER, "student": DISTILLED, "auxiliary": AUXILIARY}
 LOSSES = {"teacher": "teacher", "student": "supervised", "auxiliary": "auxiliary"}
 """Player -> its own training loss in the log."""
-WEIGHTS = {"ts": ("alpha", 1.0), "ta": ("beta", 1.5)}
+WEIGHTS = {"ts": ("alpha", 0.1), "ta": ("beta", 0.15)}
 """Term -> the option that weights it, and that option's default."""
+
+WON = 0.5
+"""Nats below which a discriminator has won [ours]; where it knows nothing it has 2 log 2, 1.39."""
 
 
 def is_monitored(run: Recorded) -> bool:
@@ -42,8 +45,8 @@ def monitor_figure(run: Recorded) -> tuple[str, bool]:
             draw_curves(shared, information(run, logs, term), named, of=of)
             draw_ceiling(shared, curves(logs, f"{term}.ceiling"), of=of)
         titled(shared, "teacher’s information (nats)")
-        draw_curves(left_over, curves(logs, "critic.entropy_bound"), "given the student", of=TEACHER)
-        titled(left_over, "teacher’s entropy (nats)")
+        draw_curves(left_over, curves(logs, "entropy.bound"), "given the student", of=TEACHER)
+        titled(left_over, "entropy of its answer (nats)")
         return inline(figure), validated
 
 
@@ -103,3 +106,14 @@ def verdict(run: Recorded) -> str:
         return f"The teacher did not become weak: it kept {percent(kept)} of its lead over the student ({figures})."
     much = f"only {percent(kept)}" if kept > 0 else "nothing"
     return f"The teacher became weak: it kept {much} of the lead over the student that it has when trained alone ({figures})."
+
+
+def critic_verdict(run: Recorded) -> str:
+    """A warning where a discriminator has won, by its loss over the last quarter of the epochs; nothing else, or without one."""
+    seeds = [seed[-max(1, len(seed) // 4) :] for seed in curves(run.logs.get("distilled", []), "critic.discriminator") if seed]
+    if not seeds or (loss := sum(map(sum, seeds)) / sum(map(len, seeds))) >= WON:
+        return ""
+    return (
+        f"The discriminator has won: its loss is {loss:.2f} nats, of 1.39 where it knows nothing, so no gradient is left that "
+        "would lead the student. Take cond_entropy=answers, or let the discriminator rest more often (generator_steps)."
+    )

@@ -6,7 +6,7 @@ from typing import Any
 
 from understudy.process.whole import write_text
 from understudy.report import figures as draw
-from understudy.report.monitor import is_monitored, monitor_figure, verdict
+from understudy.report.monitor import critic_verdict, is_monitored, monitor_figure, verdict
 from understudy.report.numbers import change, interval, label, milliseconds, names, percent, plain, probability, value, whole
 from understudy.report.recorded import Recorded, read_run
 from understudy.report.words import ends, order, points, repeats, story, unit
@@ -48,6 +48,7 @@ def render(run: Recorded) -> str:
         comparison=run.results["comparison"],
         figures=figures(run),
         weak=verdict(run) if is_monitored(run) else "",
+        won=critic_verdict(run),
         costs=[cost_rows(run, name) for name in ("teacher", "distilled") if name in run.cost],
         machine=next((entry["machine"] for entry in run.cost.values()), {}),
         data=data_rows(run),
