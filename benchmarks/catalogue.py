@@ -3,22 +3,27 @@
 python -m benchmarks.catalogue --data FOLDER               everything, or what is left of it; then the table
 python -m benchmarks.catalogue --only mfeat --case 300     one family, or those of its cases that are so called, in a process of its own; no table
 ACCELERATE_MIXED_PRECISION=bf16 python -m benchmarks.catalogue --only av_digits      as it was recorded, in half the time of float32
+python -m benchmarks.catalogue --methods kd amid           these alone; the other rows of the table stay, with their date
 python -m benchmarks.catalogue --finished                  train nothing; the table of the cases that are finished
 """
 
 import argparse
 import json
+import re
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from benchmarks.av_digits import SPEAKERS
+from benchmarks.grid import TRIES, Scale, at_an_end, best_of, bracketed
 from benchmarks.mfeat_plan import held_out
-from benchmarks.record import table, write_result
+from benchmarks.record import RESULTS, table, write_result
 from understudy.corpus import Corpus, corpus_at
 from understudy.corpus.importers.av_digits import import_av_digits
 from understudy.corpus.importers.mfeat import import_mfeat
@@ -36,27 +41,23 @@ from understudy.training.plan import Plan
 Options = dict[str, Any]
 
 
-def amid(strength: float, **others: Any) -> Options:
-    """AMID's default weights times `strength`; they keep their proportions."""
-    return {"alpha": strength, "beta": 1.5 * strength, "gamma": 0.5 * strength} | others
-
-
-SETTINGS: dict[str, Sequence[Options]] = {
-    "kd": [{"weight": w} for w in (0.5, 0.9, 0.99)] + [{"weight": w, "temperature": 4.0} for w in (0.9, 0.99)],
-    "crd": [{"weight": w} for w in (0.4, 1.6, 5.0, 16.0, 50.0)],
-    "rkd": [{"distance": w, "angle": 2 * w} for w in (2.5, 8.0, 25.0, 80.0, 250.0)],
-    "pkt": [{"weight": w} for w in (1.0, 10.0, 100.0, 1e3, 1e4)],
-    "vid": [{"weight": w} for w in (0.1, 1.0, 10.0, 100.0, 1e3)],
-    "dkd": [{"weight": w} for w in (0.01, 0.03, 0.1, 0.3, 1.0)],
-    "c2kd": [{"inner": w, "cross": w} for w in (0.03, 0.1, 0.3, 1.0)] + [{"inner": 1.0, "cross": 3.0}],
-    "amid": [amid(w) for w in (0.03, 0.1, 0.3)] + [amid(w, teacher_start="trained") for w in (0.1, 0.3)],
+SCALES: dict[str, Scale] = {
+    "kd": Scale(9.0, 4.0, lambda odds: {"weight": odds / (1 + odds)}),
+    "crd": Scale(5.0, 4.0, lambda w: {"weight": w}),
+    "rkd": Scale(25.0, 4.0, lambda w: {"distance": w, "angle": 2 * w}),
+    "pkt": Scale(100.0, 10.0, lambda w: {"weight": w}),
+    "vid": Scale(10.0, 10.0, lambda w: {"weight": w}),
+    "dkd": Scale(0.1, 4.0, lambda w: {"weight": w}),
+    "c2kd": Scale(0.3, 4.0, lambda w: {"inner": w, "cross": w}),
+    "amid": Scale(1.0, 4.0, lambda w: {"alpha": 0.1 * w, "beta": 0.15 * w, "gamma": 4.0 * w}),
 }
-"""Method -> the settings it is tried with: as many for each, and the best on rows that are no test rows is taken."""
-ABLATIONS: dict[str, Options] = {"amid without I(t;a)": {"beta": 0.0}, "amid without H(t|s)": {"gamma": 0.0}}
+"""Of every method; kd's is the odds of its weight."""
+ABLATIONS: dict[str, Options] = {
+    "amid without I(t;a)": {"beta": 0.0},
+    "amid without H(t|s)": {"gamma": 0.0},
+    "amid, H(t|s) alone": {"alpha": 0.0, "beta": 0.0},
+}
 """Changes to AMID's chosen setting."""
-SYSTEMS = ("plain", *SETTINGS, *ABLATIONS)
-SCALED = [method for method, each in SETTINGS.items() if len({frozenset(options) for options in each}) == 1]
-"""Methods whose settings go from less to more of the same."""
 TUNED = (("fou", 50), ("zer", 100), ("mor", 300))
 """The views and label counts of mfeat on which settings are chosen."""
 EPOCHS = 25
@@ -107,42 +108,50 @@ class Family:
 
     def play(self, folder: Path, only: str = "") -> None:
         """Choose each method's settings, then train it on all cases, or those so called; what is on disk is not done again."""
-        for tuning in self.tunings:
-            self.tune(folder, tuning)
+        for tuning, method in product(self.tunings, SCALES):
+            self.tune(folder, tuning, method)
         for case in (case for case in self.cases if only in case.name):
             for label, (method, settings) in self.systems(folder).items():
                 case.play(folder, label, method, settings)
 
-    def tune(self, folder: Path, tuning: str) -> None:
-        """Keep the mean merit of every method's settings."""
-        if not (folder / f"{tuning}.json").is_file():
-            merits = {method: self.merits(folder / "tuning", tuning, method) for method in SETTINGS}
-            write_json(folder / f"{tuning}.json", merits)
+    def tune(self, folder: Path, tuning: str, method: str) -> None:
+        """Keep the merits of the strengths that a method tries."""
+        kept = merits_file(folder, tuning, method)
+        if not kept.is_file():
+            found = bracketed(partial(self.tried, folder / "tuning", tuning, method), SCALES[method])
+            write_json(kept, [list(each) for each in found.items()])
 
-    def merits(self, folder: Path, tuning: str, method: str) -> list[float]:
-        """Mean merit of each setting over the cases of the tuning."""
-        found = []
-        for number, options in enumerate(SETTINGS[method]):
-            label = f"{method}-{number}" if number else method
-            runs = [run for case in self.tunings[tuning] for run in case.play(folder, label, method, [options])]
-            found.append(float(np.mean([self.merit(run) for run in runs])))
-        return found
+    def tried(self, folder: Path, tuning: str, method: str, strength: float) -> float:
+        """The mean merit of a strength over the cases of the tuning."""
+        scale = SCALES[method]
+        label = method if strength == scale.start else f"{method}-{strength:g}"
+        options = [scale.options(strength)]
+        runs = [run for case in self.tunings[tuning] for run in case.play(folder, label, method, options)]
+        return float(np.mean([self.merit(run) for run in runs]))
 
     def tuned(self, folder: Path) -> bool:
         """Whether all settings are chosen."""
-        return all((folder / f"{tuning}.json").is_file() for tuning in self.tunings)
-
-    def chosen(self, folder: Path, tuning: str) -> dict[str, int]:
-        """Method -> which of its settings was best; of settings as good the first."""
-        merits = json.loads((folder / f"{tuning}.json").read_text(encoding="utf-8"))
-        return {method: int(np.argmax(merits[method])) for method in SETTINGS}
+        return all(merits_file(folder, tuning, method).is_file() for tuning, method in product(self.tunings, SCALES))
 
     def systems(self, folder: Path) -> dict[str, tuple[str, list[Options]]]:
         """Label -> method, and its options by each tuning; kd first."""
-        places = [self.chosen(folder, tuning) for tuning in self.tunings]
-        best = {method: [each[chosen[method]] for chosen in places] for method, each in SETTINGS.items()}
-        ablated = {label: ("amid", [each | change for each in best["amid"]]) for label, change in ABLATIONS.items()}
-        return {method: (method, best[method]) for method in SETTINGS} | ablated
+        best = {
+            method: [scale.options(best_of(merits(folder, tuning, method))) for tuning in self.tunings]
+            for method, scale in SCALES.items()
+        }
+        of_amid = best.get("amid", [])
+        ablated = {label: ("amid", [each | change for each in of_amid]) for label, change in ABLATIONS.items() if of_amid}
+        return {method: (method, best[method]) for method in SCALES} | ablated
+
+
+def merits_file(folder: Path, tuning: str, method: str) -> Path:
+    """Where a method's tries are kept."""
+    return folder / f"{tuning}-{method}.json"
+
+
+def merits(folder: Path, tuning: str, method: str) -> dict[float, float]:
+    """Strength -> mean merit, of a method's tries."""
+    return dict(json.loads(merits_file(folder, tuning, method).read_text(encoding="utf-8")))
 
 
 def best_epoch(run: Run) -> float:
@@ -229,76 +238,101 @@ def in_words(options: Options) -> str:
     return ", ".join(f"{name} {round(value, 6) if isinstance(value, float) else value}" for name, value in options.items())
 
 
-def at_the_end(families: Sequence[Family], folder: Path) -> str:
-    """Which methods chose the least or the most that they were offered, in words."""
-    found = []
-    for tuning, places in ((name, family.chosen(folder, name)) for family in families for name in family.tunings):
-        ends = {"least": [m for m in SCALED if not places[m]], "most": [m for m in SCALED if places[m] == len(SETTINGS[m]) - 1]}
-        found.append(f"{tuning}: " + ", ".join(f"{end} of {' and '.join(names)}" for end, names in ends.items() if names))
-    return "Choices at an end of what was offered, " + "; ".join(found) + "."
+def ends(families: Sequence[Family], folder: Path) -> list[str]:
+    """Each choice that is at an end of what its method tried, in words."""
+    asked = ((family, tuning, method) for family in families for tuning, method in product(family.tunings, SCALES))
+    found = {(tuning, method): at_an_end(merits(folder, tuning, method)) for _, tuning, method in asked}
+    return [f"{method} on {tuning} (the {end})" for (tuning, method), end in found.items() if end]
 
 
-def page(rows: Sequence[Mapping[str, Any]], cases: Sequence[str], borders: str) -> str:
+def earlier(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Rows of the table as it stands that were not measured anew, each with its date; amid's are of the defaults it had then."""
+    path = RESULTS / "catalogue.json"
+    document = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {"date": "", "rows": []}
+    now = {(row["case"], row["system"]) for row in rows}
+    dated = [{"measured": document["date"]} | row for row in document["rows"]]
+    renamed = [row | {"system": re.sub("^amid(?! of)", f"amid of {row['measured']}", row["system"])} for row in dated]
+    return [row for row in renamed if (row["case"], row["system"]) not in now]
+
+
+def page(rows: Sequence[Mapping[str, Any]], cases: Sequence[str], ended: Sequence[str]) -> str:
     """The tables, and what they say."""
     parts, wins = [], []
+    names = [name for name in dict.fromkeys(row["system"] for row in rows) if name not in ("teacher", "plain")]
     for case in (case for case in cases if any(row["case"] == case for row in rows)):
         lines = []
         for row in (row for row in rows if row["case"] == case):
             spread = "" if row["std"] is None else f" ± {row['std']:.3f} [{row['low']:.3f}, {row['high']:.3f}]"
             settings = "; ".join(dict.fromkeys(in_words(each) for each in row["settings"]))
             told = [said(row.get("against_plain")), said(row.get("against_kd"))]
-            lines.append([row["system"], settings, f"{row['mean']:.3f}{spread}", *told])
+            lines.append([row["system"], settings, f"{row['mean']:.3f}{spread}", *told, row.get("measured", "now")])
         metric = next(row["metric"] for row in rows if row["case"] == case)
-        parts.append(f"## {case}\n\n" + table(["system", "setting", metric, "against plain", "against kd"], lines))
-    for name in SYSTEMS[1:]:
+        parts.append(f"## {case}\n\n" + table(["system", "setting", metric, "against plain", "against kd", "measured"], lines))
+    for name in names:
         mine = [row for row in rows if row["system"] == name]
         counts = [name, len(mine)]
         for control in ("plain", "kd"):
-            verdicts = [row[f"against_{control}"]["verdict_holm"] for row in mine if f"against_{control}" in row]
+            verdicts = verdicts_of(mine, control)
             counts += [verdicts.count("better"), verdicts.count("worse")] if verdicts else ["", ""]
         wins.append(counts)
-    few = {case: missing(rows, case) for case in cases}
-    lacking = [f"{case} ({', '.join(names)})" for case, names in few.items() if names]
+    now = [row for row in rows if "measured" not in row]
     return f"""# The catalogue on real data
 
 Every method trains the same student with the same plan, steps and labelled rows, and learns from the same teachers (amid's train anew beside the
-student, c2kd's train on). Each method chose one of five settings, by mean score on rows that are no test rows: mfeat on 250 held-out
-train rows in three cells x two draws, wikipedia on its validation rows with two seeds, av_digits on the validation speakers of two folds with one
-seed: on jackson and lucas, and, for the folds that test these two, on nicolas and theo (their settings stand second). The two ablations of amid
-take its settings. {borders}
-amid was offered at most .3 of its default weights: of an earlier list with .1, .3 and the defaults themselves it had chosen the least.
+student, c2kd's train on). Each method chose its strength among {TRIES} by mean score on rows that are no test rows: three about a start, then beyond
+the best where it is at an end of those, else beside it. mfeat chose on 250 held-out train rows in three cells x two draws. The ablations of amid take
+its settings. Still at an end after {TRIES} tries: {", ".join(ended) or "none"}.
 
-av_digits: six folds, five seeds each, in bfloat16 (settings that stand first, or alone, were chosen in float32). mfeat: {EPOCHS} epochs; five
-draws of the labelled rows, one seed each; 800 test rows. Mean ± deviation [95 % t interval] over seeds or draws. Differences: crossed bootstrap over seeds and test rows (speakers in av_digits); the verdict stands only where
-Holm's p over all cells of its column, here {len([row for row in rows if "against_plain" in row])} and {len([row for row in rows if "against_kd" in row])}, is at most .05; – is "not distinguishable".
+**Rows with a date were not measured anew**: they are of that day's methods and of the fixed lists of five settings that were used then (some choices at
+their ends), tuned on validation rows in wikipedia (two seeds) and on the validation speakers of two folds in av_digits (one seed); "amid of" a date has
+the defaults of then (`cond_entropy=alice`; the settings name its weights). Differences of dated rows are to the plain and kd of the same day.
+
+av_digits: six folds, five seeds each, in bfloat16. mfeat: {EPOCHS} epochs; draws of the labelled rows (of those measured now {draws_of(now)}, else
+five), one seed each; 800 test rows. Mean ± deviation [95 % t interval] over seeds or draws. Differences: crossed bootstrap over seeds and test rows
+(speakers in av_digits); the verdict stands only where Holm's p over all cells of its column that were measured together (now: {judgements(now, "plain")} and
+{judgements(now, "kd")}) is at most .05; – is "not distinguishable".
 
 {table(["system", "cases", "better than plain", "worse than plain", "better than kd", "worse than kd"], wins)}
 
 {(chr(10) * 2).join(parts)}
-{f"{chr(10)}Not finished: {'; '.join(lacking)}." if lacking else ""}"""
+"""
 
 
-def missing(rows: Sequence[Mapping[str, Any]], case: str) -> list[str]:
-    """Systems that this case lacks."""
-    return [name for name in SYSTEMS if not any(row["case"] == case and row["system"] == name for row in rows)]
+def verdicts_of(rows: Sequence[Mapping[str, Any]], control: str) -> list[str]:
+    """What these rows are against plain, or against kd, after Holm."""
+    return [row[f"against_{control}"]["verdict_holm"] for row in rows if f"against_{control}" in row]
+
+
+def judgements(rows: Sequence[Mapping[str, Any]], control: str) -> int:
+    """How many verdicts there are."""
+    return len(verdicts_of(rows, control))
+
+
+def draws_of(rows: Sequence[Mapping[str, Any]]) -> int:
+    """The draws, or seeds, of these rows."""
+    return max((len(row["seeds"]) for row in rows), default=0)
 
 
 def quick(folder: Path) -> None:
-    """One cell, one draw, one epoch; two methods and one setting each."""
-    for name in [name for name in SETTINGS if name not in ("kd", "amid")]:
-        SETTINGS.pop(name)
-    SCALED.clear()
-    for name in SETTINGS:
-        SETTINGS[name] = SETTINGS[name][:1]
+    """One cell, one draw, one epoch; two methods and one strength each."""
+    only("kd", "amid")
     family = of_mfeat(folder, draws=1, cells=[("mor", 50)])
     short = {"plan": Plan(epochs=1, batch_size=256), "teacher_plan": Plan(epochs=1, batch_size=256)}
     cases = [Case(each.name, each.corpus, dict(each.arguments) | short, each.parts[:1], draws=True) for each in family.cases]
+    for method, scale in SCALES.items():
+        write_json(merits_file(folder, "mfeat", method), [[scale.start, 0.5]])
     family = Family("mfeat", cases, {"mfeat": cases}, test_score)
     family.play(folder)
     rows = judged(family, folder)
     for control in ("plain", "kd"):
         adjust([row[f"against_{control}"] for row in rows if f"against_{control}" in row])
-    page(rows, [case.name for case in cases], at_the_end([family], folder))
+    page(rows, [case.name for case in cases], ends([family], folder))
+
+
+def only(*methods: str) -> None:
+    """Leave the others out: their rows stay what they were."""
+    for name in [name for name in SCALES if name not in methods]:
+        SCALES.pop(name)
 
 
 def main() -> None:
@@ -308,6 +342,8 @@ def main() -> None:
     parser.add_argument("--runs", type=Path, default=Path("runs/catalogue"))
     parser.add_argument("--only", choices=("mfeat", "wikipedia", "av_digits"), help="train this family; no table")
     parser.add_argument("--case", default="", help="with --only: its cases whose name holds this")
+    parser.add_argument("--methods", nargs="+", choices=list(SCALES), default=list(SCALES), help="kd and some others, not all")
+    parser.add_argument("--draws", type=int, default=5, help="of labelled rows, on mfeat")
     parser.add_argument("--finished", action="store_true", help="train nothing; the table of what is finished")
     parser.add_argument("--quick", action="store_true", help="one small cell, nothing written under results/")
     options = parser.parse_args()
@@ -315,8 +351,9 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as folder:
             quick(Path(folder))
         return
+    only(*options.methods)
     builders: dict[str, Callable[[], Family]] = {
-        "mfeat": lambda: of_mfeat(options.runs),
+        "mfeat": lambda: of_mfeat(options.runs, draws=options.draws),
         "wikipedia": lambda: of_wikipedia(options.runs, options.data / "wikipedia"),
         "av_digits": lambda: of_av_digits(options.runs, options.data),
     }
@@ -328,11 +365,19 @@ def main() -> None:
         family.play(options.runs)
     tuned = [family for family in families if family.tuned(options.runs)]
     rows = [row for family in tuned for row in judged(family, options.runs)]
-    names = [case.name for family in families for case in family.cases]
     for control in ("plain", "kd"):
         adjust([row[f"against_{control}"] for row in rows if f"against_{control}" in row])
-    figures = {f"{row['case']} {row['system']}".replace(" ", "_"): round(row["mean"], 4) for row in rows}
-    text = page(rows, names, at_the_end(tuned, options.runs))
+    ended = ends(tuned, options.runs)
+    of_amid = [row for row in rows if row["system"] == "amid"]
+    counts = {
+        "amid_worse_than_kd": verdicts_of(of_amid, "kd").count("worse"),
+        "amid_better_than_plain": verdicts_of(of_amid, "plain").count("better"),
+        "amid_cases": len(of_amid),
+        "choices_at_an_end": len(ended),
+    }
+    rows += earlier(rows)
+    figures = counts | {f"{row['case']} {row['system']}".replace(" ", "_"): round(row["mean"], 4) for row in rows}
+    text = page(rows, list(dict.fromkeys(case.name for family in families for case in family.cases)), ended)
     write_result("catalogue", figures=figures, rows=rows, seeds=list(range(5)), text=text)
 
 
