@@ -18,8 +18,8 @@ class Scale:
 
 
 def bracketed(merit: Callable[[float], float], scale: Scale, *, tries: int = TRIES) -> dict[float, float]:
-    """Strength -> merit of `tries` strengths: three about the start, then beyond the best where it is at an end, else beside it."""
-    first = (scale.start / scale.factor, scale.start, scale.start * scale.factor)
+    """Strength -> merit of `tries` strengths: the start, its neighbours, then beyond the best where it is at an end, else beside it."""
+    first = (scale.start, scale.start / scale.factor, scale.start * scale.factor)
     found = {strength: merit(strength) for strength in first[:tries]}
     while len(found) < tries:
         order = sorted(found)
@@ -39,6 +39,8 @@ def best_of(merits: Mapping[float, float]) -> float:
 
 
 def at_an_end(merits: Mapping[float, float]) -> str:
-    """Which end of what was tried the best is at: "least", "most", or "" where it is between two."""
+    """Which end of what was tried the best is at: "least", "most", or "" where it is between two, or alone."""
     best = best_of(merits)
+    if len(merits) == 1:
+        return ""
     return "least" if best == min(merits) else "most" if best == max(merits) else ""

@@ -31,19 +31,22 @@ from understudy.teachers.stored import Stored
 from understudy.teachers.teacher import Frozen
 
 ROWS, BATCH, BLOCKS, SIDE, WORDS = 1_024, 64, 9, 48, 14
-WIDTH, DEPTH = 128, 2
-"""Of the student: a single stream over about 20 text tokens and 36 patches."""
+STUDENTS = {"small": (64, 1), "usual": (128, 2)}
+"""Width and blocks of a student: a single stream over about 20 text tokens and 36 patches."""
 TEACHER = 512
 """Numbers of a vector or token of the teacher's, as many as those of CLIP ViT-B/32; what they say costs nothing here."""
-CASES: tuple[tuple[Selection, VectorDistance], ...] = (
-    ("topk", "l1"),
-    ("none", "l1"),
-    ("sampled", "l1"),
-    ("random", "l1"),
-    ("topk", "infonce"),
-    ("all", "infonce"),
+CASES: tuple[tuple[str, Selection, VectorDistance], ...] = (
+    ("usual", "topk", "l1"),
+    ("usual", "none", "l1"),
+    ("usual", "sampled", "l1"),
+    ("usual", "random", "l1"),
+    ("usual", "topk", "infonce"),
+    ("usual", "all", "infonce"),
+    ("small", "none", "l1"),
+    ("small", "topk", "l1"),
+    ("small", "topk", "infonce"),
 )
-"""Selections and distances, the default first. InfoNCE tells each token from all others of the batch: squares of their number."""
+"""Students, selections and distances, the default first. InfoNCE tells each token from all others of the batch: squares of their number."""
 
 
 def main() -> None:
@@ -53,23 +56,24 @@ def main() -> None:
         return
     names = ("step_ratio", "plain_ms", "mad_ms", "graph_identical", "graph_nodes", "graph_bytes")
     figures = {name: rows[0][name] for name in names}
-    figures |= {f"step_ratio_{row['selection']}_{row['distance']}": row["step_ratio"] for row in rows}
+    figures |= {f"step_ratio_{row['student']}_{row['selection']}_{row['distance']}": row["step_ratio"] for row in rows}
     write_result("mad_cost", figures=figures, rows=rows, seeds=[0], text=page(rows))
 
 
-def measure(quick: bool, selection: Selection, distance: VectorDistance) -> dict[str, Any]:
+def measure(quick: bool, size: str, selection: Selection, distance: VectorDistance) -> dict[str, Any]:
     """Medians over blocks of an epoch each, which alternate in one process; the first of each is left out."""
-    rows, blocks, depth = (128, 1, 1) if quick else (ROWS, BLOCKS, DEPTH)
+    rows, blocks = (128, 1) if quick else (ROWS, BLOCKS)
     with tempfile.TemporaryDirectory() as name:
         corpus = captions(Path(name) / "corpus", rows)
         teacher = Stored(stored(Path(name) / "answers", corpus))
         torch.manual_seed(0)
-        mad = MAD(student(corpus, depth), teacher, selection=selection, distance=distance)
-        methods = {"plain": Supervised(student(corpus, depth)), "mad": mad}
+        mad = MAD(student(corpus, size), teacher, selection=selection, distance=distance)
+        methods = {"plain": Supervised(student(corpus, size)), "mad": mad}
         blocked = {name: Block(method, corpus) for name, method in methods.items()}
         timed = [{name: block() for name, block in blocked.items()} for _ in range(blocks + 1)][1:]
         graphs = [graph(method.student, corpus, Path(name) / f"{each}-shipped") for each, method in methods.items()]
     return {
+        "student": size,
         "selection": selection,
         "distance": distance,
         "step_ratio": median(each["mad"] / each["plain"] for each in timed),
@@ -94,9 +98,9 @@ class Block:
         self.loader = Loader(corpus, range(len(corpus)), method.views(), task=corpus.task, batch_size=BATCH, training=True)
 
     def __call__(self) -> float:
-        """Seconds of a step."""
+        """Seconds of the processor that a step takes."""
         self.epoch += 1
-        began = time.perf_counter()
+        began = time.process_time()
         for batch in self.loader.batches(self.epoch):
             self.optimiser.zero_grad()
             terms = self.method(batch).values()
@@ -104,7 +108,7 @@ class Block:
             torch.nn.utils.clip_grad_norm_(self.parameters, 1.0)
             self.optimiser.step()
             self.method.step += 1
-        return (time.perf_counter() - began) / len(self.loader)
+        return (time.process_time() - began) / len(self.loader)
 
 
 def captions(folder: Path, rows: int) -> Corpus:
@@ -131,11 +135,12 @@ def towers(corpus: Corpus, *, vocabulary: int, width: int) -> dict[str, Any]:
     return {"text": TextTransformer(text, width=width), "image": ImagePatches(image, width=width)}
 
 
-def student(corpus: Corpus, depth: int) -> Model:
+def student(corpus: Corpus, size: str) -> Model:
     with torch.random.fork_rng():
         torch.manual_seed(1)
-        encoders = towers(corpus, vocabulary=2_000, width=WIDTH)
-        return Model(corpus.task, encoders, fusion=SingleStream(dict.fromkeys(encoders, WIDTH), width=WIDTH, depth=depth))
+        width, depth = STUDENTS[size]
+        encoders = towers(corpus, vocabulary=2_000, width=width)
+        return Model(corpus.task, encoders, fusion=SingleStream(dict.fromkeys(encoders, width), width=width, depth=depth))
 
 
 def stored(folder: Path, corpus: Corpus) -> Any:
@@ -166,8 +171,13 @@ def graph(model: Model, corpus: Corpus, folder: Path) -> dict[str, Any]:
 def page(rows: list[dict[str, Any]]) -> str:
     """The Markdown table."""
     first = rows[0]
+    students = [
+        f"*{name}*: width {width}, {depth} blocks, {next(row['student_parameters'] for row in rows if row['student'] == name):,} parameters"
+        for name, (width, depth) in STUDENTS.items()
+    ]
     lines = [
         [
+            row["student"],
             row["selection"],
             row["distance"],
             f"{row['plain_ms']:.1f} ms",
@@ -178,13 +188,13 @@ def page(rows: list[dict[str, Any]]) -> str:
         for row in rows
     ]
     return (
-        f"# What MAD costs\n\nA student of {first['student_parameters']:,} parameters (single stream, width {WIDTH}, {DEPTH} blocks, "
-        f"about 20 text tokens and 36 patches), batches of {BATCH}; the teacher's vectors of {TEACHER} numbers and its tokens, of "
-        f"another tokenizer, come from a store. A step holds the batch, the answers, forward, backward, clipping and AdamW; medians "
+        f"# What MAD costs\n\nTwo students ({'; '.join(students)}), each a single stream over about 20 text tokens and 36 patches, batches "
+        f"of {BATCH}; the teacher's vectors of {TEACHER} numbers and its tokens, of another tokenizer, come from a store. A step holds "
+        "the batch, the answers, forward, backward, clipping and AdamW; processor time, medians "
         f"of {first['blocks']} pairs of blocks of {first['steps']} steps that alternate in one process. Goal: at most 1.25. The "
         f"exported graph has {first['graph_nodes']} nodes and {first['graph_bytes']:,} bytes; the same means nodes, wires, inputs, "
         "weights' shapes and size.\n\n"
-        + table(["selected tokens", "distance", "plain step", "MAD step", "ratio", "same graph"], lines)
+        + table(["student", "selected tokens", "distance", "plain step", "MAD step", "ratio", "same graph"], lines)
     )
 
 

@@ -14,7 +14,7 @@ from understudy.batches.loader import Loader
 from understudy.corpus import Corpus, make_split
 from understudy.methods import MAD, Supervised
 from understudy.methods.mad_experts import ExpertHeads
-from understudy.methods.mad_weights import agreement, confidences, trust, truth
+from understudy.methods.mad_weights import agreement, confidences, relative, trust, truth
 from understudy.methods.method import Method
 from understudy.models.experts import Experts
 from understudy.models.fusion import Beside
@@ -106,6 +106,19 @@ def test_confidences_by_hand():
     assert agreement(ANSWERS, given, soft).tolist() == [0.0, 0.0]
 
 
+def test_relative_confidence_says_where_to_learn_and_not_how_much():
+    c = torch.tensor([[0.9, 0.02], [0.3, 0.06], [0.0, 0.5], [0.6, 0.0]])
+    said = torch.tensor([[True, True], [True, True], [False, True], [True, False]])
+    found = relative(c, said)
+    for teacher in (0, 1):
+        assert found[said[:, teacher], teacher].mean().item() == pytest.approx(1.0)
+    assert (found[1, 0] / found[0, 0]).item() == pytest.approx(1 / 3), "rows keep their order and their ratios"
+    assert relative(0.01 * c, said).allclose(found), "how sure a teacher is on the whole does not matter"
+    nothing = relative(torch.zeros(2, 2), torch.zeros(2, 2, dtype=torch.bool))
+    assert nothing.isfinite().all()
+    assert not nothing.any()
+
+
 def test_trust_is_shared_among_those_that_speak():
     c = torch.tensor([[0.9, 0.1], [0.4, 0.4], [0.8, 0.3], [0.5, 0.5]])
     said = torch.tensor([[True, True], [True, True], [True, False], [False, False]])
@@ -131,7 +144,9 @@ def test_no_gradient_reaches_the_teacher_through_distance_or_confidence(corpora)
     assert said.any()
 
 
-@pytest.mark.parametrize(("confidence", "expected"), [("truth", 8), ("agreement", 8), ("none", 24), ("constant", 24)])
+@pytest.mark.parametrize(
+    ("confidence", "expected"), [("relative", 8), ("truth", 8), ("agreement", 8), ("none", 24), ("constant", 24)]
+)
 def test_unlabelled_rows_count_where_the_confidence_needs_no_label(confidence, expected, corpora, answers):
     corpus = corpora["classification"]
     method = MAD(student_of(corpus), answers["classification"], confidence=confidence)

@@ -6,8 +6,8 @@ Paper: after Wang et al., "Multimodal Adaptive Distillation", 2022, arXiv 2204.1
 Differs: only the direction and the parts are theirs: pretrained unimodal teachers, tokens selected per instance, a dynamic
 weight per instance, inference as before. Every formula, score, distance and default here is ours, and no published
 number is claimed. The teacher is one model of `Experts`: a frozen encoder and a head a modality. With the true label as yardstick
-("truth", "agreement") unlabelled rows have no weight; with "constant" and "none" they are distilled too. A teacher of pictures
-teaches its vector alone: no regions are selected.
+("relative", "truth", "agreement") unlabelled rows have no weight; with "constant" and "none" they are distilled too. A teacher of
+pictures teaches its vector alone: no regions are selected.
 Use when: the student reads text and pictures, there are good encoders of each alone, and about 1,000 labels or more.
 Related: `kd` distils answers. With selection="none" confidence="none" weighting="uniform" this is naive distillation.
 """
@@ -42,8 +42,9 @@ class MAD(Taught):
     selection: which of the student's text tokens are taught: the share with the best scores ("topk"), as many drawn by score
     ("sampled") or evenly ("random", the control), "all", or "none" (no token term). score: a token's cosine with the teacher's
     vectors of other modalities ("cross": needs a shared space, such as CLIP's) or of the text ("pooled"). share: in (0, 1]; at
-    least one token a row. confidence: c, the teacher's probability of the truth, its "agreement" with it, the mean of the former
-    over the labelled train rows ("constant", the control; needs stored answers), or 1 ("none"). weighting: alpha over the
+    least one token a row. confidence: c, the teacher's probability of the truth ("truth"), this over its mean in the batch
+    ("relative": where to learn, not how much), its "agreement" with the truth, the mean of "truth" over the labelled train rows
+    ("constant", the control; needs stored answers), or 1 ("none"). weighting: alpha over the
     teachers that a row has, adding up to 1. distance: see `vector_distance`. adaptive: whether the teacher's encoders first move
     to agree on matching pairs. Temperatures, above 0: of "sampled", of "softmax", of distance "infonce", of the adaptive stage.
     """
@@ -57,8 +58,8 @@ class MAD(Taught):
         selection: Selection = "topk",
         score: Score = "cross",
         share: float = 0.3,
-        confidence: Confidence = "truth",
-        weighting: Weighting = "softmax",
+        confidence: Confidence = "relative",
+        weighting: Weighting = "uniform",
         distance: VectorDistance = "l1",
         adaptive: bool = False,
         token_temperature: float = 0.1,

@@ -11,13 +11,16 @@ from torch import Tensor
 
 from understudy.batches.batch import Batch, Output
 from understudy.models.experts import LOGITS, POOLED
+from understudy.objectives.gather import gathered
 from understudy.objectives.objective import only
 from understudy.tasks import MultiLabel, Task
 from understudy.teachers.stored import Stored
 from understudy.teachers.teacher import Teacher
 
-Confidence = Literal["truth", "agreement", "constant", "none"]
+Confidence = Literal["relative", "truth", "agreement", "constant", "none"]
 Weighting = Literal["softmax", "uniform"]
+LEAST = 1e-6
+"""The least mean of a confidence that others are measured by."""
 ROWS = 4096
 """Stored answers that are read at once."""
 
@@ -37,6 +40,17 @@ def agreement(task: Task, logits: Float[Tensor, "B _"], target: Tensor) -> Float
     """1 where the teacher's likeliest class is the right one, else 0; of soft targets, that of its likeliest class."""
     said = logits.argmax(dim=1)
     return target.gather(1, said[:, None])[:, 0] if isinstance(task, MultiLabel) else (said == target).float()
+
+
+def relative(confidence: Float[Tensor, "B M"], said: Bool[Tensor, "B M"]) -> Float[Tensor, "B M"]:
+    """c over its mean, teacher by teacher: where to learn, and not how much.
+
+    A probability of the truth is small where the truth is hard, and would take the whole term away with it. The mean is over the
+    rows of this batch, of all processes, that a teacher says something of.
+    """
+    known = gathered(said)
+    mean = gathered(confidence.where(said, 0.0)).sum(dim=0) / known.sum(dim=0).clamp(min=1)
+    return confidence / mean.clamp(min=LEAST)
 
 
 def trust(
@@ -66,9 +80,10 @@ def confidences(
         level = torch.tensor(constant, device=said.device) if rule == "constant" else torch.ones(())
         return said, torch.zeros(said.shape, device=said.device) + level
     said = said & batch.labelled[:, None]
-    target, measure = only(batch.labelled, batch.target), truth if rule == "truth" else agreement
+    target, measure = only(batch.labelled, batch.target), agreement if rule == "agreement" else truth
     logits = [only(said[:, place], teacher.need(m + LOGITS).float()) for place, m in enumerate(modalities)]
-    return said, torch.stack([measure(task, each, target) for each in logits], dim=1)
+    found = torch.stack([measure(task, each, target) for each in logits], dim=1)
+    return said, relative(found, said) if rule == "relative" else found
 
 
 def mean_truth(teacher: Teacher, ids: Sequence[str], target: NDArray[Any]) -> list[float]:

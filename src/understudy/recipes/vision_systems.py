@@ -31,7 +31,7 @@ SYSTEMS: dict[str, Way] = {
     "mad, no tokens": Way({"selection": "none"}, "mad"),
     "mad, all tokens": Way({"selection": "all"}, "mad"),
     "mad, no confidence": Way({"confidence": "none"}, "mad"),
-    "mad, teachers alike": Way({"weighting": "uniform"}, "mad"),
+    "mad, as of its probability": Way({"confidence": "truth", "weighting": "softmax"}, "mad"),
     "mad, adaptive": Way({"adaptive": True}, "mad"),
     "mad, random tokens": Way({"selection": "random"}),
     "mad, constant weight": Way({"confidence": "constant"}),
