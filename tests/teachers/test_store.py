@@ -1,10 +1,12 @@
 """The store: codecs with their true error, resuming after a kill, and refusing what is stale, foreign or broken."""
 
 import json
+import os
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
 import torch
 from hypothesis import given, settings
@@ -13,6 +15,7 @@ from hypothesis.extra.numpy import arrays
 
 from toy import CLASSES, ToyLoader, toy_batch, toy_loader, toy_model
 from understudy.batches.batch import Batch, Output
+from understudy.process.alone import alone
 from understudy.teachers import store as module
 from understudy.teachers.store import Store, decode, encode, fingerprint_of, write_store
 from understudy.teachers.teacher import Frozen
@@ -64,7 +67,7 @@ def test_answers_come_back_in_the_order_asked_with_the_error_on_record(tmp_path,
     for name in ("logits", "embedding"):
         truth = getattr(expected, name).where(expected.valid[:, None], 0.0)[order]
         error = (getattr(answer, name) - truth).abs()[answer.valid]
-        recorded = store.header["error"][name]
+        recorded = store.header.error[name]
         assert recorded["max"] == pytest.approx(error.max().item(), rel=1e-6)
         assert recorded["mean"] == pytest.approx(error.mean().item(), rel=1e-5)
         assert (recorded["max"] == 0) == (codec == "float32")
@@ -102,7 +105,7 @@ def test_a_killed_run_goes_on_and_asks_only_for_what_is_missing(tmp_path, monkey
         write(tmp_path / "s", loader=Killed(loader.of))
     teacher = Counting()
     store = write(tmp_path / "s", teacher)
-    assert teacher.asked == (ids[16:] if shard_rows <= 8 else ids)
+    assert teacher.asked == ids[16:], "what was asked before Ctrl-C is kept"
     assert len(store) == len(ids) == 32
     assert torch.equal(store.answers(ids).logits, expected.logits.where(expected.valid[:, None], 0.0))
     again = Counting()
@@ -133,7 +136,7 @@ def test_rows_may_be_added_later_and_named_twice(tmp_path):
 def test_answers_that_are_not_finite_are_refused_by_id(tmp_path, value):
     with pytest.raises(ValueError, match=r"the teacher's logits are not finite for ids r3, r9; nothing"):
         write(tmp_path / "s", Counting(spoil={"r3": value, "r9": value}), loader=ToyLoader([toy_batch(CLASSES, 16)]))
-    assert not (tmp_path / "s" / "store.json").exists()
+    assert len(Store(tmp_path / "s")) == 0
 
 
 def test_answers_too_large_for_float16_are_refused_by_id(tmp_path):
@@ -170,10 +173,15 @@ def test_what_is_no_store_is_refused(tmp_path):
     with pytest.raises((ValueError, TypeError)):  # a TypeError only under the typing hook
         module.write_store(tmp_path / "s", Counting(), toy_loader(CLASSES), corpus="abc", codec="zip")
     (tmp_path / "t").mkdir()
-    for content, message in (("{", "not JSON"), ("[]", "is no"), ('{"format": "understudy store 1"}', "is no")):
+    for content, message in (("{", "is damaged"), ("[]", "is damaged"), ('{"format": "understudy store 1"}', "is no")):
         (tmp_path / "t" / "store.json").write_text(content)
         with pytest.raises(ValueError, match=message):
             Store(tmp_path / "t")
+
+
+def change(path: Path, **parts) -> None:
+    """store.json with other parts."""
+    path.write_text(json.dumps(json.loads(path.read_text()) | parts))
 
 
 def test_a_broken_shard_is_refused_by_name(tmp_path):
@@ -181,6 +189,12 @@ def test_a_broken_shard_is_refused_by_name(tmp_path):
     write(folder)
     shard, header = folder / "00000.arrow", folder / "store.json"
     whole = shard.read_bytes()
+    for place in (len(whole) // 2, len(whole) - 400):
+        flipped = bytearray(whole)
+        flipped[place] ^= 4
+        shard.write_bytes(flipped)
+        with pytest.raises(ValueError, match=r"00000.arrow cannot be read .its SHA-256 is not the one in store.json."):
+            Store(folder)
     for content in (whole[: len(whole) // 2], b""):
         shard.write_bytes(content)
         with pytest.raises(ValueError, match=r"00000.arrow cannot be read"):
@@ -189,11 +203,81 @@ def test_a_broken_shard_is_refused_by_name(tmp_path):
     with pytest.raises(ValueError, match=r"00000.arrow cannot be read"):
         Store(folder)
     shard.write_bytes(whole)
-    document = json.loads(header.read_text())
-    document["shards"][0]["rows"] = 31
-    header.write_text(json.dumps(document))
+    shards = json.loads(header.read_text())["shards"]
+    change(header, shards=[shards[0] | {"rows": 31}])
     with pytest.raises(ValueError, match=r"has 32 rows where store.json says 31"):
         Store(folder)
+    change(header, shards=shards, widths={"logits": 3, "embedding": 9})
+    with pytest.raises(ValueError, match=r"does not hold what store.json says: embedding"):
+        Store(folder)
+
+
+def test_a_store_of_before_there_were_sums_opens_and_its_shards_are_validated_in_full(tmp_path):
+    folder = tmp_path / "s"
+    expected = write(folder).answers(["r0", "r9"]).logits
+    path, shard = folder / "store.json", folder / "00000.arrow"
+    change(path, shards=[{"file": "00000.arrow", "rows": 32, "valid": 30}])
+    assert torch.equal(Store(folder).answers(["r0", "r9"]).logits, expected)
+    with pa.ipc.open_file(str(shard)) as file:
+        table = file.read_all()
+    ids = table["id"].combine_chunks()
+    offsets = np.frombuffer(ids.buffers()[1], np.int32).copy()
+    offsets[5] = 2**30
+    lying = pa.StringArray.from_buffers(32, pa.py_buffer(offsets.tobytes()), ids.buffers()[2])
+    table = table.set_column(0, "id", lying)
+    with pa.ipc.new_file(str(shard), table.schema) as file:
+        file.write_table(table)
+    with pytest.raises(ValueError, match=r"00000.arrow cannot be read .*[Oo]ffset"):
+        Store(folder)
+
+
+@pytest.mark.parametrize(
+    ("part", "value"),
+    [
+        ("fingerprint", {"teacher": 3}),
+        ("task", []),
+        ("modalities", "xy"),
+        ("codec", "zip"),
+        ("widths", {"logits": -1}),
+        ("ragged", None),
+        ("shapes", {"a": "b"}),
+        ("error", {"logits": {"max": "0"}}),
+        ("shards", [{"file": "../00000.arrow", "rows": 32, "valid": 32}]),
+        ("shards", [{"file": "00000.arrow", "rows": True, "valid": 32}]),
+        ("shards", {"0": 1}),
+        ("verses", 1),
+    ],
+)
+def test_a_store_json_of_wrong_types_is_one_sentence(tmp_path, part, value):
+    write(tmp_path / "s")
+    change(tmp_path / "s" / "store.json", **{part: value})
+    with pytest.raises(ValueError, match=rf"store.json is damaged: {part}; make the store again"):
+        Store(tmp_path / "s")
+
+
+def test_a_store_that_was_killed_before_its_first_shard_goes_on(tmp_path):
+    folder = tmp_path / "s"
+    folder.mkdir()
+    (folder / ".lock").touch()
+    (folder / ".store.partial-0a1b2c3d.json").write_text("{")
+    assert len(write(folder)) == 32
+    assert sorted(path.name for path in folder.iterdir()) == ["00000.arrow", "store.json"]
+    (tmp_path / "empty").mkdir()
+    write(tmp_path / "empty", loader=ToyLoader([]))
+    assert len(write(tmp_path / "empty", Counting(seed=1))) == 32, "a store without answers is anyone's"
+
+
+def test_two_processes_at_one_store_are_refused(tmp_path):
+    with alone(tmp_path), pytest.raises(ValueError, match="another process is at work in"):
+        write(tmp_path)
+
+
+def test_a_shard_that_is_cut_in_use_is_one_sentence(tmp_path):
+    store = write(tmp_path / "s")
+    shard = tmp_path / "s" / "00000.arrow"
+    os.truncate(shard, 64)
+    with pytest.raises(ValueError, match=r"00000.arrow was cut from \d+ to 64 bytes while it was in use"):
+        store.answers(["r0"])
 
 
 def test_reading_is_memory_mapped(tmp_path):

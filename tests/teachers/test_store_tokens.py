@@ -93,7 +93,7 @@ def test_what_was_said_comes_back(tmp_path, teacher, codec, off):
         assert answer.tokens["text-1"].spans[place][mask].tolist() == [[2 * t, 2 * t + 1] for t in range(int(mask.sum()))]
     assert answer.tokens["video-2"].spans is None
     assert not answer.tokens["text-1"].mask[4].any()
-    assert Store(tmp_path / "s").header["error"]["tokens/text-1"]["max"] <= 3 * off
+    assert Store(tmp_path / "s").header.error["tokens/text-1"]["max"] <= 3 * off
 
 
 def test_a_killed_store_goes_on(tmp_path, teacher, monkeypatch):

@@ -246,12 +246,12 @@ def store(
         return Answer(document, text, after_check(kept))
     refuse_unheeded(store, given, ("views", "on_error"), "without --features")
     made = store_answers(load(of, corpus=corpus), out, seed=None if seed < 0 else seed, codec=codec)
-    error = ", ".join(f"{name} off by at most {found['max']:.2g}" for name, found in made.header["error"].items())
+    error = ", ".join(f"{name} off by at most {found['max']:.2g}" for name, found in made.header.error.items())
     document = {
         "store": str(out),
         "rows": len(made),
         "codec": codec,
-        "error": made.header["error"],
+        "error": made.header.error,
         "fingerprint": made.fingerprint,
     }
     return Answer(document, f"{len(made)} answers in {out} ({codec}; {error})")

@@ -107,6 +107,17 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def refuse_cut(path: Path, size: int) -> None:
+    """ValueError where a file that is mapped is no longer of the size it had: reading on would end the process at once."""
+    try:
+        now = path.stat().st_size
+    except FileNotFoundError:
+        # Removed or replaced: what was opened is still there for whoever has it open.
+        return
+    if now < size:
+        raise ValueError(f"{path} was cut from {size} to {now} bytes while it was in use; write it again, then start again")
+
+
 def sync(path: Path) -> None:
     """Return when this file or folder is on disk."""
     handle = os.open(path, os.O_RDONLY)

@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -25,9 +24,11 @@ from understudy.prepare.reader import FileError, OnError
 from understudy.prepare.stored import StoredFrames
 from understudy.prepare.view import FieldArrays, UnreadableCell, View
 from understudy.process import hardware
+from understudy.process.partial import discard
 from understudy.process.progress import progress
 from understudy.teachers.at_rest import Columns, Ragged, starts_of
-from understudy.teachers.store import TOKENS, Store, Writer
+from understudy.teachers.header import FILE, Header, read_header
+from understudy.teachers.store import TOKENS, Store, Writer, writer_at
 from understudy.teachers.teacher import identity_of
 
 ROWS = 8
@@ -55,20 +56,21 @@ def store_features(
     goes on when it is repeated.
     """
     corpus, out = corpus if isinstance(corpus, Corpus) else Corpus(corpus), Path(out)
+    held = Path(f"{out}.features")
     if out.exists():
+        discard_spent(held, corpus, out, modality)
         raise ValueError(f"{out} exists already; give another folder, or remove it first")
     check(corpus, modality, views)
     view = published_view(corpus, modality, encoder)
     tower = published_encoder(view, encoder).eval()
-    held = Path(f"{out}.features")
     fingerprint = {
         "teacher": identity_of(tower, encoder),
         "corpus": corpus.fingerprint,
         "preprocessing": view.key,
         "augmentation": f"{views} views",
     }
-    writer = Writer(held, fingerprint, "float32", task=corpus.task.to_json(), modalities=[modality])
-    errors = ask(corpus, modality, view, tower, writer, views=views, on_error=on_error, quiet=quiet)
+    with writer_at(held, Header(fingerprint, corpus.task.to_json(), [modality], "float32")) as writer:
+        errors = ask(corpus, modality, view, tower, writer, views=views, on_error=on_error, quiet=quiet)
     if not writer.known:
         raise ValueError(f"no row has a {modality} that {encoder} could read; {'; '.join(map(str, errors[:3]))}")
     note: dict[str, Any] = {"encoder": encoder}
@@ -77,8 +79,16 @@ def store_features(
         shape = StoredFrames(tower.tower.frames, tower.tower.patches, tower.width, views)
         note["view"] = shape.state()
     derived = derive(corpus, out, modality, Store(held), width=tower.width, note=note, errors=errors)
-    shutil.rmtree(held)
+    discard(held)
     return derived
+
+
+def discard_spent(held: Path, corpus: Corpus, out: Path, modality: str) -> None:
+    """Remove the answers that the features in `out` were made of, if a kill left them just before they were removed."""
+    made = Corpus(out).schema.about if (out / "corpus.json").is_file() else {}
+    if {f"{modality} features", f"{modality} tokens of"} & set(made) and (held / FILE).is_file():
+        if read_header(held).fingerprint["corpus"] == corpus.fingerprint:
+            discard(held)
 
 
 def check(corpus: Corpus, modality: str, views: int) -> None:
@@ -122,7 +132,6 @@ def ask(
                 ]
                 writer.add(found.ids, columns(modality, [np.concatenate(each) for each in zip(*said, strict=True)]), {})
             bar(len(writer.known), f"{len(errors)} skipped" if errors else "")
-    writer.flush()
     return errors
 
 

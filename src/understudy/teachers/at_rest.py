@@ -9,6 +9,9 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from understudy.process.whole import sha256
+from understudy.teachers.header import Shard
+
 
 @dataclass(frozen=True, eq=False)
 class Ragged:
@@ -101,15 +104,23 @@ def write_shard(path: Path, columns: Mapping[str, Any]) -> None:
         file.write_table(table)
 
 
-def read_shard(folder: Path, shard: Mapping[str, Any]) -> Columns:
-    """A shard's columns without copying them; ValueError when it is missing, cut short or not as the header says."""
-    path = folder / shard["file"]
+def read_shard(path: Path, shard: Shard, types: Mapping[str, pa.DataType]) -> Columns:
+    """A shard's columns without copying them; ValueError when it is missing, or is not what was written, in any byte.
+
+    A shard of a store that recorded no sums is held against everything else that its header and Arrow's own format say.
+    """
     try:
+        if shard.sha256 not in (None, sha256(path)):
+            raise ValueError("its SHA-256 is not the one in store.json")
         table = pa.ipc.open_file(pa.memory_map(str(path))).read_all()
-    except (OSError, pa.ArrowInvalid) as error:
+        table.validate(full=True)
+    except (OSError, ValueError, pa.ArrowException) as error:
         raise ValueError(f"store shard {path} cannot be read ({error}); delete the store and make it again") from None
-    if table.num_rows != shard["rows"]:
-        raise ValueError(
-            f"store shard {path} has {table.num_rows} rows where store.json says {shard['rows']}; make the store again"
-        )
-    return {name: from_arrow(table[name].combine_chunks()) for name in table.column_names}
+    if table.num_rows != shard.rows:
+        raise ValueError(f"store shard {path} has {table.num_rows} rows where store.json says {shard.rows}; make the store again")
+    found = dict(zip(table.column_names, table.columns, strict=True))
+    wrong = [name for name in {**types, **found} if name not in found or name not in types or found[name].type != types[name]]
+    wrong = wrong or [name for name, column in found.items() if column.null_count]
+    if wrong:
+        raise ValueError(f"store shard {path} does not hold what store.json says: {', '.join(wrong)}; make the store again")
+    return {name: from_arrow(column.combine_chunks()) for name, column in found.items()}

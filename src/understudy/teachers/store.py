@@ -1,16 +1,19 @@
 """Store: teacher answers at rest, by id, with the fingerprint of what they are answers to.
 
-A folder: store.json and Arrow shards, each written whole. What is missing is computed on the next call, so a killed run goes on
-where its last shard ended. Logits, embeddings and features are stored, and token outputs where they are asked for.
+A folder: store.json, which is there from the first moment on and says whose folder it is, and Arrow shards, each written whole and
+held against its SHA-256 when it is opened. What is missing is computed on the next call, so a killed run goes on where its last
+shard ended. Logits, embeddings and features are stored, and token outputs where they are asked for.
 """
 
-import json
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from copy import deepcopy
 from pathlib import Path
 from typing import Any, Literal, Protocol, get_args, runtime_checkable
 
 import numpy as np
+import pyarrow as pa
 import torch
 from numpy.typing import NDArray
 
@@ -18,23 +21,22 @@ from understudy.batches.batch import Batch, Output, Tokens
 from understudy.models.choices import folded_tokens
 from understudy.models.experts import POOLED
 from understudy.process import hardware
+from understudy.process.alone import alone
+from understudy.process.partial import ours
 from understudy.process.progress import progress
-from understudy.process.whole import whole_file, write_json
+from understudy.process.whole import refuse_cut, sha256, whole_file, write_json
 from understudy.tasks import Choice, task_from_json
 from understudy.teachers.at_rest import Columns, Ragged, decode, encode, joined, read_shard, starts_of, taken, write_shard
+from understudy.teachers.header import FILE, Codec, Fingerprint, Header, Shard, read_header, refuse_other
 from understudy.teachers.teacher import Teacher
 
-Codec = Literal["float32", "float16", "int8"]
 Kept = bool | Literal["text"]
 """Token outputs at rest: all, none, or those with character spans alone."""
-Fingerprint = dict[str, str]
-"""teacher: hash of its weights; corpus: of its rows; preprocessing: the teacher's views; augmentation: always none so far."""
 FEATURES, TOKENS, SPANS, COUNTS = "features/", "tokens/", "/spans", "/counts"
 """How the columns of named features and of token outputs are named; counts: of choices, how many tokens each of them has."""
 EXACT = (SPANS, COUNTS)
 """Whole numbers, which no codec touches."""
 
-FORMAT = "understudy store 1"
 SHARD_ROWS, SHARD_SECONDS = 16_384, 30.0
 
 
@@ -59,13 +61,14 @@ class Store:
     def __init__(self, folder: Path | str, *, expect: Mapping[str, str] | None = None) -> None:
         self.folder = Path(folder)
         self.header = read_header(self.folder)
-        self.fingerprint: Fingerprint = self.header["fingerprint"]
+        self.fingerprint = self.header.fingerprint
         refuse_other(self.folder, self.fingerprint, expect or {})
-        self.task = task_from_json(self.header["task"])
-        self.modalities: tuple[str, ...] = tuple(self.header["modalities"])
-        self.widths: dict[str, int] = self.header["widths"]
-        self.ragged: dict[str, int] = self.header.get("ragged", {})
-        self.shards = [read_shard(self.folder, shard) for shard in self.header["shards"]]
+        self.task = task_from_json(self.header.task)
+        self.modalities = tuple(self.header.modalities)
+        self.widths, self.ragged = self.header.widths, self.header.ragged
+        types = column_types(self.header)
+        self.shards = [read_shard(self.folder / shard.file, shard, types) for shard in self.header.shards]
+        self.sizes = {self.folder / shard.file: (self.folder / shard.file).stat().st_size for shard in self.header.shards}
         self.place = {key: (s, r) for s, shard in enumerate(self.shards) for r, key in enumerate(shard["id"])}
 
     def __len__(self) -> int:
@@ -78,14 +81,16 @@ class Store:
     @property
     def experts(self) -> dict[str, int]:
         """Width of each modality's own vector, where the teacher says them."""
-        shapes = {name.removeprefix(FEATURES): shape for name, shape in self.header.get("shapes", {}).items()}
+        shapes = {name.removeprefix(FEATURES): shape for name, shape in self.header.shapes.items()}
         return {m: shapes[m + POOLED][-1] for m in self.modalities if m + POOLED in shapes}
 
     def answers(self, ids: Sequence[str], *, tokens: bool = True) -> Output:
         """In the order asked for, on the CPU; an unknown id, or one the teacher could not answer, is not valid and 0.
 
-        tokens: with token outputs, where there are any.
+        tokens: with token outputs, where there are any. ValueError where a shard has been cut meanwhile.
         """
+        for path, size in self.sizes.items():
+            refuse_cut(path, size)
         found = np.array([self.place.get(key, (-1, -1)) for key in ids], dtype=np.int64).reshape(-1, 2)
         valid = np.zeros(len(ids), dtype=bool)
         fields = {name: np.zeros((len(ids), width), dtype=np.float32) for name, width in self.widths.items()}
@@ -95,7 +100,7 @@ class Store:
             for name, out in fields.items():
                 out[here] = decode(parts_of(shard, name, rows), name)
         said = {name: torch.from_numpy(out) for name, out in fields.items() if "/" not in name}
-        shapes = self.header.get("shapes", {})
+        shapes = self.header.shapes
         features = {
             name.removeprefix(FEATURES): torch.from_numpy(out.reshape(len(ids), *shapes[name]))
             for name, out in fields.items()
@@ -146,6 +151,22 @@ class Store:
         return values
 
 
+def column_types(header: Header) -> dict[str, pa.DataType]:
+    """What the columns of every shard are in Arrow, as `encode` and `write_shard` make them."""
+    number = {"float32": pa.float32(), "float16": pa.float16(), "int8": pa.int8()}[header.codec]
+    scaled = header.codec == "int8"
+    types: dict[str, pa.DataType] = {"id": pa.string(), "valid": pa.bool_()}
+    for name, width in header.widths.items():
+        types |= {name: pa.list_(number, width)} | ({f"{name}.scale": pa.float32()} if scaled else {})
+    for name, width in header.ragged.items():
+        exact = name.endswith(EXACT)
+        types[name] = pa.large_list(pa.list_(pa.int32() if exact else number, width))
+        types |= {f"{name}.scale": pa.large_list(pa.float32())} if scaled and not exact else {}
+        if header.task["kind"] == Choice.kind and not exact:
+            types[name + COUNTS] = pa.list_(pa.int32(), header.task["choices"])
+    return types
+
+
 def by_shard(found: NDArray[np.int64]) -> list[tuple[int, NDArray[np.intp]]]:
     """Each shard among these places (shard, ...), and which of the places are in it; -1 is none."""
     return [(int(s), np.flatnonzero(found[:, 0] == s)) for s in np.unique(found[:, 0]) if s >= 0]
@@ -175,10 +196,10 @@ def write_store(
     """
     if codec not in get_args(Codec):
         raise ValueError(f"codec {codec!r} given; known: {', '.join(get_args(Codec))}")
-    about = {"task": teacher.task.to_json(), "modalities": teacher.modalities}
-    writer = Writer(Path(folder), fingerprint_of(teacher, corpus), codec, **about)
+    header = Header(fingerprint_of(teacher, corpus), teacher.task.to_json(), list(teacher.modalities), codec)
     device = device or hardware.device()
-    with progress("answers of the teacher", total=len(loader), quiet=quiet) as tell:
+    told = progress("answers of the teacher", total=len(loader), quiet=quiet)
+    with writer_at(Path(folder), header) as writer, told as tell:
         for number, batch in enumerate(loader.batches(0), start=1):
             new = [row for row, key in enumerate(batch.id) if writer.wants(key)]
             if new:
@@ -188,45 +209,41 @@ def write_store(
                 columns = arrays_of(answer, new, tokens=tokens, choices=choices)
                 writer.add([batch.id[row] for row in new], columns, shapes)
             tell(number, f"{len(writer.known)} rows")
-    writer.flush()
     return Store(folder)
 
 
+@contextmanager
+def writer_at(folder: Path, header: Header) -> Iterator["Writer"]:
+    """A writer to a store that no other process writes; at its end, and at Ctrl-C, what it has gathered is on disk."""
+    with alone(folder):
+        writer = Writer(folder, header)
+        try:
+            yield writer
+        except KeyboardInterrupt:
+            writer.flush()
+            raise
+        writer.flush()
+
+
 class Writer:
-    """Gathers answers and writes a shard when there are many, or when the last one is long ago.
+    """Gathers answers and writes a shard when there are many, or when the last one is long ago. header: of a new, empty store."""
 
-    task: as JSON; modalities: what the answers rest on.
-    """
-
-    def __init__(
-        self, folder: Path, fingerprint: Fingerprint, codec: Codec, *, task: dict[str, Any], modalities: Sequence[str]
-    ) -> None:
-        self.folder, self.codec, self.known = folder, codec, set[str]()
+    def __init__(self, folder: Path, header: Header) -> None:
+        self.folder, self.header, self.known = folder, header, set[str]()
         self.pending: list[Columns] = []
         self.written_at = time.monotonic()
-        self.header: dict[str, Any] = {
-            "format": FORMAT,
-            "fingerprint": fingerprint,
-            "task": task,
-            "modalities": list(modalities),
-            "codec": codec,
-            "widths": {},
-            "ragged": {},
-            "shapes": {},
-            "error": {},
-            "shards": [],
-        }
-        if (folder / "store.json").exists():
+        if (folder / FILE).exists() and read_header(folder).shards:
             self._resume()
-        elif folder.exists() and any(folder.iterdir()):
+            return
+        if not all(ours(path) or path.name == FILE for path in folder.iterdir()):
             raise ValueError(f"{folder} holds other files; give a new or empty folder for the store")
-        folder.mkdir(parents=True, exist_ok=True)
+        write_json(folder / FILE, header.to_json())
 
     def _resume(self) -> None:
-        store = Store(self.folder, expect=self.header["fingerprint"])
-        if store.header["codec"] != self.codec:
+        store = Store(self.folder, expect=self.header.fingerprint)
+        if store.header.codec != self.header.codec:
             raise ValueError(
-                f"{self.folder} is kept in {store.header['codec']}, not {self.codec}; give that codec or another folder"
+                f"{self.folder} is kept in {store.header.codec}, not {self.header.codec}; give that codec or another folder"
             )
         self.header, self.known = store.header, set(store.place)
 
@@ -238,11 +255,13 @@ class Writer:
         dense = {name: v for name, v in columns.items() if not isinstance(v, Ragged) and not name.endswith(COUNTS)}
         widths = {name: v.shape[1] for name, v in dense.items() if name != "valid"}
         ragged = {name: values.steps.shape[1] for name, values in columns.items() if isinstance(values, Ragged)}
-        said, held = (widths, ragged), (self.header["widths"], self.header.get("ragged", {}))
-        if not held[0] and not held[1]:
-            self.header |= {"widths": widths, "ragged": ragged, "shapes": dict(shapes)}
-        elif said != held:
-            raise ValueError(f"{self.folder} holds answers of widths {held[0] | held[1]}; this teacher gives {widths | ragged}")
+        held = self.header
+        if not held.widths and not held.ragged:
+            held.widths, held.ragged, held.shapes = widths, ragged, dict(shapes)
+        elif (widths, ragged) != (held.widths, held.ragged):
+            raise ValueError(
+                f"{self.folder} holds answers of widths {held.widths | held.ragged}; this teacher gives {widths | ragged}"
+            )
         for name in widths | ragged:
             refuse_infinite(name, columns[name], ids)
         # A loader that cycles its labelled rows may name one twice.
@@ -256,39 +275,45 @@ class Writer:
     def flush(self) -> None:
         """One shard, then the header that counts it; a shard that no header counts is overwritten by the next."""
         if self.pending:
+            header = deepcopy(self.header)
             columns: Columns = {name: joined([part[name] for part in self.pending]) for name in self.pending[0]}
             table = {"id": columns["id"], "valid": columns["valid"]}
             for name in columns:
                 if name.endswith(EXACT):
                     table[name] = columns[name]
                 elif name not in table:
-                    table |= self._stored(name, columns)
-            file = f"{len(self.header['shards']):05d}.arrow"
+                    table |= stored(name, columns, header)
+            file = f"{len(header.shards):05d}.arrow"
             with whole_file(self.folder / file) as partial:
                 write_shard(partial, table)
-            self.header["shards"].append({"file": file, "rows": len(columns["id"]), "valid": int(columns["valid"].sum())})
-        write_json(self.folder / "store.json", self.header)
-        self.pending, self.written_at = [], time.monotonic()
+                size, digest = partial.stat().st_size, sha256(partial)
+            header.shards.append(Shard(file, len(columns["id"]), int(columns["valid"].sum()), size, digest))
+            write_json(self.folder / FILE, header.to_json())
+            # Only now, so that a flush that was interrupted can be done again.
+            self.header, self.pending = header, []
+        self.written_at = time.monotonic()
 
-    def _stored(self, name: str, columns: Columns) -> Columns:
-        """A column as the codec keeps it, and the header's note of what that costs."""
-        stored = encode(columns[name], name, self.codec)
-        refuse_infinite(name, stored[name], columns["id"], because=f" as {self.codec} (use float32)")
-        kept, given = decode(stored, name), columns[name]
-        if isinstance(given, Ragged):
-            self._note_error(name, np.abs(kept.steps - given.steps))
-        else:
-            self._note_error(name, np.abs(kept - given)[columns["valid"]])
-        return stored
 
-    def _note_error(self, name: str, error: NDArray[np.float32]) -> None:
-        """The codec's largest and mean absolute error over the answered rows of all shards so far."""
-        if not len(error):
-            return
-        before = sum(shard["valid"] for shard in self.header["shards"])
-        old = self.header["error"].get(name, {"max": 0.0, "mean": 0.0})
-        mean = (old["mean"] * before + float(error.mean(dtype=np.float64)) * len(error)) / (before + len(error))
-        self.header["error"][name] = {"max": max(old["max"], float(error.max())), "mean": mean}
+def stored(name: str, columns: Columns, header: Header) -> Columns:
+    """A column as the header's codec keeps it; the header notes what that costs."""
+    kept = encode(columns[name], name, header.codec)
+    refuse_infinite(name, kept[name], columns["id"], because=f" as {header.codec} (use float32)")
+    back, given = decode(kept, name), columns[name]
+    if isinstance(given, Ragged):
+        note_error(name, np.abs(back.steps - given.steps), header)
+    else:
+        note_error(name, np.abs(back - given)[columns["valid"]], header)
+    return kept
+
+
+def note_error(name: str, error: NDArray[np.float32], header: Header) -> None:
+    """The codec's largest and mean absolute error over the answered rows of all shards so far."""
+    if not len(error):
+        return
+    before = sum(shard.valid for shard in header.shards)
+    old = header.error.get(name, {"max": 0.0, "mean": 0.0})
+    mean = (old["mean"] * before + float(error.mean(dtype=np.float64)) * len(error)) / (before + len(error))
+    header.error[name] = {"max": max(old["max"], float(error.max())), "mean": mean}
 
 
 def arrays_of(answer: Output, rows: list[int], *, tokens: Kept = False, choices: int = 0) -> Columns:
@@ -329,28 +354,3 @@ def refuse_infinite(name: str, values: Any, ids: Sequence[str] | NDArray[Any], *
         raise ValueError(
             f"the teacher's {name} are not finite{because} for ids {', '.join(wrong[:5])}{more}; nothing of them is stored"
         )
-
-
-def read_header(folder: Path) -> dict[str, Any]:
-    """store.json, checked; FileNotFoundError without one, ValueError for another kind of file."""
-    path = folder / "store.json"
-    if not path.exists():
-        raise FileNotFoundError(f"no store at {folder} (it has no store.json); make one with `understudy store`")
-    try:
-        header = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise ValueError(f"{path} is not JSON: {error}; make the store again") from None
-    needed = {"format", "fingerprint", "task", "modalities", "codec", "widths", "shards"}
-    if not isinstance(header, dict) or header.get("format") != FORMAT or needed - set(header):
-        raise ValueError(f"{path} is no {FORMAT!r}; make the store again")
-    return header
-
-
-def refuse_other(folder: Path, found: Mapping[str, str], expect: Mapping[str, str]) -> None:
-    """ValueError that names every entry in which a store is not the expected one."""
-    unknown = [name for name in expect if name not in found]
-    if unknown:
-        raise ValueError(f"a store's fingerprint has {', '.join(found)}; asked for {', '.join(unknown)}")
-    differ = [f"{name} is {found[name]!r}, expected {wanted!r}" for name, wanted in expect.items() if found[name] != wanted]
-    if differ:
-        raise ValueError(f"store {folder} is stale or foreign: {'; '.join(differ)}; make it again in a new folder")
