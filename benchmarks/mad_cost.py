@@ -26,9 +26,9 @@ from understudy.objectives.unimodal import VectorDistance
 from understudy.prepare import Image, Text
 from understudy.prepare.cells import Cells, Modality
 from understudy.tasks import Classification
-from understudy.teachers.store import write_store
 from understudy.teachers.stored import Stored
 from understudy.teachers.teacher import Frozen
+from understudy.teachers.writer import write_store
 
 ROWS, BATCH, BLOCKS, SIDE, WORDS = 1_024, 64, 9, 48, 14
 STUDENTS = {"small": (64, 1), "usual": (128, 2)}

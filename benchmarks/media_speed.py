@@ -22,8 +22,10 @@ from understudy.prepare.picture import CLIP_MEAN, CLIP_STD, centre_square, stand
 from understudy.prepare.video import Frames
 from understudy.prepare.view import Views
 from understudy.tasks import Regression
-from understudy.teachers.store import Codec, Store, write_store
+from understudy.teachers.header import Codec
+from understudy.teachers.store import Store
 from understudy.teachers.teacher import Teacher
+from understudy.teachers.writer import write_store
 
 FRAMES, SIZE, RATE, ROUNDS = 8, 224, 25, 9
 # Name, seconds, width, height, pictures from one keyframe to the next (50: as on the web; 250: what x264 does by itself).

@@ -17,9 +17,10 @@ from understudy.models.model import Model
 from understudy.prepare.cells import Cells, Modality
 from understudy.prepare.text import Text
 from understudy.tasks import Regression
-from understudy.teachers.store import Store, write_store
+from understudy.teachers.store import Store
 from understudy.teachers.stored import Stored
 from understudy.teachers.teacher import Frozen, Teacher
+from understudy.teachers.writer import write_store
 from understudy.training.fit import Plan, fit
 
 # CMU-MOSI's train split: 1,284 utterances of about 12 words. Random weights cost what trained ones cost.

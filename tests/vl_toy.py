@@ -18,8 +18,9 @@ from understudy.prepare.cells import Cells, Modality
 from understudy.prepare.choices import Choices
 from understudy.prepare.view import View
 from understudy.tasks import Choice, Classification, MultiLabel, Regression, Task
-from understudy.teachers.store import Store, write_store
+from understudy.teachers.store import Store
 from understudy.teachers.teacher import Frozen
+from understudy.teachers.writer import write_store
 
 WORDS = ["red", "blue", "circles", "beside", "triangle", "an", "orange", "square", "above", "nothing"]
 CLASSES = Classification(classes=("entailment", "neutral", "contradiction"))

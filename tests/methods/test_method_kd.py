@@ -8,9 +8,9 @@ from torch.nn.functional import cross_entropy, kl_div, l1_loss, mse_loss
 
 from toy import CLASSES, NUMBER, toy_batch, toy_loader, toy_model
 from understudy.methods import KD
-from understudy.teachers.store import write_store
 from understudy.teachers.stored import Stored
 from understudy.teachers.teacher import Ensemble, Frozen
+from understudy.teachers.writer import write_store
 
 
 def player(task, **options):

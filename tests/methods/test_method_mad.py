@@ -21,9 +21,9 @@ from understudy.models.fusion import Beside
 from understudy.models.model import Model
 from understudy.players.options import whole_options
 from understudy.tasks import Classification, Task
-from understudy.teachers.store import write_store
 from understudy.teachers.stored import Stored
 from understudy.teachers.teacher import Frozen
+from understudy.teachers.writer import write_store
 from understudy.training.plan import Plan
 from vl_toy import ANSWERS, CHOICE, CLASSES, NUMBER, stored, student_of, teacher_of
 

@@ -13,9 +13,9 @@ from understudy.methods import CATALOGUE, KD, Supervised, VideoAdviser
 from understudy.methods.videoadviser import Lead
 from understudy.models.model import Model
 from understudy.players.options import whole_options
-from understudy.teachers.store import write_store
 from understudy.teachers.stored import Stored
 from understudy.teachers.teacher import Frozen
+from understudy.teachers.writer import write_store
 
 
 def joint(teacher: Model | None = None, **options: Any) -> VideoAdviser:

@@ -17,7 +17,7 @@ from understudy.prepare.stored import StoredFrames
 from understudy.study import features
 from understudy.study.features import store_features
 from understudy.tasks import Regression
-from understudy.teachers import store as stores
+from understudy.teachers import writer as stores
 
 ROWS = 30
 STEPS = FRAMES + 4

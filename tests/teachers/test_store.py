@@ -16,9 +16,11 @@ from hypothesis.extra.numpy import arrays
 from toy import CLASSES, ToyLoader, toy_batch, toy_loader, toy_model
 from understudy.batches.batch import Batch, Output
 from understudy.process.alone import alone
-from understudy.teachers import store as module
-from understudy.teachers.store import Store, decode, encode, fingerprint_of, write_store
+from understudy.teachers import writer as module
+from understudy.teachers.at_rest import decode, encode
+from understudy.teachers.store import Store
 from understudy.teachers.teacher import Frozen
+from understudy.teachers.writer import fingerprint_of, write_store
 
 
 class Counting(Frozen):

@@ -12,11 +12,12 @@ from toy import CLASSES, ToyLoader, toy_batch, toy_model
 from understudy.batches.batch import Batch, Output, Tokens
 from understudy.models.choices import folded_tokens, unfolded_tokens
 from understudy.tasks import Choice
-from understudy.teachers import store as module
+from understudy.teachers import writer as module
 from understudy.teachers.at_rest import Ragged, decode, encode, starts_of
-from understudy.teachers.store import Store, write_store
+from understudy.teachers.store import Store
 from understudy.teachers.stored import Stored
 from understudy.teachers.teacher import Frozen
+from understudy.teachers.writer import write_store
 
 WIDTH = 3
 

@@ -9,9 +9,9 @@ from scipy.special import softmax
 
 from toy import CLASSES, NUMBER, ToyView, toy_batch, toy_loader, toy_model
 from understudy.batches.batch import Batch, Output
-from understudy.teachers.store import write_store
 from understudy.teachers.stored import Stored
 from understudy.teachers.teacher import Ensemble, Frozen, Teacher
+from understudy.teachers.writer import write_store
 
 
 class Told(Teacher):

@@ -13,8 +13,10 @@ from understudy.evaluate.score import predict, score
 from understudy.evaluate.subsets import number, predict_subsets, score_subsets
 from understudy.models.model import Model, views_of
 from understudy.study.run import Run
-from understudy.teachers.store import Codec, Store, write_store
+from understudy.teachers.header import Codec
+from understudy.teachers.store import Store
 from understudy.teachers.teacher import Frozen
+from understudy.teachers.writer import write_store
 from understudy.training.fit import Scores
 
 

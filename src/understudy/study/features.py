@@ -28,8 +28,9 @@ from understudy.process.partial import discard
 from understudy.process.progress import progress
 from understudy.teachers.at_rest import Columns, Ragged, starts_of
 from understudy.teachers.header import FILE, Header, read_header
-from understudy.teachers.store import TOKENS, Store, Writer, writer_at
+from understudy.teachers.store import TOKENS, Store
 from understudy.teachers.teacher import identity_of
+from understudy.teachers.writer import Writer, writer_at
 
 ROWS = 8
 """Of a step: few clips fill the memory, few texts are soon done."""
@@ -86,9 +87,9 @@ def store_features(
 def discard_spent(held: Path, corpus: Corpus, out: Path, modality: str) -> None:
     """Remove the answers that the features in `out` were made of, if a kill left them just before they were removed."""
     made = Corpus(out).schema.about if (out / "corpus.json").is_file() else {}
-    if {f"{modality} features", f"{modality} tokens of"} & set(made) and (held / FILE).is_file():
-        if read_header(held).fingerprint["corpus"] == corpus.fingerprint:
-            discard(held)
+    spent = {f"{modality} features", f"{modality} tokens of"} & set(made) and (held / FILE).is_file()
+    if spent and read_header(held).fingerprint["corpus"] == corpus.fingerprint:
+        discard(held)
 
 
 def check(corpus: Corpus, modality: str, views: int) -> None:

@@ -26,9 +26,9 @@ from understudy.study.estimate import Estimate
 from understudy.study.evaluation import validator
 from understudy.study.players import asks_for, blueprint_of, copied, method_of
 from understudy.study.run import WEIGHTS, Run, load, take
-from understudy.teachers.store import write_store
 from understudy.teachers.stored import Stored
 from understudy.teachers.teacher import Ensemble, Frozen, Teacher
+from understudy.teachers.writer import write_store
 from understudy.training.checkpoint import load_weights, remove, save_weights
 from understudy.training.fit import Scores, fit
 from understudy.training.plan import Plan
