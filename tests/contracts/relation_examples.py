@@ -46,8 +46,13 @@ def aligned_reference(a: Arrays, o: Any) -> np.ndarray:
 
 def of_rows(a: Arrays, loss: Any) -> np.ndarray:
     """`loss(student, teacher)` of the rows that count alone, put back among the others."""
+    return put_back(a, loss(a["student_embedding"][a["rows"]], a["teacher_embedding"][a["rows"]]))
+
+
+def put_back(a: Arrays, loss: np.ndarray) -> np.ndarray:
+    """The losses of the rows that count, among the others."""
     found = np.zeros(len(a["rows"]))
-    found[a["rows"]] = loss(a["student_embedding"][a["rows"]], a["teacher_embedding"][a["rows"]])
+    found[a["rows"]] = loss
     return found
 
 
@@ -128,5 +133,14 @@ EXAMPLES = {
     "PKT": relation(objectives.PKT, neighbour_loss),
     "SimilarityPreserving": relation(objectives.SimilarityPreserving, product_loss),
     "SimilarityDistribution": relation(OneSided, distribution_loss),
+    "ClassStructure": [
+        example(
+            lambda: objectives.ClassStructure(),
+            lambda a, _: put_back(
+                a, distribution_loss(a["student_embedding"][a["rows"]], softmax(a["student"][a["rows"]], axis=1))
+            ),
+        )
+        | {"distils": False, "needs_label": False}
+    ],
     "AttentionTransfer": [example(objectives.AttentionTransfer, attention_reference)],
 }

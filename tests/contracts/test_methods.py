@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from toy import CLASSES, NUMBER, SEARCH, toy_batch, toy_experts, toy_loader, toy_model
+from toy import CLASSES, NUMBER, SEARCH, toy_batch, toy_experts, toy_loader, toy_model, toy_prompted
 from understudy import methods
 from understudy.methods import Method
 from understudy.models.model import Model
@@ -214,6 +214,27 @@ def test_every_trainable_parameter_is_in_one_group(name):
     assert len(grouped) == len(set(grouped))
     assert set(grouped) == {id(p) for p in method.parameters() if p.requires_grad}
     assert {group.part for group in method.groups()} == set(method.parts())
+
+
+@BOTH
+def test_every_parameter_that_trains_gets_a_gradient_under_default_options(name, task):
+    """With a margin, whose meaning only step 1 could learn; within a few steps, since some layers start at zero."""
+    given = {"teacher": toy_prompted(task, "x", "y", classes=2, anchors="margin", seed=2)} if task is NUMBER else {}
+    defaults = {} if name != "VideoAdviser" or task is NUMBER else ON[name]
+    method = build(
+        name, task, defaults | ({"selection": "none"} if name == "MAD" else {}), **(given if name == "VideoAdviser" else {})
+    )
+    still = {n for n, p in method.named_parameters() if p.requires_grad}
+    optimiser = torch.optim.SGD([p for p in method.parameters() if p.requires_grad], lr=0.1)
+    for step, batch in enumerate(toy_loader(task, batches=8).batches(0)):
+        method.step = method.update = step
+        optimiser.zero_grad()
+        for part in method.parts():
+            torch.stack([term.total / term.count.clamp(min=1) for term in method(batch, part).values()]).sum().backward()
+        still -= {n for n, p in method.named_parameters() if p.grad is not None and p.grad.any()}
+        optimiser.step()
+        method.after_step()
+    assert not still
 
 
 @EVERY

@@ -77,6 +77,15 @@ def class_reference(a: dict[str, np.ndarray], objective: Objective) -> np.ndarra
     return -log_softmax(a["student_classes"], axis=1)[np.arange(len(away)), rule.astype(int) + 2]
 
 
+def expected_reference(a: dict[str, np.ndarray], objective: Objective) -> np.ndarray:
+    number, expected, target = a["student"][:, 0], a["student_expected"], (a["target"] - 0.5) / 2
+    pull = step_reference(number - expected, objective.distance)
+    if not objective.guarded:
+        return pull
+    known, nearer = a["rows"] & a["labelled"], np.abs(expected - target) < np.abs(number - target)
+    return pull * np.where(known, nearer, nearer[known].mean())
+
+
 EXAMPLES: dict[str, list[Example]] = {
     "Supervised": [
         Example(
@@ -135,13 +144,15 @@ EXAMPLES: dict[str, list[Example]] = {
     ],
     "ExpectedValue": [
         Example(
-            lambda distance=distance, detach=detach: objectives.ExpectedValue(distance=distance, detach=detach),
+            lambda distance=distance, detach=detach, guarded=guarded: objectives.ExpectedValue(
+                NUMBER, distance=distance, detach=detach, guarded=guarded
+            ),
             NUMBER,
             False,
-            lambda a, o: step_reference(a["student"][:, 0] - a["student_expected"], o.pull.distance),
+            expected_reference,
             needs_label=False,
         )
-        for distance, detach in (("l1", True), ("mse", False), ("smooth_l1", True))
+        for distance, detach, guarded in (("l1", True, True), ("mse", False, False), ("smooth_l1", True, True))
     ],
     "FeatureRegression": [
         Example(lambda: objectives.FeatureRegression(STUDENT_WIDTH, TEACHER_WIDTH), CLASSES, True, feature_reference)
@@ -246,6 +257,7 @@ def test_agrees_with_the_float64_reference(example):
         "student_embedding": given.student.embedding,
         "teacher_embedding": given.teacher.embedding,
         "target": given.batch.target,
+        "labelled": given.batch.labelled,
         "student_tokens": given.student.tokens["view"].values,
         "teacher_tokens": given.teacher.tokens["view"].values,
         "mask": given.student.tokens["view"].mask,

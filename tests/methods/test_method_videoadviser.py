@@ -8,7 +8,7 @@ import torch
 from torch.nn.functional import cross_entropy, kl_div, l1_loss
 
 from contracts.test_methods import train
-from toy import CLASSES, NUMBER, toy_batch, toy_loader, toy_model, toy_prompted
+from toy import CLASSES, NUMBER, SEARCH, toy_batch, toy_loader, toy_model, toy_prompted
 from understudy.methods import CATALOGUE, KD, Supervised, VideoAdviser
 from understudy.methods.videoadviser import Lead
 from understudy.models.model import Model
@@ -50,11 +50,15 @@ def test_the_loss_is_the_cards_sum_each_term_over_its_own_rows():
     r_s, r_t, e = student.logits[:, 0], teacher.logits[:, 0], teacher.features["expected"]
     known = batch.labelled & sees
     index = batch.target.clamp(-1, 1).round().long() + 1
+    nearer = ((e - target).abs() < (r_t - target).abs())[known].float()
+    trusted = torch.full_like(e, nearer.mean().item())
+    trusted[known] = nearer
     expected = {
         "supervised": l1_loss(r_s[batch.labelled & x], target[batch.labelled & x]),
         "teacher": 0.5 * l1_loss(r_t[known], target[known]),
         "classes": 0.25 * cross_entropy(teacher.features["classes"][known], index[known]),
-        "step1": 2.0 * l1_loss(r_t[sees], e[sees]),
+        "step1": 2.0 * ((r_t - e).abs() * trusted)[sees].mean(),
+        "calibration": 2.0 * l1_loss(e[known], target[known]),
         "step2": 3.0 * l1_loss(r_s[x], r_t[x]),
     }
     assert x.sum() < sees.sum() < 32
@@ -66,6 +70,8 @@ def test_both_steps_need_no_label():
     batch = replace(toy_batch(NUMBER, 16), labelled=torch.zeros(16, dtype=torch.bool))
     terms = joint()(batch)
     assert {name for name, term in terms.items() if term.count > 0} == {"step1", "step2"}
+    assert not terms["step1"].total.any(), "of the batch's rows none vouches for the classes"
+    assert joint(step1_guarded=False)(batch)["step1"].total > 0
 
 
 def test_all_weights_zero_asks_no_teacher():
@@ -111,7 +117,7 @@ def test_two_phases(tmp_path):
     lead = VideoAdviser.lead(teacher, **whole_options("videoadviser", {"w3": 0.5}))
     assert isinstance(lead, Lead)
     assert lead.student is teacher
-    assert set(lead(toy_batch(NUMBER, 8))) == {"teacher", "classes", "step1"}
+    assert set(lead(toy_batch(NUMBER, 8))) == {"teacher", "classes", "step1", "calibration"}
     before = weights(teacher)
     train(lead, NUMBER)
     trained = weights(teacher)
@@ -132,7 +138,7 @@ def test_the_lead_of_the_joint_teacher_is_its_own_part_of_the_loss():
     lead = VideoAdviser.lead(method.teacher, **whole_options("videoadviser", {"mode": "joint", "w4": 7.0}))
     assert lead is not None
     both, alone = means(method.eval()(batch)), means(lead.eval()(batch))
-    assert alone == {name: both[name] for name in ("teacher", "classes", "step1")}
+    assert alone == {name: both[name] for name in ("teacher", "classes", "step1", "calibration")}
 
 
 def test_a_teacher_without_step_1_is_led_by_its_labels():
@@ -173,9 +179,27 @@ def test_a_neutral_row_has_no_class_of_two(classes, target, count):
     assert method(batch)["classes"].count == count
 
 
-def test_a_learnt_margin_has_the_signs_as_classes():
+def test_a_margin_has_the_signs_as_classes_and_learns_what_it_means():
     method = joint(toy_prompted(NUMBER, "x", "y", classes=2, anchors="margin", seed=2))
     assert method.inside.terms["classes"].anchors.tolist() == [-1, 1]
+    method.zero_grad(set_to_none=True)
+    method(toy_batch(NUMBER, 16))["calibration"].total.backward()
+    moved = {name for name, p in method.named_parameters() if p.grad is not None and p.grad.any()}
+    assert moved == {"inside.terms.step1.log_slope", "inside.terms.step1.offset"}
+
+
+def test_step_1_of_retrieval_moves_the_teachers_embedding_alone():
+    student = toy_model(SEARCH, "x", "y", seed=1, branches=("x", "y"))
+    method = VideoAdviser(student, toy_model(SEARCH, "x", "y", width=7, seed=2))
+    VideoAdviser.check(SEARCH, {}, **whole_options("videoadviser", {}))
+    batch = toy_batch(SEARCH, 16)
+    assert set(method(batch)) == {"supervised", "teacher", "step1", "step2"}
+    method.zero_grad(set_to_none=True)
+    method(batch)["step1"].total.backward()
+    moved = {name for name, p in method.named_parameters() if p.grad is not None and p.grad.any()}
+    assert moved
+    assert all(name.startswith("teacher.") and ".head." not in name for name in moved)
+    assert isinstance(VideoAdviser.lead(toy_model(SEARCH, "x", "y"), **whole_options("videoadviser", {})), Lead)
 
 
 @pytest.mark.parametrize(

@@ -72,12 +72,17 @@ def test_expectation_stays_between_the_anchors():
     torch.testing.assert_close(two.expected(z) * POINTS.scale + POINTS.mean, expected)
 
 
-def test_margin_is_an_affine_map():
+def test_a_margin_is_the_difference_of_its_classes():
     head = head_of(classes=2, anchors="margin")
-    z = torch.tensor([[0.0, 1.0], [2.0, 2.0], [3.0, 0.0]])
-    said = head.expected(z)
-    slope, start = head.margin.weight.detach()[0, 0], head.margin.bias.detach()[0]
-    torch.testing.assert_close(said, torch.tensor([slope + start, start, -3 * slope + start]))
+    assert head.expected(torch.tensor([[0.0, 1.0], [2.0, 2.0], [3.0, 0.0]])).tolist() == [1.0, 0.0, -3.0]
+    assert head.places == [-1.0, 1.0]
+
+
+def test_a_label_finds_its_class_by_the_places_and_else_by_the_anchors():
+    assert head_of(classes=2, anchors=[-1.25, 1.5]).places == [-1.25, 1.5]
+    head = head_of(classes=2, anchors=[-1.25, 1.5], places=[-3.0, 3.0])
+    assert head.places == [-3.0, 3.0]
+    torch.testing.assert_close(head.expected(1000 * torch.eye(2)) * POINTS.scale + POINTS.mean, torch.tensor([-1.25, 1.5]))
 
 
 def test_alpha_zero_gives_the_prompts_themselves_and_else_each_video_its_own():

@@ -11,7 +11,7 @@ from understudy.corpus import Corpus, Schema, make_split, write_corpus
 from understudy.encoders.class_text import class_features
 from understudy.encoders.clip import published_frames
 from understudy.players.blueprint import Blueprint, check_encoders, draw
-from understudy.players.prompting import check_head, tokens_of
+from understudy.players.prompting import check_head, fitted_anchors, tokens_of
 from understudy.prepare import Frames
 from understudy.prepare.cells import Cells, Modality
 from understudy.tasks import Classification, Regression
@@ -89,6 +89,32 @@ def test_a_text_teacher_with_prompts_of_another_tower(corpus, minilm):
     assert model.head.enter.in_features == 384
 
 
+def test_anchors_are_the_means_of_the_train_labels_by_class(corpus):
+    labels = corpus.target[corpus.split("main").labelled]
+    head = drawn(corpus, ["text"], head={"classes": 2}).head
+    assert head["anchors"] == pytest.approx([labels[labels < 0].mean(), labels[labels > 0].mean()])
+    assert head["places"] == [-3.0, 3.0], "a label still finds its class by the range"
+    built = drawn(corpus, ["text"], head={"classes": 2}).build(0).head
+    assert built.anchors.tolist() == pytest.approx(head["anchors"])
+    assert built.places == [-3.0, 3.0]
+    even = drawn(corpus, ["text"], head={"classes": 3, "anchors": "even"}).head
+    assert even["anchors"] == [-3.0, 0.0, 3.0]
+    assert "places" not in even
+
+
+def test_anchors_by_quantiles_have_as_many_labels_each_and_need_no_range():
+    labels = np.array([0.0, 0.1, 0.2, 0.3, 1.0, 9.0])
+    assert fitted_anchors(Regression(), 3, "quantiles", labels) == {"anchors": pytest.approx([0.05, 0.25, 5.0])}
+    assert check_head(Regression(), {"classes": 3, "anchors": "quantiles"}, {"text": "text"})["anchors"] == "quantiles"
+    with pytest.raises(ValueError, match="1 different means for 2 classes"):
+        fitted_anchors(Regression(), 2, "quantiles", np.zeros(8))
+
+
+def test_a_class_without_labels_stands_for_its_place_and_a_label_between_two_for_none():
+    found = fitted_anchors(TASK, 3, "means", np.array([-2.0, -1.5, -3.0, 2.0]))
+    assert found["anchors"] == pytest.approx([-2.5, 0.0, 2.0])
+
+
 def test_without_a_head_nothing_changes(corpus):
     made = drawn(corpus, ["text"])
     assert made.head == {}
@@ -118,6 +144,8 @@ def test_without_a_head_nothing_changes(corpus):
         (TASK, {"prompts": ["a", 1], "text_encoder": "x"}, ValueError, "a text of its own"),
         (TASK, {"prompts": [], "text_encoder": "x"}, ValueError, "0 prompts for 7 classes"),
         (Classification(classes=("a", "b")), {"anchors": [0, 1]}, ValueError, "for a classification task"),
+        (Classification(classes=("a", "b")), {"anchors": "means"}, ValueError, "for a classification task"),
+        (Regression(), {"anchors": "means"}, ValueError, "give anchors"),
     ],
 )
 def test_a_head_that_cannot_be_is_refused_before_anything_runs(task, head, error, message):

@@ -81,9 +81,9 @@ def test_joint_mode_reports_the_teacher_alone_and_the_one_that_trained_along(joi
     assert not same(weights(joint, "joint_teacher"), weights(joint, "teacher"))
     assert "Teacher trained along" in joint.report.read_text()
     log = json.loads((joint.folder / "distilled/seed-0/log.jsonl").read_text().splitlines()[0])
-    assert set(log["terms"]) == {"supervised", "teacher", "classes", "step1", "step2"}
+    assert set(log["terms"]) == {"supervised", "teacher", "classes", "step1", "calibration", "step2"}
     alone = json.loads((joint.folder / "teacher/seed-0/log.jsonl").read_text().splitlines()[0])
-    assert set(alone["terms"]) == {"teacher", "classes", "step1"}
+    assert set(alone["terms"]) == {"teacher", "classes", "step1", "calibration"}
     assert joint.results["comparison"]["aso"]["eps_min"] >= 0
     assert not (joint.folder / "teacher/seed-0/answers").exists(), "a teacher that trains along is asked, not stored"
 

@@ -36,7 +36,8 @@ class PromptHead(Head):
     tokens_of, width: the modality whose vector and tokens are read, and their width. classes: C. class_features: what a text
     tower makes of the class prompts, kept as a buffer, so that a saved model needs no text tower; learnt vectors when None.
     anchors: the number that each class stands for, in the target's unit, ascending; evenly over its range when None;
-    "margin" (two classes) learns an affine map of z_1 - z_0 instead. fused: width of the fused embedding where other modalities
+    "margin" (two classes) expects z_1 - z_0 itself, which has no unit. places: the number by which a label finds its class,
+    where that is not the anchor. fused: width of the fused embedding where other modalities
     stand beside; it is added to v through a linear layer that starts at 0. alpha, layers, heads: of the prompt generator.
     """
 
@@ -54,6 +55,7 @@ class PromptHead(Head):
         classes: int = 7,
         class_features: Float[Tensor, "C _"] | None = None,
         anchors: Sequence[float] | Literal["margin"] | None = None,
+        places: Sequence[float] | None = None,
         fused: int | None = None,
         regression: Answer = "prompt",
         alpha: float = 0.1,
@@ -85,11 +87,12 @@ class PromptHead(Head):
             # The cosine has no gradient worth having at v = 0, where a row without this modality would start.
             self.unseen = nn.Parameter(torch.randn(width) * width**-0.5)
         if isinstance(task, Regression):
-            self.margin: nn.Linear | None = None
+            self.margin = anchors == "margin"
             if anchors != "margin":
                 self.register_buffer("anchors", anchor_values(task, classes, anchors))
-            else:
-                self.margin = nn.Linear(1, 1)
+            # A margin between two classes has no anchors; its classes are the signs.
+            own = [-1.0, 1.0] if self.margin else self.anchors.tolist()
+            self.places = own if places is None else anchor_values(task, classes, places).tolist()
             inputs = {"classes": classes, "mlp": 2 * width, "prompt": width}[regression]
             self.answer = nn.Linear(inputs, 1) if regression == "classes" else small_mlp(inputs, width, dropout)
 
@@ -127,9 +130,9 @@ class PromptHead(Head):
         return prompts + self.generator(prompts, tokens)
 
     def expected(self, classes: Float[Tensor, "B C"]) -> Float[Tensor, " B"]:
-        """e, standardised with the task's mean and scale."""
-        if self.margin is not None:
-            return self.margin(classes[:, 1:] - classes[:, :1])[:, 0]
+        """e, standardised with the task's mean and scale; of a margin, the margin."""
+        if self.margin:
+            return classes[:, 1] - classes[:, 0]
         assert isinstance(self.task, Regression)
         return (classes.softmax(dim=-1) @ self.anchors - self.task.mean) / self.task.scale
 

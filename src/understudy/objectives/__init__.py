@@ -8,7 +8,7 @@ from understudy.objectives.conditional_entropy import AdversarialEntropy, Gaussi
 from understudy.objectives.crd import CRD
 from understudy.objectives.distribution import SimilarityDistribution
 from understudy.objectives.dkd import DKD, NonTargetKD
-from understudy.objectives.expected import ExpectedValue
+from understudy.objectives.expected import ClassStructure, ExpectedValue
 from understudy.objectives.feature import FeatureRegression
 from understudy.objectives.infonce import InfoNCE
 from understudy.objectives.kd import BernoulliKD, LogitKD, RegressionKD
@@ -33,6 +33,7 @@ __all__ = [
     "AttentionTransfer",
     "BernoulliKD",
     "ClassCrossEntropy",
+    "ClassStructure",
     "ExpectedValue",
     "FeatureRegression",
     "GaussianEntropy",

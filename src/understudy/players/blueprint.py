@@ -209,7 +209,7 @@ def draw(
         if encoder not in OWN[kind]:
             configs[modality] = published_encoder(views[modality], encoder, weights=False).config
     task = corpus.task.fit(corpus.target[split.labelled])
-    told = resolved(task, head or {}, seen_kinds(corpus, modalities))
+    told = resolved(task, head or {}, seen_kinds(corpus, modalities), corpus.target[split.labelled])
     made: dict[str, Any] = {"encoders": chosen, "views": views, "configs": configs, "head": told, "fusion": fusion}
     made |= {} if fusion in FUSIONS else {"fusion_config": published_config(fusion)}
     return Blueprint(name=name, task=task, **made, **sizes)

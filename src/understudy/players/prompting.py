@@ -3,10 +3,12 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from understudy.encoders.class_text import class_features, published_prompting
-from understudy.models.prompts import Answer, PromptHead, check_classes, check_settings
+from understudy.models.prompts import Answer, PromptHead, anchor_values, check_classes, check_settings
 from understudy.players.options import typed
 from understudy.prepare.cells import Kind
 from understudy.tasks import Regression, Task
@@ -16,7 +18,7 @@ SETTINGS: dict[str, Any] = {
     "classes": int,
     "prompts": list,
     "text_encoder": str,
-    "anchors": list | Literal["margin"],
+    "anchors": list | Literal["means", "quantiles", "even", "margin"],
     "regression": Answer,
     "alpha": float,
     "layers": int,
@@ -24,6 +26,8 @@ SETTINGS: dict[str, Any] = {
     "logit_scale": float,
 }
 """What a user may say of a head of class prompts; any of it makes one."""
+FITTED = ("means", "quantiles", "even")
+"""Words for anchors: means of the train labels by class, means of groups with as many labels each, or even ones."""
 OF_PROMPTS = ("regression", "alpha", "layers", "heads", "logit_scale")
 WITH_TOKENS: tuple[Kind, ...] = ("video", "text", "sequence")
 """Kinds whose every encoder gives tokens, the one that class prompts read first."""
@@ -58,7 +62,12 @@ def check_head(task: Task, head: Mapping[str, Any], kinds: Mapping[str, Kind]) -
     prompts = found.get("prompts", [])
     found["classes"] = found.get("classes", len(prompts) or (7 if isinstance(task, Regression) else task.outputs))
     check_classes(task, found["classes"], None)
-    check_settings(task, found["classes"], found.get("anchors"), **{name: found[name] for name in OF_PROMPTS if name in found})
+    said = found.get("anchors")
+    if said in FITTED and not isinstance(task, Regression):
+        raise ValueError(f"anchors={said!r} for a {task.kind} task; only classes that stand for numbers have them")
+    # Quantiles need no range: any ascending numbers stand for what the labels will say.
+    values = [float(place) for place in range(found["classes"])] if said == "quantiles" else None if said in FITTED else said
+    check_settings(task, found["classes"], values, **{name: found[name] for name in OF_PROMPTS if name in found})
     if "prompts" not in found and found.get("text_encoder"):
         prompts = list(default_prompts(task, found["classes"]))
     if prompts or "prompts" in found:
@@ -107,14 +116,39 @@ def default_prompts(task: Task, classes: int) -> Sequence[str]:
     return getattr(task, "classes")  # noqa: B009
 
 
-def resolved(task: Task, head: Mapping[str, Any], kinds: Mapping[str, Kind]) -> dict[str, Any]:
+def fitted_anchors(task: Regression, classes: int, rule: str, labels: NDArray[Any]) -> dict[str, list[float]]:
+    """`anchors` of a head, and the `places` by which a label finds its class, from the labels of the train rows.
+
+    "means": classes lie evenly over the range, and each stands for the mean of its own labels; one without labels for its place.
+    "quantiles": groups of as many labels each; a class stands for the mean of one, and a label's class is the nearest such mean.
+    """
+    if rule == "quantiles":
+        groups = [each for each in np.array_split(np.sort(labels), classes) if len(each)]
+        anchors = [float(each.mean()) for each in groups]
+        if len(set(anchors)) < classes:
+            raise ValueError(f"anchors='quantiles' finds {len(set(anchors))} different means for {classes} classes; take fewer")
+        return {"anchors": anchors}
+    places = anchor_values(task, classes, None).tolist()
+    if rule == "even":
+        return {"anchors": places}
+    away = np.abs(labels[:, None] - np.array(places))
+    near = away == away.min(axis=1, keepdims=True)
+    near &= near.sum(axis=1, keepdims=True) == 1  # a label halfway between two places counts for neither
+    anchors = [float(labels[own].mean()) if own.any() else place for own, place in zip(near.T, places, strict=True)]
+    return {"anchors": anchors, "places": places}
+
+
+def resolved(task: Task, head: Mapping[str, Any], kinds: Mapping[str, Kind], labels: NDArray[Any]) -> dict[str, Any]:
     """What a blueprint keeps: `PromptHead`'s own arguments, and `text_encoder`, whose prompt generator a new head starts from.
 
-    The text tower is asked here, once.
+    The text tower is asked here, once. labels: of the train rows, to which anchors are fitted that the user does not give.
     """
     found = check_head(task, head, kinds)
     if not found:
         return {}
+    rule = found.get("anchors", "means")
+    if isinstance(task, Regression) and rule in FITTED:
+        found |= fitted_anchors(task, found["classes"], rule, labels)
     prompts, name = found.pop("prompts", None), found.get("text_encoder", "")
     if name:
         found = {**published_prompting(name)[0], **found}
