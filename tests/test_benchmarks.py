@@ -11,7 +11,13 @@ DATA = ROOT.parent / "shared" / "data"
 """Sets that cannot be shipped; where they are not, what needs them is skipped."""
 MOSI = "mosi/utterances.csv"
 WIKIPEDIA = "wikipedia/raw_features.mat"
-NEEDS = {"mosi": MOSI, "videoadviser_mosi": MOSI, "av_digits": "fsdd/recordings.tar", "retrieval": WIKIPEDIA}
+NEEDS = {
+    "mosi": MOSI,
+    "videoadviser_mosi": MOSI,
+    "videoadviser_step1": MOSI,
+    "av_digits": "fsdd/recordings.tar",
+    "retrieval": WIKIPEDIA,
+}
 BENCHMARKS = [
     path.stem
     for path in sorted((ROOT / "benchmarks").glob("*.py"))
@@ -29,7 +35,13 @@ def test_quick(name, monkeypatch, tmp_path):
         pytest.skip(f"needs {NEEDS[name]}, which is not ours to ship; see the recipe's docstring for where it comes from")
     mosi = ["--data", DATA / "mosi"]
     wikipedia = ["--data", DATA / "wikipedia"]
-    arguments = {"retrieval": wikipedia, "mosi": mosi, "videoadviser_mosi": mosi, "av_digits": ["--data", DATA]}.get(name, [])
+    arguments = {
+        "retrieval": wikipedia,
+        "mosi": mosi,
+        "videoadviser_mosi": mosi,
+        "videoadviser_step1": mosi,
+        "av_digits": ["--data", DATA],
+    }.get(name, [])
     monkeypatch.setattr(sys, "argv", [name, "--quick", *map(str, arguments)])
     before = results()
     importlib.import_module(f"benchmarks.{name}").main()
