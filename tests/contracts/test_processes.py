@@ -150,7 +150,7 @@ def folder(tmp_path_factory) -> Path:
 def test_two_processes_give_the_gradient_of_one(folder, kind):
     (one, _), (two, again) = (torch.load(folder / f"{kind.__name__}-{rank}.pt", weights_only=True) for rank in range(2))
     alone = trained(kind, ToyLoader(quarters()), replace(PLAN, accumulate=4))
-    if kind is Three:  # The candidates of a contrastive loss are a batch of all processes, not a window.
+    if kind is not Adversary:  # Candidates of a contrast, and rows that vouch for classes, are a batch of all processes.
         pairs = [joined(quarters()[at : at + 2]) for at in range(0, 8, 2)]
         alone = trained(kind, ToyLoader(pairs), PLAN)
     assert len(alone[0]) == len(one[0]) == 2, "the update in which nothing counts is skipped in both"
