@@ -88,7 +88,7 @@ def test_predictions_come_back_from_disk_without_pickle(tmp_path):
     again = Predictions.load(tmp_path / "seed-0" / "predictions.npz")
     for field in dataclasses.fields(Predictions):
         assert np.array_equal(getattr(found, field.name), getattr(again, field.name))
-    assert [path.name for path in (tmp_path / "seed-0").iterdir()] == ["predictions.npz"]
+    assert sorted(path.name for path in (tmp_path / "seed-0").iterdir()) == ["checksums.json", "predictions.npz"]
     assert len(set(again.group.tolist())) == 17  # the rows without a group stand alone
     np.savez(tmp_path / "other.npz", id=np.zeros(1))
     with pytest.raises(ValueError, match="holds no predictions"):
@@ -112,7 +112,8 @@ def test_a_full_disk_leaves_the_old_file(tmp_path, monkeypatch):
     with pytest.raises(OSError, match="No space"):
         found.take(np.arange(3)).save(tmp_path / "p.npz")
     assert (tmp_path / "p.npz").read_bytes() == before
-    assert len(list(tmp_path.iterdir())) == 1
+    assert len(Predictions.load(tmp_path / "p.npz")) == len(found)
+    assert len(list(tmp_path.iterdir())) == 2
 
 
 def test_ordered_aligns_by_id_or_refuses():

@@ -14,6 +14,7 @@ from torch import nn
 from understudy.process import whole
 from understudy.training import checkpoint
 
+FILES = ("checksums.json", "state.json", "tensors.safetensors")
 STATE = {"identity": {"seed": 1}, "place": {"loss": 0.1 + 0.2, "tiny": 5e-324}}
 
 
@@ -47,7 +48,7 @@ def test_every_kind_of_tensor_and_float_comes_back_bit_for_bit(tmp_path: Path):
 def test_the_newest_stands_alone_and_can_be_removed(tmp_path: Path):
     for name in ("000001-00000002", "000001-00000010"):
         checkpoint.save(tmp_path, name, state=STATE | {"name": name}, tensors={"x": torch.zeros(1)})
-    assert names(tmp_path / "checkpoint") == {f"000001-00000010/{file}" for file in ("state.json", "tensors.safetensors")}
+    assert names(tmp_path / "checkpoint") == {f"000001-00000010/{file}" for file in FILES}
     checkpoint.remove(tmp_path)
     checkpoint.remove(tmp_path)
     assert checkpoint.load(tmp_path, identity={}) is None
@@ -75,8 +76,12 @@ def test_another_run_is_refused_by_name(tmp_path: Path, then: dict, now: dict):
         checkpoint.load(tmp_path, identity=now)
 
 
+def flipped(raw: bytes) -> bytes:
+    return raw[:-1] + bytes([raw[-1] ^ 1])
+
+
 @pytest.mark.parametrize("file", ["state.json", "tensors.safetensors"])
-@pytest.mark.parametrize("damage", [lambda raw: raw[: len(raw) // 2], lambda raw: b"\x80\x04}." + raw, lambda raw: b""])
+@pytest.mark.parametrize("damage", [lambda raw: raw[: len(raw) // 2], lambda raw: b"\x80\x04}." + raw, lambda raw: b"", flipped])
 def test_a_damaged_checkpoint_is_one_clear_error(tmp_path: Path, file: str, damage):
     checkpoint.save(tmp_path, "000001", state=STATE, tensors={"x": torch.randn(50)})
     path = tmp_path / "checkpoint" / "000001" / file
@@ -85,7 +90,7 @@ def test_a_damaged_checkpoint_is_one_clear_error(tmp_path: Path, file: str, dama
         checkpoint.load(tmp_path, identity={"seed": 1})
 
 
-@pytest.mark.parametrize("call", range(1, 7))
+@pytest.mark.parametrize("call", range(1, 16))
 def test_a_full_disk_leaves_the_older_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: int):
     checkpoint.save(tmp_path, "000001", state=STATE, tensors={"x": torch.zeros(1)})
     left, sync = [call], whole.sync
@@ -101,8 +106,8 @@ def test_a_full_disk_leaves_the_older_checkpoint(tmp_path: Path, monkeypatch: py
         checkpoint.save(tmp_path, "000002", state=STATE, tensors={"x": torch.ones(1)})
     found = checkpoint.load(tmp_path, identity={"seed": 1})
     assert found
-    assert len(list((tmp_path / "checkpoint").iterdir())) == (1 if call < 6 else 2)
-    assert found[1]["x"] == (0 if call < 6 else 1)
+    assert len(list((tmp_path / "checkpoint").iterdir())) == (1 if call < 15 else 2)
+    assert found[1]["x"] == (0 if call < 15 else 1)
 
 
 def test_a_full_disk_under_safetensors_is_an_os_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
@@ -118,7 +123,7 @@ def test_a_full_disk_under_safetensors_is_an_os_error(tmp_path: Path, monkeypatc
         checkpoint.save(tmp_path, "000001", state=STATE, tensors={})
     with pytest.raises(OSError, match="No space"):
         checkpoint.save_weights(model, tmp_path / "model.safetensors")
-    assert names(tmp_path) == {"model.safetensors"}
+    assert names(tmp_path) == {"model.safetensors", "checksums.json"}
     assert (tmp_path / "model.safetensors").read_bytes() == before
 
 
@@ -144,9 +149,24 @@ def test_weights_of_another_model_are_refused(tmp_path: Path):
     for other in (nn.Linear(2, 3), nn.Linear(2, 2, bias=False), nn.Sequential(nn.Linear(2, 2))):
         with pytest.raises(ValueError, match="does not hold the weights of this model"):
             checkpoint.load_weights(other, path)
-    path.write_bytes(path.read_bytes()[:40])
+
+
+def test_weights_that_were_changed_or_are_another_model_s_are_refused(tmp_path: Path):
+    one, two = tmp_path / "plain/seed-0/model.safetensors", tmp_path / "distilled/seed-0/model.safetensors"
+    models = {path: nn.Linear(2, 2) for path in (one, two)}
+    for path, model in models.items():
+        checkpoint.save_weights(model, path)
+    kept = two.read_bytes()
+    for content in (one.read_bytes(), flipped(kept), kept[:40]):
+        two.write_bytes(content)
+        with pytest.raises(ValueError, match=r"distilled/seed-0/model.safetensors is not the file that was written here"):
+            checkpoint.load_weights(nn.Linear(2, 2), two)
+    two.write_bytes(kept[:40])
+    (two.parent / "checksums.json").unlink()
     with pytest.raises(ValueError, match="does not hold"):
-        checkpoint.load_weights(nn.Linear(2, 2), path)
+        checkpoint.load_weights(nn.Linear(2, 2), two)
+    two.write_bytes(kept)
+    checkpoint.load_weights(nn.Linear(2, 2), two)
 
 
 def test_random_states_come_back_through_json():

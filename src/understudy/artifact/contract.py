@@ -7,13 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from understudy.prepare.cells import Modality
-from understudy.process.whole import read_json, sha256
+from understudy.process.whole import CHECKSUMS, read_json, sha256
 
 FORMAT = 1
 GRAPH = "student.onnx"
 BRANCH = "student-{branch}.onnx"
 CONTRACT = "contract.json"
-CHECKSUMS = "checksums.json"
 
 
 @dataclass(frozen=True)

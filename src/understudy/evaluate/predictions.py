@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from understudy.prepare.npz import read_arrays
-from understudy.process.whole import whole_file
+from understudy.process.whole import refuse_changed, summed_file
 from understudy.tasks import Task
 
 Array = NDArray[Any]
@@ -74,12 +74,14 @@ class Predictions:
         said = {"values": self.values, "target": self.target, "has_target": self.has_target, "seen": self.seen}
         names = {"id": self.id} if self.group is None else {"id": self.id, "group": self.group}
         arrays: dict[str, Any] = said | {name: column.astype(str) for name, column in names.items()}
-        with whole_file(path) as partial:
+        with summed_file(path) as partial:
             (np.savez if self.values.nbytes > LARGE else np.savez_compressed)(partial, **arrays)
 
     @staticmethod
     def load(path: Path) -> "Predictions":
-        """What `save` wrote; ValueError names a file that holds anything else."""
+        """What `save` wrote; ValueError names a file that holds anything else, or was changed."""
+        if path.is_file():
+            refuse_changed(path)
         arrays = read_arrays(path)
         missing = {"id", "values", "target", "has_target", "seen"} - set(arrays)
         if missing:

@@ -12,6 +12,8 @@ from typing import Any
 
 from understudy.process.partial import begun, sweep
 
+CHECKSUMS = "checksums.json"
+"""The SHA-256 of the files beside it."""
 TAKES_NO_MORE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS}
 """Of a disk; such an error often names no file."""
 
@@ -53,6 +55,29 @@ def whole_file(path: Path) -> Iterator[Path]:
     finally:
         partial.unlink(missing_ok=True)
         held.release()
+
+
+@contextmanager
+def summed_file(path: Path) -> Iterator[Path]:
+    """`whole_file`, and just before it its SHA-256 in checksums.json beside it: a kill leaves no file without its sum."""
+    with whole_file(path) as partial:
+        yield partial
+        sync(partial)
+        note = path.parent / CHECKSUMS
+        write_json(note, (read_json(note) if note.is_file() else {}) | {path.name: sha256(partial)})
+
+
+def refuse_changed(path: Path) -> None:
+    """ValueError where a file is not the one that was written here. One without a recorded sum, as earlier versions wrote them,
+    is taken as it is.
+    """
+    note = path.parent / CHECKSUMS
+    recorded = read_json(note).get(path.name) if note.is_file() else None
+    if recorded not in (None, sha256(path)):
+        raise ValueError(
+            f"{path} is not the file that was written here: its SHA-256 is not the one in {CHECKSUMS}; "
+            f"put that file back, or remove {path.parent} and make it again"
+        )
 
 
 @contextmanager

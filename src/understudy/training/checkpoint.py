@@ -1,8 +1,7 @@
-"""Checkpoints and weights on disk: safetensors and JSON, each whole or not at all."""
+"""Checkpoints and weights on disk: safetensors and JSON, each whole or not at all, and with its SHA-256."""
 
 import json
 import random
-import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,7 +13,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, load_model, save_file, save_model
 from torch import Tensor, nn
 
-from understudy.process.whole import whole_file, whole_folder
+from understudy.process.partial import discard
+from understudy.process.whole import Unwritable, refuse_changed, summed_file, whole_folder
 
 FOLDER = "checkpoint"
 
@@ -29,10 +29,11 @@ def save(out: Path, name: str, *, state: Mapping[str, Any], tensors: Mapping[str
         return
     with whole_folder(folder / name) as partial:
         write_tensors(partial / "tensors.safetensors", tensors)
-        (partial / "state.json").write_text(json.dumps(state), encoding="utf-8")
+        with summed_file(partial / "state.json") as file:
+            file.write_text(json.dumps(state), encoding="utf-8")
     for older in folder.iterdir():
         if older.name != name:
-            remove_folder(older)
+            discard(older)
 
 
 def load(out: Path, *, identity: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Tensor]] | None:
@@ -45,6 +46,8 @@ def load(out: Path, *, identity: Mapping[str, Any]) -> tuple[dict[str, Any], dic
         return None
     newest = max(found)
     try:
+        for name in ("state.json", "tensors.safetensors"):
+            refuse_changed(newest / name)
         state = json.loads((newest / "state.json").read_text())
         tensors = load_file(newest / "tensors.safetensors")
     except (OSError, ValueError, SafetensorError) as error:
@@ -63,7 +66,7 @@ def load(out: Path, *, identity: Mapping[str, Any]) -> tuple[dict[str, Any], dic
 
 def remove(out: Path) -> None:
     """Remove the checkpoints of a finished run; nothing happens when there are none. Call it after `save_weights`."""
-    remove_folder(out / FOLDER)
+    discard(out / FOLDER)
 
 
 def save_weights(model: nn.Module, path: Path) -> None:
@@ -73,9 +76,10 @@ def save_weights(model: nn.Module, path: Path) -> None:
 
 
 def load_weights(model: nn.Module, path: Path) -> None:
-    """Read what `save_weights` wrote into a model of the same shape. Raises FileNotFoundError, ValueError."""
+    """Read what `save_weights` wrote into a model of the same shape. FileNotFoundError; ValueError where any byte is another."""
     if not path.exists():
         raise FileNotFoundError(f"no weights at {path}")
+    refuse_changed(path)
     try:
         load_model(model, path)
     except (RuntimeError, SafetensorError) as error:
@@ -120,15 +124,9 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor]) -> None:
 
 @contextmanager
 def safely(path: Path) -> Iterator[Path]:
-    """`whole_file` for what safetensors writes, whose errors (a full disk) become OSError."""
+    """`summed_file` for what safetensors writes, whose errors (a full disk) become OSError."""
     try:
-        with whole_file(path) as partial:
+        with summed_file(path) as partial:
             yield partial
     except SafetensorError as error:
-        raise OSError(f"cannot write {path}: {error}") from error
-
-
-def remove_folder(folder: Path) -> None:
-    """Remove a folder, if it is there."""
-    if folder.exists():
-        shutil.rmtree(folder)
+        raise Unwritable(f"{path} cannot be written: {error}") from error
