@@ -18,9 +18,9 @@ from pyarrow import parquet
 
 from understudy.artifact import Artifact, predict_file, read_table
 from understudy.artifact import predict as predicting
-from understudy.artifact.predict import absent
 from understudy.batches.loader import Loader
 from understudy.models.model import views_of
+from understudy.prepare.source import absent
 
 
 @pytest.fixture(scope="module")

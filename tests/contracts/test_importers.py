@@ -347,7 +347,7 @@ REFUSED = {
     "column 'job', row 1: .* is not a number": {"modalities": {"m": "vector:job"}},
     "no rate": {"modalities": {"m": "audio:review"}},
     "unknown task": {"task": "ranking"},
-    "column 'y', row 1: '0.0' is not|class '0.0' is none of a": {"task": importers.table.Classification(classes=("a", "b"))},
+    "column 'y', row 1: class '0' is none of a": {"task": importers.table.Classification(classes=("a", "b"))},
     "'job 0' is not a number": {"target": "job", "task": "regression", "modalities": {"m": "text:review"}},
     "stands in rows 1 and 2": {"id": "who", "group": "name"},
     "split column, row 'n0'": {"split": "job", "modalities": {"m": "text:review"}},

@@ -72,8 +72,8 @@ def test_sequence_from_lists():
 
 def test_text_is_absent_where_blank():
     cells = read({"m": ["hello", "", " \n", None, "null"]}, Modality("text"))
-    assert cells.values == ["hello", None, None, None, "null"]
-    assert cells.present.tolist() == [True, False, False, False, True]
+    assert cells.values == ["hello", None, None, None, None]
+    assert cells.present.tolist() == [True, False, False, False, False]
     assert not read({"m": pa.nulls(2)}, Modality("text")).present.any()
 
 
@@ -137,14 +137,14 @@ def test_sound_as_it_is_and_resampled(tmp_path):
         ({"m": [1.0, float("-inf")]}, Modality("vector"), "column 'm', row 2: infinite"),
         ({"m": [[1.0], [float("inf")]]}, Modality("vector"), "column 'm', row 2: .*infinite"),
         ({"m": [[1.0], [1e200]]}, Modality("vector"), "column 'm', row 2: .*beyond"),
-        ({"m": [[1.0, 2.0], [1.0]]}, Modality("vector"), "column 'm', row 2: a vector of shape .*expected 2"),
+        ({"m": [[1.0, 2.0], [1.0]]}, Modality("vector"), "column 'm', row 2: a vector of 1 numbers; expected 2"),
         ({"m": [[1.0, 2.0]]}, Modality("vector", width=3), "column 'm', row 1: .*expected 3"),
         ({"m": [["a"]]}, Modality("vector"), "column 'm' holds string; expected numbers"),
         ({"m": ["inf"]}, Modality("table", columns={"m": "number"}), "column 'm', row 1: infinite"),
         ({"m": [[[1.0]], [[1.0], [1.0, 2.0]]]}, Modality("sequence"), "column 'm', row 2: a step of 2 numbers; expected 1"),
         ({"m": [[[1.0]], [[float("inf")]]]}, Modality("sequence"), "column 'm', row 2: .*infinite"),
         ({"m": [[1.0]]}, Modality("sequence"), "expected a list of steps"),
-        ({"m": [1]}, Modality("text"), "column 'm' holds int64; expected text"),
+        ({"m": [[1]]}, Modality("text"), "column 'm' holds list<.*; expected text"),
         ({"m": ["a"]}, Modality("audio"), "says no rate"),
         ({"a": ["x"], "b": ["y"]}, Modality("text", source=("a", "b")), "is read from one column; got a, b"),
     ],

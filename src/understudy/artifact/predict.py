@@ -14,7 +14,7 @@ from understudy.artifact.contract import Contract, read_contract, verify
 from understudy.prepare import restore
 from understudy.prepare.cells import Cells, Modality
 from understudy.prepare.frames import Data, framed
-from understudy.prepare.source import cells_from_table, source_columns
+from understudy.prepare.source import absent, cells_from_table, source_columns
 from understudy.prepare.view import FieldArrays, View, trim
 
 ROWS_AT_ONCE = 32
@@ -25,14 +25,14 @@ FLAT_ROWS_AT_ONCE = 1024
 
 @dataclass(frozen=True, eq=False)
 class Predicted:
-    """values: `[N]` in the target's unit, class probabilities `[N C]`, or an embedding a branch `[N M D]`; float32.
+    """values: `[N]` in the target's unit, class probabilities `[N C]`, or an embedding a branch `[N M D]`.
 
     They are NaN where not `seen`, and an embedding where a row lacks its branch.
 
     seen: the row has at least one modality of the student; its share is the coverage.
     """
 
-    values: NDArray[np.float32]
+    values: NDArray[np.floating[Any]]
     seen: NDArray[np.bool_]
 
 
@@ -128,23 +128,24 @@ class Artifact:
                 part[some] = self._run(reads, {m: cells[m].take(some) for m in reads if m in given}, len(some))
         return Predicted(values, seen)
 
-    def _run(self, reads: tuple[str, ...], cells: Mapping[str, Cells], rows: int) -> NDArray[np.float32]:
+    def _run(self, reads: tuple[str, ...], cells: Mapping[str, Cells], rows: int) -> NDArray[np.floating[Any]]:
         feed: FieldArrays = {}
         for modality in reads:
             here = cells[modality] if modality in cells else absent(self.modalities[modality], rows)
             fields = trim(self.views[modality].prepare(here)) | {"present": here.present}
             feed |= {f"{modality}.{name}": values for name, values in fields.items()}
         inputs = {i.name: feed[i.name] for i in self.contract.inputs if i.name in feed}
-        return np.asarray(self._sessions[reads].run([self.contract.output], inputs)[0], dtype=np.float32)
+        return np.asarray(self._sessions[reads].run([self.contract.output], inputs)[0])
 
-    def _filler(self, rows: int) -> NDArray[np.float32]:
+    def _filler(self, rows: int) -> NDArray[np.floating[Any]]:
         shape = [rows]
+        session = next(iter(self._sessions.values()))
+        double = session.get_outputs()[0].type == "tensor(double)"
         if self.contract.branches:
-            session = next(iter(self._sessions.values()))
             shape += [len(self.contract.branches), session.get_outputs()[0].shape[-1]]
         elif self.contract.classes or self.contract.choices:
             shape += [len(self.contract.classes) or self.contract.choices]
-        return np.full(shape, np.nan, dtype=np.float32)
+        return np.full(shape, np.nan, dtype=np.float64 if double else np.float32)
 
     def as_table(self, predicted: Predicted) -> pa.Table:
         """Predictions as columns: the number, the likeliest class (or place) and its probability, or one embedding a branch.
@@ -167,7 +168,7 @@ class Artifact:
         return pa.table({"prediction": said} | shares)
 
 
-def lists(values: NDArray[np.float32]) -> pa.FixedSizeListArray:
+def lists(values: NDArray[np.floating[Any]]) -> pa.FixedSizeListArray:
     """Rows of `[N D]` as lists, null where they are NaN."""
     lacking = pa.array(np.isnan(values).any(axis=1))
     return pa.FixedSizeListArray.from_arrays(pa.array(values.ravel()), values.shape[1], mask=lacking)
@@ -187,17 +188,6 @@ def open_graph(path: Path) -> onnxruntime.InferenceSession:
     # Its exceptions have no common ancestor below this one.
     except Exception as error:
         raise ValueError(f"onnxruntime {onnxruntime.__version__} cannot run {path}: {error}") from None
-
-
-def absent(modality: Modality, rows: int) -> Cells:
-    """Cells of a modality that no row has."""
-    present = np.zeros(rows, dtype=bool)
-    if modality.kind == "vector":
-        return Cells("vector", np.zeros((rows, modality.width), dtype=np.float32), present)
-    if modality.kind == "table":
-        empty = {"number": np.full(rows, np.nan), "category": np.full(rows, None, dtype=object)}
-        return Cells("table", {name: empty[of] for name, of in modality.columns.items()}, present)
-    return Cells(modality.kind, [None] * rows, present)
 
 
 def _list(names: list[str]) -> str:

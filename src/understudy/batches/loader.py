@@ -76,7 +76,9 @@ class Loader:
         self._ids = corpus.ids[self.rows]
         self._known = known
         self._task = task
-        kind = np.int64 if task.discrete else np.float32
+        # Of all targets, so that loaders of any rows agree.
+        double = task.fit(corpus.target[corpus.has_target]).double
+        kind = np.int64 if task.discrete else np.float64 if double else np.float32
         self._target = task.filled(corpus.target[self.rows], known).astype(kind)
         self._present = {modality: corpus.present(modality)[self.rows] for modality in views}
         self._cache: dict[tuple[str, str], FieldArrays | None] = {}

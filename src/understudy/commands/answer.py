@@ -41,6 +41,8 @@ def pairs(flag: str, given: Sequence[str]) -> dict[str, str]:
         name, mark, value = each.partition("=")
         if not mark or not name:
             raise ValueError(f"{flag} {each!r}: write NAME=VALUE")
+        if name in found:
+            raise ValueError(f"{flag} names {name!r} twice: {found[name]!r} and {value!r}; give it once")
         found[name] = value
     return found
 

@@ -26,6 +26,7 @@ def import_table(
     split: str = "",
     mapping: Path | None = None,
     guess: bool = False,
+    delimiter: str = "",
     on_error: Literal["fail", "skip"] = "fail",
 ) -> Answer:
     """Make a corpus of your own table: CSV, TSV, Parquet, JSON lines or .npz.
@@ -44,24 +45,17 @@ def import_table(
         mapping: JSON file that says all this: {"target": ..., "modalities": {NAME: {"kind": ..., "columns": [...]}}, ...}.
         guess: look at the columns for modalities that are not named; each guess is said with its reason, and written to
             OUT/mapping.json to edit and give again.
+        delimiter: what parts a CSV file's columns, e.g. `;`; a comma when empty.
         on_error: what a media file that cannot be read does: fail the import, or be left out and listed in errors.json.
     """
     from understudy.corpus.importers.table import import_table as importer
 
     named = pairs("--modalities", modalities)
     kind = None if task == "infer" else task
-    options: dict[str, Any] = {"target": target, "id": id, "group": group, "split": split, "mapping": mapping}
-    options = {name: value or None for name, value in options.items()}
-    corpus = importer(
-        file,
-        out,
-        modalities=named or None,
-        task=kind,
-        guess=guess,
-        on_error=on_error,
-        **{k: v or None for k, v in options.items()},
-    )
-    return imported(corpus)
+    said = {"target": target, "id": id, "group": group, "split": split, "mapping": mapping}
+    options: dict[str, Any] = {name: value or None for name, value in said.items()}
+    options |= {"task": kind, "guess": guess, "delimiter": delimiter, "on_error": on_error}
+    return imported(importer(file, out, modalities=named or None, **options))
 
 
 def import_mfeat(*, out: Path) -> Answer:

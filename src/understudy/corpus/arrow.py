@@ -22,10 +22,11 @@ Gather = Callable[[Rows], Any]
 
 def column_type(modality: Modality) -> pa.DataType:
     """The Arrow type of a modality at rest; offsets are 64 bit, so that no shard is too long for them."""
+    number = pa.float64() if modality.double else pa.float32()
     if modality.kind == "vector":
-        return pa.list_(pa.float32(), modality.width)
+        return pa.list_(number, modality.width)
     if modality.kind in ("sequence", "regions"):
-        return pa.large_list(pa.list_(pa.float32(), step_width(modality)))
+        return pa.large_list(pa.list_(number, step_width(modality)))
     if modality.kind == "choices":
         return pa.list_(pa.large_string(), modality.width)
     if modality.kind == "table":
@@ -74,7 +75,7 @@ def arrow_schema(schema: Schema) -> pa.Schema:
 def to_column(cells: Cells, modality: Modality) -> pa.Array:
     """One modality as an Arrow array; rows that are not present are null, whatever filler they hold."""
     if modality.kind == "vector":
-        values = np.where(cells.present[:, None], cells.values, np.float32(0)).astype(np.float32)
+        values = np.where(cells.present[:, None], cells.values, np.float32(0)).astype(modality.dtype)
         return _fixed(values, modality.width, None if cells.present.all() else _absent(cells))
     if modality.kind == "table":
         children = [_table_column(cells.values[name], kind) for name, kind in modality.columns.items()]
@@ -84,11 +85,11 @@ def to_column(cells: Cells, modality: Modality) -> pa.Array:
         return pa.array(values, column_type(modality))
     if modality.kind == "image":
         return pa.array([None if value is None else encode_png(value) for value in values], pa.large_binary())
-    steps = [np.zeros((0, step_width(modality)), np.float32) if value is None else value for value in values]
+    steps = [np.zeros((0, step_width(modality)), modality.dtype) if value is None else value for value in values]
     if modality.kind == "audio":
         steps = [step.reshape(-1) for step in steps]
     offsets = pa.array(np.concatenate([[0], np.cumsum([len(step) for step in steps])]), pa.int64())
-    flat = np.concatenate(steps).astype(np.float32)
+    flat = np.concatenate(steps).astype(modality.dtype)
     child = pa.array(flat) if modality.kind == "audio" else _fixed(flat, step_width(modality))
     return pa.LargeListArray.from_arrays(offsets, child, type=column_type(modality), mask=_absent(cells))
 
@@ -97,8 +98,9 @@ def _absent(cells: Cells) -> pa.Array:
     return pa.array(~cells.present)
 
 
-def _fixed(values: NDArray[np.float32], width: int, mask: pa.Array | None = None) -> pa.Array:
-    return pa.FixedSizeListArray.from_arrays(pa.array(values.reshape(-1)), type=pa.list_(pa.float32(), width), mask=mask)
+def _fixed(values: NDArray[np.floating[Any]], width: int, mask: pa.Array | None = None) -> pa.Array:
+    flat = pa.array(values.reshape(-1))
+    return pa.FixedSizeListArray.from_arrays(flat, type=pa.list_(flat.type, width), mask=mask)
 
 
 def _table_column(values: NDArray[Any], kind: str) -> pa.Array:

@@ -20,13 +20,20 @@ class Modality:
     width: features of a vector, of each step of a sequence or of each region; the number of choices.
     columns: of a table, column -> "number" | "category".
     rate: samples a second of audio. source: the column names it came from in the user's table, read again by `predict`.
+    double: numbers of vectors, sequences and regions are float64, since float32 would blur them, as it does times in seconds.
     """
 
     kind: Kind
     width: int = 0
     columns: Mapping[str, Literal["number", "category"]] = field(default_factory=dict)
     rate: int = 0
+    double: bool = False
     source: tuple[str, ...] = ()
+
+    @property
+    def dtype(self) -> type[np.float32] | type[np.float64]:
+        """Of a vector's, a sequence's and a region's numbers."""
+        return np.float64 if self.double else np.float32
 
     def to_json(self) -> dict[str, Any]:
         return {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(self).items() if v}
@@ -42,7 +49,7 @@ class Modality:
 class Cells:
     """N cells of one modality. `values` by kind, filler where not present:
 
-    vector    float32 array [N D], NaN = one missing number inside a present row
+    vector    float32 array [N D] (float64 of a `double` modality), NaN = one missing number inside a present row
     table     {column: float64 array [N] with NaN missing | object array [N] of str or None}
     sequence  list of float32 arrays [T D]      text   list of str
     choices   list of tuples of K str           audio  list of float32 arrays [T], mono in [-1, 1]

@@ -1,5 +1,6 @@
 """Column: one column of a user's table as NumPy values. Faults name the column and the row, counted from 1 as the user does."""
 
+import re
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -10,8 +11,22 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 MISSING = ("", "na", "n/a", "nan", "null", "none")
-"""What a text file may hold, in any case, where a number is missing."""
+"""What a cell of words may say, in any case, where there is no value: in numbers, categories, classes, groups and texts alike."""
+TRUTH = ("true", "false")
+"""Words that are 1 and 0 where numbers are read, as booleans of other file types are."""
 LARGEST = float(np.finfo(np.float32).max)
+WHOLE = re.compile(r"-?(0|[1-9]\d*)\.\d+")
+"""A category that is a decimal number as text: 1.0 of one file is 1 of another, while 007 stays a code."""
+REMEDIES = (
+    (re.compile(r"[+-]?\d{1,3}(,\d{3})+(\.\d+)?"), "has commas between thousands; write it without them"),
+    (re.compile(r"[+-]?\d{1,3}(\.\d{3})+,\d+"), "has points between thousands and a decimal comma; write 1234.5"),
+    (re.compile(r"[+-]?\d{1,3}([ '’\u00a0\u202f]\d{3})+([.,]\d+)?"), "has gaps between thousands; write it without them"),
+    (re.compile(r"[+-]?\d*,\d+"), "has a decimal comma; write a point"),
+    (re.compile(r"[+-]?[\d.,]+ ?%"), "is in percent; write the number alone"),
+    (re.compile(r"[$€£¥] ?[+-]?[\d.,]+|[+-]?[\d.,]+ ?[$€£¥]"), "names a currency; write the number alone"),
+    (re.compile(r"\d{4}-\d\d-\d\d.*|\d{1,2}[./]\d{1,2}[./]\d{2,4}.*"), "is a date; give its parts as numbers"),
+)
+"""How people write numbers that are not read as such, since what they mean differs from place to place, and what to do."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,12 +39,13 @@ class Column:
 
     @staticmethod
     def of(table: pa.Table, name: str, first_row: int) -> "Column":
-        """The column of that name, plain: without chunks and dictionaries."""
-        chunks = table.column(name)
-        values = pa.concat_arrays(chunks.chunks) if chunks.num_chunks else pa.array([], chunks.type)
-        if pa.types.is_dictionary(values.type):
-            values = values.dictionary_decode()
-        if pa.types.is_large_string(values.type) or pa.types.is_string_view(values.type):
+        """The column of that name, plain: without chunks and dictionaries, its words as text whatever the file calls them."""
+        chunks = [chunk.dictionary_decode() if pa.types.is_dictionary(chunk.type) else chunk for chunk in table[name].chunks]
+        kind = table[name].type.value_type if pa.types.is_dictionary(table[name].type) else table[name].type
+        values = pa.concat_arrays(chunks) if chunks else pa.array([], kind)
+        if any(check(kind) for check in (pa.types.is_binary, pa.types.is_large_binary, pa.types.is_fixed_size_binary)):
+            values = text_of_bytes(values, name, first_row)
+        if pa.types.is_large_string(kind) or pa.types.is_string_view(kind):
             values = values.cast(pa.string())
         return Column(name, values, first_row)
 
@@ -50,6 +66,18 @@ class Column:
         kind = self.values.type
         return pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind)
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether no row says anything, whatever the type: a file, a slice or a request may hold nothing else."""
+        return self.said().null_count == len(self.values)
+
+    def said(self) -> pa.Array:
+        """The values, with null for words that say that there is none."""
+        if not self.is_text:
+            return self.values
+        lower = pc.utf8_lower(pc.utf8_trim_whitespace(self.values))  # pyright: ignore
+        return pc.if_else(pc.is_in(lower, value_set=pa.array(MISSING)), pa.scalar(None, pa.string()), self.values)  # pyright: ignore
+
     def numbers(self) -> NDArray[np.float64]:
         """`[N]`, NaN where missing; numbers that are infinite, or would be in float32, are a fault."""
         numbers = self._parsed() if self.is_text else plain_numbers(self.values, self.name)
@@ -61,30 +89,25 @@ class Column:
         return numbers
 
     def _parsed(self) -> NDArray[np.float64]:
+        said = pc.utf8_trim_whitespace(self.said())  # pyright: ignore
         try:
-            return self.values.cast(pa.float64()).to_numpy(zero_copy_only=False)
+            return said.cast(pa.float64()).to_numpy(zero_copy_only=False)
         except pa.ArrowInvalid:
-            return self._parsed_cell_by_cell()
-
-    def _parsed_cell_by_cell(self) -> NDArray[np.float64]:
-        trimmed = pc.utf8_trim_whitespace(self.values)  # pyright: ignore
-        missing = pc.is_in(pc.utf8_lower(trimmed), value_set=pa.array(MISSING))  # pyright: ignore
-        wanted = pc.if_else(missing, pa.scalar(None, pa.string()), trimmed)  # pyright: ignore
-        return np.array([np.nan if text is None else self._number(row, text) for row, text in enumerate(wanted.to_pylist())])
+            return np.array([np.nan if text is None else self._number(row, text) for row, text in enumerate(said.to_pylist())])
 
     def _number(self, row: int, text: str) -> float:
-        try:
-            return float(text)
-        except ValueError:
-            raise self.fault(row, f"{text[:40]!r} is not a number") from None
+        number = number_of(text)
+        if number is None:
+            raise self.fault(row, f"{text[:40]!r} {remedy(text) or 'is not a number'}")
+        return number
 
     def texts(self) -> list[str | None]:
-        """Strings; None where null or blank, since blank text says nothing."""
-        if pa.types.is_null(self.values.type):
-            return [None] * len(self.values)
-        if not self.is_text:
+        """Strings; None where null, blank or a word that says so. Numbers and truth values are texts as they are written."""
+        if self.is_list or pa.types.is_struct(self.values.type):
             raise ValueError(f"column {self.name!r} holds {self.values.type}; expected text")
-        return [text if text and not text.isspace() else None for text in self.values.to_pylist()]
+        if not self.is_text:
+            return self.categories().tolist()
+        return self.said().to_pylist()
 
     def lists_of_text(self) -> list[list[str | None] | None]:
         """Each row's list of strings, None where null or empty; a string in it is None where null or blank."""
@@ -95,41 +118,81 @@ class Column:
             raise ValueError(f"column {self.name!r} holds {self.values.type}; expected lists of text")
         return [[text if text and text.strip() else None for text in row] if row else None for row in self.values.to_pylist()]
 
-    def categories(self) -> NDArray[np.object_]:
-        """Strings or None; whole numbers read the same from every file type ("1", never "1.0")."""
+    def categories(self, *, missing: bool = True) -> NDArray[np.object_]:
+        """Strings or None; a value reads the same from every file type ("1", never "1.0").
+
+        missing: whether words such as NA say that there is no value; of ids they are names as others are.
+        """
         if self.is_list:
             raise ValueError(f"column {self.name!r} holds {self.values.type}; expected categories")
-        named = np.full(len(self.values), None, dtype=object)
-        named[:] = [category(value) for value in self.values.to_pylist()]
-        return named
+        encoded = (self.said() if missing else self.values).dictionary_encode()
+        names = np.full(len(encoded.dictionary) + 1, None, dtype=object)
+        names[:-1] = [category(value) for value in encoded.dictionary.to_pylist()]
+        return names[pc.fill_null(encoded.indices, len(names) - 1).to_numpy(zero_copy_only=False)]  # pyright: ignore
 
-    def vectors(self) -> tuple[list[NDArray[np.float64] | None], NDArray[np.int64]]:
-        """Each row's list of numbers, None where null or empty, and all lengths."""
+    def vectors(self) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+        """The numbers of all rows one after the other, and how many each row has: 0 where it is null or empty."""
         lengths = pc.fill_null(pc.list_value_length(self.values), 0).to_numpy(zero_copy_only=False).astype(np.int64)  # pyright: ignore
-        flat = plain_numbers(self.values.flatten(), self.name)
-        rows = np.split(flat, np.cumsum(lengths)[:-1]) if len(lengths) else []
-        return [row if len(row) else None for row in rows], lengths
+        return plain_numbers(self.values.flatten(), self.name), lengths
 
     def sequences(self) -> list[NDArray[np.float64] | None]:
         """Each row's list of equally long steps as `[T D]`, None where null or empty."""
         lengths = pc.fill_null(pc.list_value_length(self.values), 0).to_numpy(zero_copy_only=False).astype(np.int64)  # pyright: ignore
         steps = Column(self.name, self.values.flatten(), 1)
         if not steps.is_list:
-            raise ValueError(f"column {self.name!r} holds {self.values.type}; expected a list of steps, each a list of numbers")
-        rows_of_steps = np.repeat(np.arange(len(lengths)), lengths)
-        vectors, widths = steps.vectors()
+            if lengths.any():
+                kind = self.values.type
+                raise ValueError(f"column {self.name!r} holds {kind}; expected a list of steps, each a list of numbers")
+            return [None] * len(lengths)
+        flat, widths = steps.vectors()
         if len(widths) and ((widths != widths[0]).any() or not widths[0]):
             step = int(np.argmax((widths != widths[0]) | (widths == 0)))
-            raise self.fault(int(rows_of_steps[step]), f"a step of {widths[step]} numbers; expected {widths[0] or 'at least 1'}")
+            row = int(np.repeat(np.arange(len(lengths)), lengths)[step])
+            raise self.fault(row, f"a step of {widths[step]} numbers; expected {widths[0] or 'at least 1'}")
+        found = flat.reshape(len(widths), int(widths[0]) if len(widths) else 0)
         bounds = np.concatenate([[0], np.cumsum(lengths)])
-        return [np.stack(vectors[a:b]) if b > a else None for a, b in pairwise(bounds)]  # pyright: ignore
+        return [found[a:b] if b > a else None for a, b in pairwise(bounds)]
+
+
+def text_of_bytes(values: pa.Array, name: str, first_row: int) -> pa.Array:
+    """Bytes that are UTF-8 as text; ValueError for the first row that is none."""
+    try:
+        return values.cast(pa.binary()).cast(pa.string())
+    except pa.ArrowInvalid:
+        for row, value in enumerate(values.to_pylist()):
+            try:
+                (value or b"").decode()
+            except UnicodeDecodeError:
+                raise ValueError(f"column {name!r}, row {first_row + row}: bytes that are not UTF-8 text") from None
+        raise
+
+
+def number_of(text: str) -> float | None:
+    """The number that a cell of text says; None for any other word. 1_2 is a code, though Python reads 12."""
+    text = text.strip()
+    if text.lower() in TRUTH:
+        return float(text.lower() == "true")
+    try:
+        return None if "_" in text else float(text)
+    except ValueError:
+        return None
+
+
+def remedy(text: str) -> str:
+    """What to do with a number that is written in a way that is not read; "" for any other word."""
+    return next((what for pattern, what in REMEDIES if pattern.fullmatch(text.strip())), "")
+
+
+def is_plain_number(kind: pa.DataType) -> bool:
+    """Whether a column of that type holds numbers or truth values, or nothing at all."""
+    known = (pa.types.is_integer, pa.types.is_floating, pa.types.is_boolean, pa.types.is_decimal, pa.types.is_null)
+    return any(check(kind) for check in known)
 
 
 def plain_numbers(values: pa.Array, name: str) -> NDArray[np.float64]:
     """Numbers or booleans as float64, NaN for null; ValueError for a column of anything else."""
     kind = values.type
-    known = (pa.types.is_integer, pa.types.is_floating, pa.types.is_boolean, pa.types.is_decimal, pa.types.is_null)
-    if not any(check(kind) for check in known):
+    if not is_plain_number(kind):
         raise ValueError(f"column {name!r} holds {kind}; expected numbers")
     if pa.types.is_boolean(kind):
         values = values.cast(pa.int8())
@@ -138,9 +201,12 @@ def plain_numbers(values: pa.Array, name: str) -> NDArray[np.float64]:
 
 def category(value: Any) -> str | None:
     """The name of a category; None for a blank, null or NaN cell."""
+    if isinstance(value, str):
+        value = value.strip()
+        if WHOLE.fullmatch(value):
+            value = float(value)
     if isinstance(value, float):
         if np.isnan(value):
             return None
         value = int(value) if value.is_integer() else value
-    name = "" if value is None else str(value).strip()
-    return name or None
+    return (None if value is None else str(value)) or None

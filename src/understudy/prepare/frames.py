@@ -31,10 +31,10 @@ class Framed:
     """What paths of media in its cells are relative to."""
 
 
-def framed(data: Data) -> Framed:
-    """The table of whatever is given; ValueError, or TypeError for an object of none of the known kinds."""
+def framed(data: Data, *, delimiter: str = "") -> Framed:
+    """The table of whatever is given; delimiter: as `read_table`'s. ValueError, or TypeError for an object of no known kind."""
     if isinstance(data, str | Path):
-        return Framed(read_table(data), Path(data).name, lambda answers: answers, Path(data).parent)
+        return Framed(read_table(data, delimiter=delimiter), Path(data).name, lambda answers: answers, Path(data).parent)
     if isinstance(data, pa.Table):
         return Framed(distinct(data, "the table"), "table", lambda answers: answers)
     library, name = type(data).__module__.partition(".")[0], type(data).__name__

@@ -13,21 +13,28 @@ from understudy.prepare.cells import Cells, Modality
 from understudy.prepare.columns import LARGEST, Column
 from understudy.prepare.held import ragged
 from understudy.prepare.reader import MediaReader
-from understudy.prepare.tables import READERS
+from understudy.prepare.tables import HELD, READERS, TEXT_FILES, read_csv
 
 
-def read_table(path: str | Path) -> pa.Table:
-    """A table from a .csv, .tsv, .parquet, .jsonl or .npz file.
+def read_table(path: str | Path, *, delimiter: str = "") -> pa.Table:
+    """A table from a .csv, .tsv, .parquet, .jsonl or .npz file; .csv, .tsv and .jsonl also as .gz.
 
+    delimiter: between a .csv's cells, a comma where none is named.
     Cells of .csv and .tsv stay text (null where empty): what a column is, number, category or text, is said by who reads it.
     Raises FileNotFoundError, or ValueError that names the file and, where it can, the row (counted from 1) and column.
     """
     path = Path(path)
-    if path.suffix.lower() not in READERS:
-        raise ValueError(f"{path}: unknown file type {path.suffix!r}; known: {', '.join(READERS)}")
+    packed = path.suffix.lower() == ".gz"
+    kind = Path(path.stem if packed else path.name).suffix.lower()
+    if kind not in READERS or (packed and kind not in TEXT_FILES):
+        raise ValueError(
+            f"{path}: unknown file type {kind + '.gz' * packed!r}; known: {', '.join(READERS)} (text files also as .gz)"
+        )
     if not path.is_file():
         raise FileNotFoundError(f"no file {path}")
-    return READERS[path.suffix.lower()](path)
+    if delimiter and kind != ".csv":
+        raise ValueError(f"{path}: delimiter {delimiter!r} has no effect on a {kind} file; leave it out")
+    return read_csv(path, delimiter) if delimiter else READERS[kind](path)
 
 
 def source_columns(name: str, modality: Modality) -> tuple[str, ...]:
@@ -52,17 +59,21 @@ def cells_from_table(
     Raises ValueError (FileNotFoundError for a medium) that names the column, and the row where there is one.
     """
     wanted = source_columns(name, modality)
-    missing = [column for column in wanted if column not in table.column_names]
+    names = set(table.column_names)  # made anew by Arrow each time it is asked for
+    missing = [column for column in wanted if column not in names]
     if missing:
         has = ", ".join(table.column_names) or "none"
         raise ValueError(f"modality {name!r} needs the missing column {', '.join(missing)}; the table has: {has}")
     columns = [Column.of(table, column, first_row) for column in wanted]
+    if all(column.is_empty for column in columns) and (modality.width or modality.kind not in WIDE):
+        return absent(modality, len(table))
     if modality.kind == "table":
         return table_cells(columns, modality)
     if modality.kind == "choices":
         return choice_cells(columns, modality)
     if modality.kind == "vector" and not (len(columns) == 1 and (columns[0].is_list or holds_paths(columns[0]))):
-        return vector_cells(columns[0], [*np.stack([column.numbers() for column in columns], axis=1)], modality)
+        numbers = np.stack([numbers_of(column, name) for column in columns], axis=1)
+        return vector_cells(columns[0], numbers.reshape(-1), np.full(len(table), len(columns)), modality)
     if len(columns) > 1:
         raise ValueError(f"modality {name!r} of kind {modality.kind!r} is read from one column; got {', '.join(wanted)}")
     return READ[modality.kind](columns[0], modality, Path(folder), reader or MediaReader(isolated=False))
@@ -98,25 +109,58 @@ def choice_cells(columns: list[Column], modality: Modality) -> Cells:
     return ragged(modality.kind, found)
 
 
-def vector_cells(column: Column, rows: list[NDArray[Any] | None], modality: Modality) -> Cells:
-    """Rows of one width, `[N D]`."""
-    known = modality.width or next((len(row) for row in rows if row is not None), 0)
-    values = np.full((len(rows), known), np.nan, dtype=np.float32)
-    for i, row in enumerate(rows):
-        if row is not None:
-            if row.shape != (known,):
-                raise column.fault(i, f"a vector of shape {row.shape}; expected {known} numbers")
-            values[i] = small(column, i, row)
+WIDE = ("vector", "sequence", "regions", "choices")
+"""Kinds that say how many numbers or texts a cell holds: known from the contract, or to be read off the rows."""
+
+
+def absent(modality: Modality, rows: int) -> Cells:
+    """Cells of a modality that no row has."""
+    present = np.zeros(rows, dtype=bool)
+    if modality.kind == "vector":
+        return Cells("vector", np.zeros((rows, modality.width), dtype=modality.dtype), present)
+    if modality.kind == "table":
+        empty = {"number": np.full(rows, np.nan), "category": np.full(rows, None, dtype=object)}
+        return Cells("table", {name: empty[of] for name, of in modality.columns.items()}, present)
+    return Cells(modality.kind, [None] * rows, present)
+
+
+def numbers_of(column: Column, modality: str) -> NDArray[np.float64]:
+    """The numbers of one of a vector's columns; a fault says of which modality."""
+    try:
+        return column.numbers()
+    except ValueError as error:
+        raise ValueError(f"modality {modality!r}: {error}; leave the column out, or read it in a table") from None
+
+
+def vector_cells(column: Column, flat: NDArray[Any], lengths: NDArray[np.int64], modality: Modality) -> Cells:
+    """Rows of one width, `[N D]`, from their numbers one after the other; a row without any is absent."""
+    there = lengths > 0
+    known = modality.width or int(lengths[np.argmax(there)] if there.any() else 0)
+    wrong = there & (lengths != known)
+    if wrong.any():
+        row = int(np.argmax(wrong))
+        raise column.fault(row, f"a vector of {lengths[row]} numbers; expected {known}")
+    values = np.full((len(lengths), known), np.nan, dtype=modality.dtype)
+    values[there] = bounded(column, flat.reshape(int(there.sum()), known), np.flatnonzero(there), modality)
     return Cells("vector", values, np.logical_or.reduce(~np.isnan(values), axis=1))
 
 
-def small(column: Column, row: int, values: NDArray[Any]) -> NDArray[np.float32]:
-    """As float32; numbers that are infinite there are a fault."""
+def bounded(column: Column, values: NDArray[Any], rows: NDArray[np.intp], modality: Modality) -> NDArray[np.floating[Any]]:
+    """Numbers of `rows` in the modality's type; those that float32 cannot hold are a fault."""
     with np.errstate(over="ignore"):
-        cast = values.astype(np.float32)
-    if np.isinf(cast).any():
+        wrong = np.isinf(values.astype(np.float32)).any(axis=tuple(range(1, values.ndim)))
+    if wrong.any():
+        row = int(rows[np.argmax(wrong)])
         raise column.fault(row, f"a number that is infinite or beyond {LARGEST:.1e}; expected a finite one, or none")
-    return cast
+    return values.astype(modality.dtype)
+
+
+def array_of(column: Column, row: int, value: NDArray[Any]) -> NDArray[Any]:
+    """An array of a file as plain numbers of this machine; complex numbers, dates and words are a fault."""
+    if value.dtype.kind not in "fiub":
+        held = HELD.get(value.dtype.kind, str(value.dtype))
+        raise column.fault(row, f"a file that holds {held}; expected numbers")
+    return value.astype(np.float64) if value.dtype.kind == "f" else value.astype(value.dtype.newbyteorder("="))
 
 
 def holds_paths(column: Column) -> bool:
@@ -142,8 +186,16 @@ def read_media(column: Column, folder: Path, reader: MediaReader, read: Read | N
 
 def read_vector(column: Column, modality: Modality, folder: Path, reader: MediaReader) -> Cells:
     """From a column of lists or of `.npy` paths."""
-    rows = column.vectors()[0] if column.is_list else list(read_media(column, folder, reader))
-    return vector_cells(column, rows, modality)
+    if column.is_list:
+        return vector_cells(column, *column.vectors(), modality)
+    rows: list[NDArray[Any]] = []
+    for i, value in enumerate(read_media(column, folder, reader)):
+        # A scalar and [1 N] are how NumPy saves one number and one row.
+        found = np.zeros(0) if value is None else np.atleast_1d(np.squeeze(array_of(column, i, value)))
+        if found.ndim > 1:
+            raise column.fault(i, f"a vector of shape {value.shape}; expected one row of numbers")
+        rows.append(found)
+    return vector_cells(column, np.concatenate(rows), np.array([len(row) for row in rows]), modality)
 
 
 def read_steps(column: Column, folder: Path, reader: MediaReader) -> Iterator[Any]:
@@ -160,12 +212,13 @@ def read_sequence(column: Column, modality: Modality, folder: Path, reader: Medi
     """From a column of lists of lists or of `.npy` paths."""
     known = modality.width
 
-    def check(i: int, row: NDArray[Any]) -> NDArray[np.float32] | None:
+    def check(i: int, value: NDArray[Any]) -> NDArray[Any] | None:
         nonlocal known
+        row = array_of(column, i, value)
         known = known or (row.shape[-1] if row.ndim else 0)
-        if row.ndim != 2 or row.shape[1] != known or row.dtype.kind not in "fiub":
+        if row.ndim != 2 or row.shape[1] != known:
             raise column.fault(i, f"a sequence of shape {row.shape} and {row.dtype}; expected steps of {known} numbers")
-        steps = small(column, i, row)
+        steps = bounded(column, row[None], np.array([i]), modality)[0]
         return None if np.isnan(steps).all() else steps
 
     return ragged("sequence", checked(read_steps(column, folder, reader), check))
@@ -175,12 +228,11 @@ def read_regions(column: Column, modality: Modality, folder: Path, reader: Media
     """As a sequence; each step is a box, x1 y1 x2 y2 in shares of the picture, and then the region's features."""
     known = modality.width
 
-    def check(i: int, row: NDArray[Any]) -> NDArray[np.float32]:
+    def check(i: int, value: NDArray[Any]) -> NDArray[Any]:
         nonlocal known
-        if row.dtype.kind not in "fiub":
-            raise column.fault(i, f"regions of {row.dtype}; expected numbers")
+        row = array_of(column, i, value)
         known = known or (row.shape[-1] - CORNERS if row.ndim else 0)
-        regions = small(column, i, row)
+        regions = bounded(column, row[None], np.array([i]), modality)[0]
         try:
             check_regions(regions, known)
         except ValueError as error:

@@ -1,8 +1,11 @@
 """Readers of table files by their ending, each `path -> pyarrow.Table`. Faults are one ValueError that names the file."""
 
 import csv
+import gzip
 import io
 import json
+import zlib
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -18,9 +21,9 @@ from understudy.prepare.npz import read_arrays
 
 def differ(path: Path | str, names: list[str]) -> None:
     """Refuse a column name that stands there twice."""
-    repeated = next((name for i, name in enumerate(names) if name in names[:i]), None)
-    if repeated is not None:
-        raise ValueError(f"{path}: two columns are called {repeated!r}; names must differ")
+    name, times = Counter(names).most_common(1)[0] if names else ("", 0)
+    if times > 1:
+        raise ValueError(f"{path}: two columns are called {name!r}; names must differ")
 
 
 END = "end"
@@ -31,11 +34,23 @@ LARGEST_CSV = 2**31 - 2**24
 """Bytes. Arrow counts those of a block in 31 bits, and a file is read as one block."""
 
 
+def content_of(path: Path) -> bytes:
+    """The bytes of a text file, unpacked where it is a .gz; ValueError beyond what Arrow reads as one block."""
+    try:
+        with gzip.open(path) if path.suffix.lower() == ".gz" else path.open("rb") as file:
+            content = file.read(LARGEST_CSV + 1)
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise ValueError(f"{path} is not a whole .gz file: {error}") from None
+    if len(content) > LARGEST_CSV:
+        raise ValueError(f"{path} is larger than {LARGEST_CSV / 2**30:.1f} GiB; convert it to Parquet")
+    return content
+
+
 def read_csv(path: Path, delimiter: str = ",") -> pa.Table:
     """Text columns, null where empty; blank lines are skipped unless there is one column only, where they are empty cells."""
-    if path.stat().st_size > LARGEST_CSV:
-        raise ValueError(f"{path} is larger than {LARGEST_CSV / 2**30:.1f} GiB; convert it to Parquet")
-    content = path.read_bytes().removeprefix(b"\xef\xbb\xbf").rstrip(b"\r\n")
+    if len(delimiter) != 1 or delimiter in '"\r\n':
+        raise ValueError(f"delimiter {delimiter!r} given; expected one character, such as ';'")
+    content = content_of(path).removeprefix(b"\xef\xbb\xbf").rstrip(b"\r\n")
     if content.startswith((b"\xff\xfe", b"\xfe\xff")):
         raise ValueError(f"{path} is UTF-16; save it as UTF-8")
     try:
@@ -47,6 +62,11 @@ def read_csv(path: Path, delimiter: str = ",") -> pa.Table:
         raise ValueError(f"{path}: the line of column names is malformed: {error}") from None
     if not header:
         raise ValueError(f"{path} is empty; expected a first line of column names")
+    other = next((mark for mark in ";\t|" if len(header) == 1 and mark in header[0]), None)
+    if other:
+        raise ValueError(
+            f"{path}: the first line has one name, {header[0]!r:.60}; if {other!r} parts the columns, say --delimiter {other!r}"
+        )
     differ(path, header)
     rows: list[str] = []
 
@@ -93,7 +113,7 @@ def read_jsonl(path: Path) -> pa.Table:
     """One JSON object a line, read with Python's own reader: Arrow's would take text that looks like a date for a date."""
 
     def objects() -> Iterator[tuple[int, Any]]:
-        for number, line in enumerate(path.read_bytes().removeprefix(b"\xef\xbb\xbf").split(b"\n"), start=1):
+        for number, line in enumerate(content_of(path).removeprefix(b"\xef\xbb\xbf").split(b"\n"), start=1):
             if line.strip():
                 try:
                     yield number, json.loads(line)
@@ -125,12 +145,22 @@ def column_of(path: Path | str, name: str, values: list[Any]) -> pa.Array:
     """An Arrow column; ValueError with the first row whose value is of another kind than the rows above."""
     try:
         return pa.array(values, from_pandas=True)
+    except UnicodeEncodeError:
+        row = next(i for i, v in enumerate(values) if isinstance(v, str) and broken(v))
+        raise ValueError(
+            f"{path}: column {name!r}, row {row + 1}: half of a character, which is no text; write it whole"
+        ) from None
     except (pa.ArrowException, OverflowError) as error:
         kinds = [None if v is None else float if type(v) is int else type(v) for v in values]
         first = next((kind for kind in kinds if kind), None)
         row = next((i for i, kind in enumerate(kinds) if kind not in (None, first)), None)
         where = "" if row is None else f", row {row + 1}"
         raise ValueError(f"{path}: column {name!r}{where}: values of different kinds: {error}") from None
+
+
+def broken(text: str) -> bool:
+    """Whether a text holds half of a pair that is one character only together."""
+    return any("\ud800" <= character <= "\udfff" for character in text)
 
 
 def read_npz(path: Path) -> pa.Table:
@@ -142,12 +172,20 @@ def read_npz(path: Path) -> pa.Table:
     return pa.table({name: array_column(path, name, array) for name, array in found.items()})
 
 
+HELD = {"c": "complex numbers", "M": "dates", "m": "durations", "O": "Python objects", "V": "records"}
+"""What arrays hold that are no numbers, by NumPy's letter, in words."""
+
+
 def array_column(path: Path | str, name: str, array: NDArray[Any]) -> pa.Array:
     """A column of (nested lists of) numbers or strings."""
-    if array.dtype.kind not in "biufU" or 0 in array.shape[1:]:
-        raise ValueError(f"{path}: array {name!r} of shape {array.shape} and {array.dtype}; expected numbers or strings")
-    flat = np.ascontiguousarray(array).reshape(-1)
-    column = pa.array(flat.tolist() if array.dtype.kind == "U" else flat)
+    if array.dtype.kind not in "biufUS" or 0 in array.shape[1:]:
+        held = HELD.get(array.dtype.kind, str(array.dtype))
+        raise ValueError(f"{path}: array {name!r} of shape {array.shape} holds {held}; expected numbers or strings")
+    # Arrow knows neither another machine's byte order nor half and long doubles.
+    odd = array.dtype.kind == "f" and array.dtype.itemsize not in (4, 8)
+    plain = array.astype(np.float64 if odd else array.dtype.newbyteorder("="))
+    flat = np.ascontiguousarray(plain).reshape(-1)
+    column = pa.array(flat.tolist() if array.dtype.kind in "US" else flat)
     for size in reversed(array.shape[1:]):
         column = pa.FixedSizeListArray.from_arrays(column, size)
     return column
@@ -160,3 +198,5 @@ READERS: dict[str, Callable[[Path], pa.Table]] = {
     ".jsonl": read_jsonl,
     ".npz": read_npz,
 }
+TEXT_FILES = (".csv", ".tsv", ".jsonl")
+"""Those that may also be packed as .gz."""

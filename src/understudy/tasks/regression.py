@@ -11,6 +11,10 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
+BLURRED = 1e-4
+"""Float32's error of a target, in deviations, from which on targets are float64."""
+
+
 @dataclass(frozen=True)
 class Regression(Task):
     """One real number. `sentiment` adds the field's sentiment metrics: those of CH-SIMS where `high` is 1, else MOSI's."""
@@ -28,6 +32,11 @@ class Regression(Task):
     discrete: ClassVar[bool] = False
 
     @property
+    def double(self) -> bool:
+        """So it is where the deviation is small beside the mean, as of a time in seconds: 1.7e9 +- 30 is one float32."""
+        return abs(self.mean) * 2.0**-24 > BLURRED * self.scale
+
+    @property
     def outputs(self) -> int:
         return 1
 
@@ -42,10 +51,16 @@ class Regression(Task):
             raise ValueError(f"target {targets[row]!r} in labelled row {row}: expected a number in [{self.low}, {self.high}]")
 
     def loss(self, logits: "Tensor", target: "Tensor") -> "Tensor":
-        return (logits[:, 0] - (target - self.mean) / self.scale).abs()
+        return (logits[:, 0] - ((target - self.mean) / self.scale).to(logits.dtype)).abs()
 
     def decode(self, logits: "Tensor") -> "Tensor":
-        return logits[:, 0] * self.scale + self.mean
+        if not self.double:
+            return logits[:, 0] * self.scale + self.mean
+        import torch
+
+        # As tensors, since an exporter writes plain numbers in single precision.
+        mean, scale = torch.tensor([self.mean, self.scale], dtype=torch.float64, device=logits.device)
+        return logits[:, 0].double() * scale + mean
 
     def per_row(self, prediction: Array, target: Array) -> Array:
         return np.abs(np.asarray(prediction, np.float64) - target)

@@ -30,6 +30,11 @@ class Task(ABC):
     """Whether rows with an equal target are of one class, so that they can be found and contrasted by it."""
 
     @property
+    def double(self) -> bool:
+        """Whether targets and predictions need float64, since float32 would blur them."""
+        return False
+
+    @property
     @abstractmethod
     def outputs(self) -> int:
         """Width C of a model's logits; of one choice's, where a row has several."""

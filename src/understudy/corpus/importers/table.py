@@ -1,6 +1,7 @@
 """A user's own table: which columns are which modality, target, group and split, in arguments or in a small mapping file."""
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
@@ -18,10 +19,11 @@ from understudy.corpus.schema import Schema
 from understudy.corpus.write import write_corpus
 from understudy.prepare.boxes import CORNERS
 from understudy.prepare.cells import KINDS, Cells, Modality
-from understudy.prepare.columns import Column
+from understudy.prepare.columns import Column, is_plain_number, number_of, remedy
 from understudy.prepare.frames import Data, framed
 from understudy.prepare.reader import MediaReader, OnError
 from understudy.prepare.source import cells_from_table
+from understudy.prepare.standardisation import Standardisation
 from understudy.process.whole import write_json
 from understudy.tasks import Choice, Classification, Regression, Retrieval, Task, task_from_json
 
@@ -48,11 +50,11 @@ class _Source:
     def select(self, patterns: Sequence[str], modality: str) -> tuple[str, ...]:
         """Column names in the patterns' order; `*`, `?` and `[...]` match any column that is not taken."""
         chosen: dict[str, None] = {}
+        free = dict.fromkeys(name for name in self.table.column_names if name not in self.taken.values())
         for pattern in patterns:
             if pattern in self.taken.values():
                 use = next(use for use, column in self.taken.items() if column == pattern)
                 raise ValueError(f"modality {modality!r}: column {pattern!r} is the {use}; a model must not see it")
-            free = [name for name in self.table.column_names if name not in self.taken.values()]
             found = [pattern] if pattern in free else [name for name in free if fnmatchcase(name, pattern)]
             if not found:
                 has = ", ".join(self.table.column_names)
@@ -75,6 +77,7 @@ def import_table(
     split: str | None = None,
     mapping: Path | str | None = None,
     guess: bool = False,
+    delimiter: str = "",
     on_error: OnError = "fail",
 ) -> Corpus:
     """A corpus from a .csv, .tsv, .parquet, .jsonl or .npz file, or from data in memory: see `framed`.
@@ -86,14 +89,15 @@ def import_table(
     group: rows of one group never part. split: a column of train / valid / test becomes the split `given`. mapping: a JSON
     file with the same keys; an argument beats it. guess: modalities that nobody names are guessed from the columns; what and
     why stands in `schema.about["guessed"]`, and OUT/mapping.json says it, to edit and give again. on_error: "skip" leaves the
-    cell of a media file that cannot be read absent and lists it in the corpus's errors.json. Empty target cells are unlabelled
-    rows. What was inferred stands in `schema.about["inferred"]`. ValueError names column and row.
+    cell of a media file that cannot be read absent and lists it in the corpus's errors.json. delimiter: between a .csv's
+    cells, a comma where none is named. Empty target cells are unlabelled rows. What was inferred stands in
+    `schema.about["inferred"]`. ValueError names column and row.
     """
     given = {"target": target, "task": task, "modalities": modalities, "id": id, "group": group, "split": split}
     settings = _read_mapping(mapping) | {key: value for key, value in given.items() if value is not None}
     if "target" not in settings or not (settings.get("modalities") or guess):
         raise ValueError("say which column is the target and which columns are which modality (arguments or a mapping file)")
-    given_as = framed(data)
+    given_as = framed(data, delimiter=delimiter)
     about: dict[str, str] = {}
     if guess and not settings.get("modalities"):
         settings |= _guessed(given_as.table, settings, about)
@@ -107,6 +111,7 @@ def import_table(
     described: dict[str, Modality] = {}
     for name, spec in settings["modalities"].items():
         modality = _modality(name, spec, source, said)
+        modality = replace(modality, double=_blurred(name, modality, source.table, given_as.folder))
         cells[name] = cells_from_table(source.table, name, modality, folder=given_as.folder, reader=reader)
         if reader.errors and not cells[name].present.any():
             raise ValueError(f"modality {name!r}: no file can be read; the first: {reader.errors[0]}")
@@ -114,7 +119,11 @@ def import_table(
     if settings.get("task") == "choice":
         known = _choice(described)
     rows = source.table.num_rows
-    ids = columns["id"].categories() if "id" in columns else np.array([f"row-{row}" for row in range(1, rows + 1)], object)
+    ids = (
+        columns["id"].categories(missing=False)
+        if "id" in columns
+        else np.array([f"row-{row}" for row in range(1, rows + 1)], object)
+    )
     about = {"source": given_as.name, "target": settings["target"]} | about | ({"inferred": "; ".join(said)} if said else {})
     about |= {"skipped": f"{len(reader.errors)} files, see errors.json"} if reader.errors else {}
     parts = columns["split"].categories() if "split" in columns else None
@@ -206,15 +215,24 @@ def _choice(described: Mapping[str, Modality]) -> Choice:
 
 def _number_first(name: str) -> tuple[float, str]:
     """Sorts "2" before "10", and numbers before words."""
-    try:
-        return float(name), name
-    except ValueError:
-        return float("inf"), name
+    number = number_of(name)
+    return (math.inf if number is None or math.isnan(number) else number), name
 
 
 def _infer_task(column: Column) -> tuple[str, str]:
-    """The task, and what a person may want to know of why."""
-    if pa.types.is_boolean(column.values.type) or not _is_number(column):
+    """The task, and what a person may want to know of why; ValueError where one bad cell would decide it."""
+    if pa.types.is_boolean(column.values.type):
+        return "classification", ""
+    if column.is_text:
+        _refuse_nearly_numbers(column)
+    if not _is_number(column):
+        known = [name for name in column.categories() if name is not None]
+        different = len(set(known))
+        if different > max(FEW, len(known) / 2):
+            what = f"{different} different words in {len(known)} rows with a target"
+            raise ValueError(
+                f"target column {column.name!r} holds {what}; if they are classes, say that the task is classification"
+            )
         return "classification", ""
     numbers = column.numbers()
     different = np.unique(numbers[~np.isnan(numbers)])
@@ -223,13 +241,42 @@ def _infer_task(column: Column) -> tuple[str, str]:
     return "regression", ""
 
 
-def _is_number(column: Column) -> bool:
-    """Whether every cell is a number or missing."""
-    try:
-        column.numbers()
-    except ValueError:
+def _refuse_nearly_numbers(column: Column) -> None:
+    """ValueError for a column of text that is meant to be numbers and has a cell that is none: classes are said by the user."""
+    words = column.texts()
+    read = {word: number_of(word) for word in set(words) if word is not None}
+    numbers = {number for number in read.values() if number is not None}
+    bad = next((row for row, word in enumerate(words) if word is not None and read[word] is None), None)
+    if bad is None or (len(numbers) <= FEW and not any(remedy(word) for word in read)):
+        return
+    told = remedy(str(words[bad])) or "is not a number, as the others are"
+    raise column.fault(bad, f"{words[bad]!r:.40} {told}; if the target is classes, say that the task is classification")
+
+
+BLURRED = 1e-4
+"""Float32's error of a number beside the numbers' deviation from which on they are kept as float64."""
+LOOKED_AT = 1_000
+"""Rows that say whether they are."""
+
+
+def _blurred(name: str, modality: Modality, table: pa.Table, folder: Path) -> bool:
+    """Whether float32 would blur the numbers of a vector, a sequence or regions, by rows evenly spread over the table."""
+    if modality.kind not in ("vector", "sequence", "regions"):
         return False
-    return True
+    rows = np.unique(np.linspace(0, len(table) - 1, min(LOOKED_AT, len(table))).astype(int)) if len(table) else []
+    try:
+        sample = cells_from_table(table.take(rows), name, replace(modality, double=True), folder=folder)
+        standard = Standardisation.fit(np.atleast_2d(sample.values[row]) for row in np.flatnonzero(sample.present))
+    except (ValueError, OSError):
+        return False  # the reading of all rows says what is wrong, and where
+    return bool((np.abs(standard.mean) * 2.0**-24 > BLURRED * standard.scale).any())
+
+
+def _is_number(column: Column) -> bool:
+    """Whether every cell is a number, finite or not, or missing."""
+    if column.is_text:
+        return all(word is None or number_of(word) is not None for word in set(column.texts()))
+    return not column.is_list and is_plain_number(column.values.type)
 
 
 def _modality(name: str, spec: Spec, source: _Source, said: list[str]) -> Modality:

@@ -1,0 +1,97 @@
+"""`import table` on files as people have them: one bad cell, missing words, large numbers, many columns."""
+
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+import understudy as us
+from understudy.tasks import Classification, Regression
+
+
+def made(folder, text: str, **said):
+    (folder / "t.csv").write_text(text)
+    return us.import_table(folder / "t.csv", folder / "out", target="y", **({"modalities": {"v": "vector:x"}} | said))
+
+
+def test_missing_words_are_no_class(tmp_path):
+    corpus = made(tmp_path, "x,y\n1,1\n2,0\n3,NA\n4,1\n5,nan\n6,0\n")
+    assert corpus.task == Classification(classes=("0", "1"))
+    assert corpus.has_target.tolist() == [True, True, False, True, False, True]
+
+
+def test_the_fingerprint_knows_no_hash_seed(tmp_path):
+    (tmp_path / "t.csv").write_text(
+        "x,y\n" + "".join(f"{i},{word}\n" for i, word in enumerate(["nan", "b", "10", "a", "9", "NA", "inf", "B"]))
+    )
+    code = "import sys, understudy as us\n"
+    code += "print(us.import_table(*sys.argv[1:], target='y', modalities={'v': 'vector:x'}).fingerprint)"
+    found = set()
+    for seed in ("0", "1", "2"):
+        command = [sys.executable, "-c", code, str(tmp_path / "t.csv"), str(tmp_path / seed)]
+        told = {"PYTHONHASHSEED": seed, "PYTHONPATH": ":".join(sys.path)}
+        done = subprocess.run(command, capture_output=True, text=True, check=True, env=told)
+        found.add(done.stdout)
+    assert len(found) == 1
+
+
+@pytest.mark.parametrize(
+    ("cells", "told"),
+    [
+        ([*map(str, range(1, 30)), "tbc"], "row 30: 'tbc' is not a number, as the others are; if the target is classes"),
+        (["33,365.48", "1,204.00", "877.5"], "row 1: '33,365.48' has commas between thousands"),
+        ([f"2026-11-{day}" for day in range(10, 30)], "row 1: '2026-11-10' is a date"),
+        ([f"word{i}" for i in range(40)], "holds 40 different words in 40 rows"),
+    ],
+)
+def test_one_bad_cell_never_changes_the_task(tmp_path, cells, told):
+    text = "x,y\n" + "".join(f'{i},"{cell}"\n' for i, cell in enumerate(cells))
+    with pytest.raises(ValueError, match=told):
+        made(tmp_path, text)
+    assert made(tmp_path, text, task="classification").task.kind == "classification"
+
+
+def test_an_infinite_target_is_named(tmp_path):
+    with pytest.raises(ValueError, match="column 'y', row 2: infinite"):
+        made(tmp_path, "x,y\n1,0.5\n2,inf\n3,1.5\n")
+
+
+def test_classes_that_mix_numbers_and_words_stay_classes(tmp_path):
+    assert made(tmp_path, "x,y\n1,1\n2,2\n3,other\n4,1\n").task == Classification(classes=("1", "2", "other"))
+
+
+def test_a_pattern_that_hits_text_names_modality_and_column(tmp_path):
+    with pytest.raises(ValueError, match="modality 'v': column 'x2', row 1: 'warm' is not a number; leave the column out"):
+        made(tmp_path, "x1,x2,y\n1,warm,0\n2,cold,1\n", modalities={"v": "vector:x*"})
+
+
+def test_bytes_are_class_names(tmp_path):
+    table = pa.table({"x": [1.0, 2.0, 3.0], "y": pa.array([b"happy", b"sad", b"sad"])})
+    corpus = us.import_table(table, tmp_path / "out", target="y", modalities={"v": "vector:x"})
+    assert corpus.task == Classification(classes=("happy", "sad"))
+
+
+def test_large_numbers_keep_their_differences(tmp_path):
+    rows = pa.table(
+        {"x": [1.7e9 + i for i in range(50)], "z": [0.1 * i for i in range(50)], "y": [1.7e9 + 2 * i for i in range(50)]}
+    )
+    corpus = us.import_table(rows, tmp_path / "out", target="y", modalities={"v": "vector:x,z", "w": "vector:z"})
+    assert (corpus.modalities["v"].double, corpus.modalities["w"].double) == (True, False)
+    np.testing.assert_array_equal(us.Corpus(tmp_path / "out").cells("v", np.arange(50)).values[:, 0] - 1.7e9, np.arange(50))
+    assert corpus.task.fit(corpus.target).double
+    assert not Regression().fit(np.array([2000.0, 2026.0])).double
+
+
+def test_a_wide_table_costs_what_its_columns_cost(tmp_path):
+    def seconds(columns: int) -> float:
+        table = pa.table({f"g{i}": [1.0, 2.0] for i in range(columns)} | {"y": [0.5, 1.5]})
+        started = time.process_time()
+        us.import_table(table, tmp_path / str(columns), target="y", modalities={"v": "vector:g*"})
+        return time.process_time() - started
+
+    seconds(10)
+    # Quadratic, 8 times the columns cost 40 times and more; the bound leaves room for a noisy machine.
+    assert seconds(4000) < 24 * max(seconds(500), 0.02)
