@@ -193,7 +193,7 @@ def read_vector(column: Column, modality: Modality, folder: Path, reader: MediaR
         # A scalar and [1 N] are how NumPy saves one number and one row.
         found = np.zeros(0) if value is None else np.atleast_1d(np.squeeze(array_of(column, i, value)))
         if found.ndim > 1:
-            raise column.fault(i, f"a vector of shape {value.shape}; expected one row of numbers")
+            raise column.fault(i, f"numbers of shape {found.shape}; expected one row of them")
         rows.append(found)
     return vector_cells(column, np.concatenate(rows), np.array([len(row) for row in rows]), modality)
 
