@@ -11,7 +11,7 @@ from understudy.batches.loader import Loader
 from understudy.corpus import Corpus, Schema, make_folds, make_split, write, write_corpus
 from understudy.corpus.check import check
 from understudy.evaluate.advice import advise
-from understudy.evaluate.probe import features
+from understudy.evaluate.features import Features
 from understudy.prepare import Choices, Regions
 from understudy.prepare.cells import Cells, Modality
 from understudy.tasks import Choice, Classification, MultiLabel
@@ -184,7 +184,8 @@ def test_rows_of_like_length_share_batches(chosen):
 
 def test_advice_on_several_answers(answered, chosen):
     found = advise(answered, ["text"], split=answered.split("main"))
-    assert found.probes["all"] > found.probes["text"]
-    assert features(answered.cells("regions", range(9)), answered.modalities["regions"]).shape[0] == 9
+    assert found.probes["all"].score > found.probes["text"].score
+    cells = {"regions": answered.cells("regions", range(9))}
+    assert Features.fit(cells, answered.modalities).narrow(cells).shape[0] == 9
     with pytest.raises(ValueError, match="no probe for a choice"):
         advise(chosen, ["text"], split=chosen.split("main"))

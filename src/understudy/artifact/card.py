@@ -95,6 +95,7 @@ def results(document: Mapping[str, Any] | None) -> str:
     title = document["interval"]
     rows = [f"| system | reads | parameters | {metric} ({better} is better) | {title} |", "|---|---|---|---|---|"]
     rows += [system_row(name, system, metric) for name, system in document["systems"].items()]
+    rows += [baseline_row(document, name) for name in document.get("baselines", {})]
     return "## Results\n\n" + "\n".join(rows) + "\n\n" + verdict(document)
 
 
@@ -103,6 +104,13 @@ def system_row(name: str, system: Mapping[str, Any], metric: str) -> str:
     value = system["metrics"][metric]
     spread = "one seed" if value["low"] is None else f"{value['low']:.4g} to {value['high']:.4g}"
     return f"| {name} | {', '.join(system['modalities'])} | {system['parameters']:,} | {value['mean']:.4g} | {spread} |"
+
+
+def baseline_row(document: Mapping[str, Any], name: str) -> str:
+    """One line of the table: what the student has to beat besides the plain control, and whether it does."""
+    found, reads = document["baselines"][name], document["systems"]["distilled"]["modalities"]
+    title = "constant guess" if name == "constant" else f"best simple model ({found['model']})"
+    return f"| {title} | {', '.join(reads)} | | {found['metric']:.4g} | distilled is {found['verdict']} |"
 
 
 def verdict(document: Mapping[str, Any]) -> str:

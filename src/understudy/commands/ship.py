@@ -1,26 +1,36 @@
 """Commands around the artifact: export, predict, serve."""
 
 from pathlib import Path
+from typing import Literal
 
 from understudy.commands.answer import Answer, step
 from understudy.process.whole import read_json
 
 
-def export(run: Path, /, *, out: Path, seed: int = -1, corpus: str = "") -> Answer:
-    """Ship the distilled student: an ONNX graph and its contract, proven equal to the trained model on every test row.
+def export(
+    run: Path,
+    /,
+    *,
+    out: Path,
+    system: Literal["distilled", "plain", "teacher", "auto"] = "distilled",
+    seed: int = -1,
+    corpus: str = "",
+) -> Answer:
+    """Ship a trained model, by default the distilled student: an ONNX graph and its contract, proven equal on every test row.
 
     Args:
         run: folder of a finished run.
         out: folder of the new artifact.
-        seed: which student; -1 takes the best on validation, or the first where nothing was validated.
+        system: what ships; auto takes what the run's verdict says.
+        seed: which training; -1 takes the best on validation, or the first where nothing was validated.
         corpus: where the run's corpus lies now, if it has moved.
     """
     from understudy.study.run import load
 
-    folder = load(run, corpus=corpus).export(out, seed=None if seed < 0 else seed)
+    folder = load(run, corpus=corpus).export(out, seed=None if seed < 0 else seed, system=system)
     parity = read_json(folder / "parity.json")
     size = sum(path.stat().st_size for path in folder.iterdir())
-    equal = f"equal to the trained student on {parity['rows']} test rows (largest difference {parity['max_difference']:.2g})"
+    equal = f"equal to the trained model on {parity['rows']} test rows (largest difference {parity['max_difference']:.2g})"
     text = f"{folder}: {size / 2**20:.1f} MiB, {equal}"
     document = {"artifact": str(folder), "bytes": size, "parity": parity}
     return Answer(document, text, step("predict", out, "TABLE", "--out", "predictions.csv"))

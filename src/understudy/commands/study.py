@@ -6,7 +6,7 @@ from typing import Any, Literal
 from understudy.commands.answer import Answer, pairs, refuse_unheeded, step, values
 from understudy.commands.data import after_check
 from understudy.commands.ship import export
-from understudy.evaluate.results import SystemName
+from understudy.evaluate.results import SystemName, recommended
 from understudy.process.whole import read_json
 
 
@@ -156,7 +156,18 @@ def distill(
         return every_fold(corpus, split, out, given)
     run = run_it(corpus, split=split, out=out, **given)
     document = run.results | {"run": str(out), "report": str(run.report)}
-    return Answer(document, summary(run), step("export", out, "--out", "ARTIFACT"))
+    return Answer(document, summary(run), after(run.results, out))
+
+
+def after(results: dict[str, Any], out: Path) -> str:
+    """What to do with a finished run, by its verdict."""
+    found = recommended(results)
+    if found is None:
+        return "repeat it with several seeds (--seeds 5): one training run decides nothing"
+    if found.rather:
+        model = results["baselines"][found.rather]["model"]
+        return f"keep the {model} model, which is no worse on the same columns, or bring more rows, labels or another modality"
+    return step("export", out, "--system", found.system, "--out", "ARTIFACT")
 
 
 def every_fold(corpus: Path, splits: str, out: Path, given: dict[str, Any]) -> Answer:

@@ -1,6 +1,6 @@
-"""Advise: should this be distilled at all, and from which modality? Quick probes on train rows, before any network trains."""
+"""Advise: does the teacher know more than the student, and does distilling pass it on? Simple probes of train rows."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
@@ -8,73 +8,109 @@ import numpy as np
 from numpy.typing import NDArray
 
 from understudy.corpus import Corpus, Split
-from understudy.evaluate.probe import features, folds_of, held_out
+from understudy.evaluate.distilled_probe import Side, distillable, distilled_and_plain
 from understudy.evaluate.significance import Resampled, crossed_bootstrap
-from understudy.tasks import Choice, Classification, Retrieval, Task
+from understudy.evaluate.simple import Columns, ModelName, best_of, folds_of_rows, groups_of, guess, quality, usable
+from understudy.tasks import Choice, Retrieval, Task
 
 Array = NDArray[Any]
+Verdict = Literal["yes", "no", "undecided"]
 
-FOLDS, MOST_ROWS, WORTH = 5, 2000, 0.05
-"""Folds; rows probed at most; the share of the student's error below which an improvement is not worth a teacher (ours)."""
+FOLDS, LEAST, MOST_ROWS, WORTH = 3, 10, 1500, 0.05
+"""Folds, also of the distilled probe, whose teacher is cross-fitted inside each; rows probed at least and at most; the share of
+the student's error below which an improvement is not worth a teacher (ours)."""
+PROBES: tuple[ModelName, ...] = ("linear", "forest")
 
 
 @dataclass(frozen=True)
 class Gain:
-    """How much better than the student's probe, in the metric and with its sign turned so that positive is better."""
+    """How much better, in the metric and with its sign turned so that positive is better; with its 95 % interval."""
 
     value: float
     low: float
     high: float
 
+    def __str__(self) -> str:
+        return f"{self.value:+.4f} [{self.low:+.4f}, {self.high:+.4f}]"
+
+
+@dataclass(frozen=True)
+class Probe:
+    """What a simple model reads out of some modalities: its name, and the metric out of fold."""
+
+    model: str
+    score: float
+
 
 @dataclass(frozen=True)
 class Advice:
-    """Scores of probes (not of models): a network may find more, and distillation passes on only a part of the headroom.
+    """Scores of probes, not of networks. `says` is the advice in words.
 
-    verdict: "yes" when the headroom's 95 % interval lies above 0, "no" when even its upper end is below 5 % of the student's
-    error, else "undecided". probes: metric by what was read. gains: of the student with one more modality, the best one first.
+    probes: by what was read, `constant` nothing. knows: all modalities over the student's. passes: the distilled over the plain
+    probe, None where the task has none. verdict: "yes" where what all know more is passed on (both intervals above 0), "no" where
+    it is not there, not passed on or not worth a teacher (upper end below 5 % of the student's error), else "undecided".
+    more: how many more labels would decide, of "undecided". gains: of the student with one more modality, the best one first.
     """
 
-    verdict: Literal["yes", "no", "undecided"]
+    verdict: Verdict
+    says: str
     student: tuple[str, ...]
     metric: str
     rows: int
-    probes: dict[str, float]
-    headroom: Gain
+    unlabelled: int
+    probes: dict[str, Probe]
+    knows: Gain
+    passes: Gain | None
     gains: dict[str, Gain]
+    more: int | None
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self) | {"student": list(self.student)}
 
     def __str__(self) -> str:
-        room = self.headroom
+        passed = "no probe of this task" if self.passes is None else str(self.passes)
         lines = [
-            f"Distil {'+'.join(self.student)}? {self.verdict}. All modalities against these alone, {self.metric}: "
-            f"{room.value:+.4f} [{room.low:+.4f}, {room.high:+.4f}] (positive is better).",
-            f"Probes, not models: ridge regression on {self.rows} labelled train rows, cross-validated by group.",
+            f"Distil {'+'.join(self.student)}? {self.says}",
+            f"Does the teacher know more? All modalities against {'+'.join(self.student)}, {self.metric}: {self.knows}.",
+            f"Does distilling pass it on? A distilled probe against a plain one: {passed}.",
+            f"Positive is better. Probes, not networks: the better of linear and forest, cross-validated by group on {self.rows} "
+            f"labelled train rows (and {self.unlabelled} unlabelled ones).",
         ]
-        lines += [f"  {read:40s} {score:.4f}" for read, score in self.probes.items()]
-        found = [f"{name} {gain.value:+.4f} [{gain.low:+.4f}, {gain.high:+.4f}]" for name, gain in self.gains.items()]
-        return "\n".join([*lines, f"What one more modality adds: {'; '.join(found)}."])
+        lines += [f"  {read:40s} {probe.score:.4f}  {probe.model}" for read, probe in self.probes.items()]
+        return "\n".join([*lines, f"What one more modality adds: {'; '.join(f'{name} {g}' for name, g in self.gains.items())}."])
 
 
 def advise(corpus: Corpus, student: Sequence[str], *, split: Split, seed: int = 0) -> Advice:
-    """Probe the student's modalities, each other one, and all together on labelled *train* rows; test rows are never read.
+    """Probe the student's modalities, each one alone, and all together on labelled *train* rows; test rows are never read.
 
-    The interval is a bootstrap over groups of rows. At most 2,000 rows are used, drawn by `seed`.
+    Then a distilled against a plain probe, with unlabelled train rows. The intervals are bootstraps over groups of rows. At most
+    1,500 rows of each kind are used, drawn by `seed`.
     """
     extra = [name for name in corpus.modalities if name not in student]
     check(corpus, student, extra)
-    rows = chosen_rows(corpus, student, split, seed)
-    groups = groups_of(corpus, rows)
-    target, task = corpus.target[rows], corpus.task
-    strata = target if isinstance(task, Classification) else np.zeros(len(rows), np.intp)
-    fold = folds_of(groups, strata, folds=FOLDS, seed=seed)
-    blocks = {name: features(corpus.cells(name, rows), modality) for name, modality in corpus.modalities.items()}
-    reads = {"+".join(student): list(student)} | {name: [name] for name in extra}
-    reads |= {"+".join([*student, name]): [*student, name] for name in extra} | {"all": list(corpus.modalities)}
-    rated = {name: task.per_row(held_out(task, blocks, use, target, fold), target) for name, use in reads.items()}
-    return judged(task, tuple(student), extra, rated, groups, seed)
+    rows = chosen_rows(corpus, student, split.labelled, seed)
+    if len(rows) < LEAST:
+        raise ValueError(f"{len(rows)} labelled train rows show {', '.join(student)}; probes need at least {LEAST}")
+    more = chosen_rows(corpus, student, np.setdiff1d(split.train, split.labelled), seed)
+    target, task, groups = corpus.target[rows], corpus.task, groups_of(corpus, rows)
+    own, every = "+".join(student), list(corpus.modalities)
+    reads = {own: list(student)} | {name: [name] for name in every}
+    reads |= {f"{own}+{name}": [*student, name] for name in extra} | {"all": every}
+    fold = folds_of_rows(corpus, rows, folds=FOLDS, seed=seed)
+    models: list[ModelName] = [model for model in PROBES if model in usable(task, len(rows))]
+    columns = {name: Columns.read(corpus, use, rows, more) for name, use in reads.items()}
+    found = {name: best_of(models, task, columns[name][0], target, fold, seed=seed) for name in (own, *every, "all")}
+    # What one more modality adds is asked of the model that reads the student's best.
+    found |= {n: best_of([found[own].best], task, c[0], target, fold, seed=seed) for n, c in columns.items() if n not in found}
+    rated = {"constant": quality(task, guess(task, target, len(rows)), target)}
+    rated |= {name: quality(task, each.chosen, target) for name, each in found.items()}
+    passed = None
+    if distillable(task):
+        lead, pupil = (Side(found[name].best, *columns[name]) for name in ("all", own))
+        distilled, plain = distilled_and_plain(task, pupil, lead, target, fold, seed=seed)
+        passed = quality(task, distilled, target) - quality(task, plain, target)
+    named: dict[str, str] = {"constant": "guess"} | {name: each.best for name, each in found.items()}
+    return judged(task, tuple(student), extra, rated, named, passed, groups, len(more), seed)
 
 
 def check(corpus: Corpus, student: Sequence[str], extra: Sequence[str]) -> None:
@@ -90,37 +126,79 @@ def check(corpus: Corpus, student: Sequence[str], extra: Sequence[str]) -> None:
         )
 
 
-def chosen_rows(corpus: Corpus, student: Sequence[str], split: Split, seed: int) -> Array:
-    """Labelled train rows that the student can see, 2,000 at most."""
-    rows = np.sort(split.labelled)
+def chosen_rows(corpus: Corpus, student: Sequence[str], rows: Array, seed: int) -> Array:
+    """Rows that the student can see, 1,500 at most."""
+    rows = np.sort(rows)
     rows = rows[np.any([corpus.present(name)[rows] for name in student], axis=0)]
-    if len(rows) < 2 * FOLDS:
-        raise ValueError(f"{len(rows)} labelled train rows show {', '.join(student)}; probes need at least {2 * FOLDS}")
     return np.sort(np.random.default_rng(seed).permutation(rows)[:MOST_ROWS])
 
 
-def groups_of(corpus: Corpus, rows: Array) -> Array:
-    """The group of each row; a row without one is grouped with its exact duplicates."""
-    groups = corpus.groups
-    own = [corpus.content[row].hex() for row in rows]
-    return np.array([o if groups is None or groups[r] is None else str(groups[r]) for o, r in zip(own, rows, strict=True)])
-
-
 def judged(
-    task: Task, student: tuple[str, ...], extra: Sequence[str], rated: dict[str, Array], groups: Array, seed: int
+    task: Task,
+    student: tuple[str, ...],
+    extra: Sequence[str],
+    rated: Mapping[str, Array],
+    models: Mapping[str, str],
+    passed: Array | None,
+    groups: Array,
+    unlabelled: int,
+    seed: int,
 ) -> Advice:
-    """The verdict on per-row scores of every probe."""
-    sign = 1.0 if task.higher_is_better else -1.0
-    alone = rated["+".join(student)]
-    better = ["all", *("+".join([*student, name]) for name in extra)]
-    difference = np.stack([sign * (rated[name] - alone) for name in better])[:, None]
-    found = crossed_bootstrap(difference, groups, draws=4000, seed=seed)
-    headroom, *each = (gain(found, place) for place in range(len(better)))
-    error = float(1 - alone.mean() if task.higher_is_better else alone.mean())
-    verdict = "yes" if headroom.low > 0 else "no" if headroom.high < WORTH * error else "undecided"
-    order = sorted(zip(extra, each, strict=True), key=lambda item: -item[1].value)
-    probes = {name: float(score.mean()) for name, score in rated.items()}
-    return Advice(verdict, student, task.primary, len(alone), probes, headroom, dict(order))
+    """The advice on per-row scores (larger is better) of every probe, and on what was `passed` on in each row."""
+    own, sign = "+".join(student), 1.0 if task.higher_is_better else -1.0
+    alone, everything = rated[own], rated["all"]
+    differences = {"knows": everything - alone, "anything": alone - rated["constant"]}
+    differences |= {f"+{name}": rated[f"{own}+{name}"] - alone for name in extra}
+    differences |= {f"all-{name}": everything - rated[name] for name in {own, *student, *extra}}
+    differences |= {} if passed is None else {"passes": passed}
+    found = crossed_bootstrap(np.stack(list(differences.values()))[:, None], groups, draws=4000, seed=seed)
+    gains = {name: gain(found, place) for place, name in enumerate(differences)}
+    small = WORTH * float(1 - alone.mean() if task.higher_is_better else -alone.mean())
+    verdict = decided(gains["knows"], gains.get("passes"), small)
+    more = labels_more(gains.get("passes", gains["knows"]), small, len(alone)) if verdict == "undecided" else None
+    order = sorted(((name, gains[f"+{name}"]) for name in extra), key=lambda item: -item[1].value)
+    return Advice(
+        verdict=verdict,
+        says=in_words(verdict, own, extra, gains, small, more),
+        student=student,
+        metric=task.primary,
+        rows=len(alone),
+        unlabelled=unlabelled,
+        probes={name: Probe(models[name], sign * float(score.mean())) for name, score in rated.items()},
+        knows=gains["knows"],
+        passes=gains.get("passes"),
+        gains=dict(order),
+        more=more,
+    )
+
+
+def decided(knows: Gain, passes: Gain | None, small: float) -> Verdict:
+    """Both questions in one word; `small` is what is not worth a teacher."""
+    asked = [knows] if passes is None else [knows, passes]
+    if all(each.low > 0 for each in asked):
+        return "yes"
+    return "no" if any(each.high < small or each.value <= 0 for each in asked) else "undecided"
+
+
+def labels_more(gain: Gain, small: float, rows: int) -> int:
+    """How many more labels would make the interval of this gain leave 0 or what is not worth it outside, were it to stay so."""
+    half = (gain.high - gain.low) / 2
+    needed = rows * (half / max(gain.value, small - gain.value, 1e-9)) ** 2
+    return max(1, int(np.ceil(min(needed - rows, 100 * rows))))
+
+
+def in_words(verdict: Verdict, own: str, extra: Sequence[str], gains: Mapping[str, Gain], small: float, more: int | None) -> str:
+    """What to do."""
+    if gains["anything"].low <= 0:
+        return f"{verdict}. {own} knows no more than a constant"
+    enough = [name for name in (own, *extra) if gains[f"all-{name}"].high < small]
+    if enough and verdict != "yes":
+        return f"{verdict}. Ship {enough[0]} alone: it knows as much as all"
+    if verdict == "yes":
+        return f"yes, {gains.get('passes', gains['knows'])}"
+    if verdict == "undecided":
+        return f"undecided: {more} more labels would decide"
+    return "no: distilling passes on nothing that would be worth a teacher"
 
 
 def gain(found: Resampled, place: int) -> Gain:

@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from understudy.evaluate import aso
+from understudy.evaluate.baselines import Baseline
+from understudy.evaluate.baselines import against as against_baselines
 from understudy.evaluate.predictions import Predictions
 from understudy.evaluate.results import read_results
 from understudy.evaluate.significance import LEVEL, ONE_RUN, crossed_bootstrap, holm, recovered_share, verdict
@@ -30,7 +32,14 @@ class System:
 
 
 def compare(
-    task: Task, systems: Mapping[str, System], *, split: Mapping[str, Any], selection: str, draws: int = 10_000, seed: int = 0
+    task: Task,
+    systems: Mapping[str, System],
+    *,
+    split: Mapping[str, Any],
+    selection: str,
+    baselines: Mapping[str, Baseline] | None = None,
+    draws: int = 10_000,
+    seed: int = 0,
 ) -> dict[str, Any]:
     """The document of `results.json`. `systems` holds "plain" and "distilled", mostly "teacher", and any others.
 
@@ -38,6 +47,7 @@ def compare(
     with a target. plain and distilled have the same seeds; a teacher may have one set of predictions (an ensemble, say).
     An "auxiliary", which only helped in training, decides no row: it is scored on those of them that it sees.
     split: `{"name", "train", "labelled", "valid", "test"}`, name and sizes. selection: how a checkpoint was chosen, in words.
+    baselines: what else the distilled student has to beat, on the same rows.
     """
     for name in ("plain", "distilled"):
         if name not in systems:
@@ -46,9 +56,10 @@ def compare(
             )
     aligned, coverage = on_same_rows(task, systems)
     rows = {name: per_row(task, seeds) for name, seeds in aligned.items() if name != AUXILIARY}
+    sign, shown = 1.0 if task.higher_is_better else -1.0, aligned["plain"][0]
+    beside = against_baselines(task, baselines or {}, shown.id, shown.target, shown.group, sign * rows["distilled"])
     rows, groups = with_score(rows, aligned["plain"][0].group)
     scored = {name: [task.metrics(p.values, p.target) for p in seeds] for name, seeds in aligned.items() if len(seeds[0])}
-    sign = 1.0 if task.higher_is_better else -1.0
     gain = sign * paired(rows["distilled"], rows["plain"])
     by_seed = {name: sign * np.array([each[task.primary] for each in scored[name]]) for name in ("distilled", "plain")}
     return {
@@ -63,6 +74,7 @@ def compare(
         "comparison": comparison(gain, groups, draws=draws, seed=seed)
         | {"aso": aso.described(by_seed["distilled"], by_seed["plain"])},
         "recovered_share": recovered(rows, gain, groups, sign, draws=draws, seed=seed),
+        "baselines": beside,
     }
 
 

@@ -1,5 +1,7 @@
 """Results: a run's results.json as it is read back. Torch-free."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -20,3 +22,24 @@ def read_results(run: Path) -> dict[str, Any]:
     if missing := PARTS - set(results):
         raise ValueError(f"{path} lacks {', '.join(sorted(missing))}; finish the run again")
     return results
+
+
+@dataclass(frozen=True)
+class Recommended:
+    """What a run's numbers say to use: the `system`, unless a baseline, `rather`, is at least as good on the same columns."""
+
+    system: Literal["distilled", "plain"]
+    rather: str = ""
+
+
+def recommended(results: Mapping[str, Any]) -> Recommended | None:
+    """The distilled student where it is better than plain, else the plain one; None after one training run."""
+    verdict, metric = results["comparison"]["verdict"], results["metric"]
+    if verdict == "one training run":
+        return None
+    system = "distilled" if verdict == "better" else "plain"
+    sign = 1 if metric["higher_is_better"] else -1
+    reached = {name: sign * each["metric"] for name, each in results.get("baselines", {}).items()}
+    best = max(reached, key=lambda name: reached[name], default="")
+    ahead = best and reached[best] >= sign * results["systems"][system]["metrics"][metric["name"]]["mean"]
+    return Recommended(system, best if ahead else "")

@@ -9,7 +9,7 @@ from understudy.report import figures as draw
 from understudy.report.monitor import critic_verdict, is_monitored, monitor_figure, verdict
 from understudy.report.numbers import change, interval, label, milliseconds, names, percent, plain, probability, value, whole
 from understudy.report.recorded import Recorded, read_run
-from understudy.report.words import ends, order, points, repeats, story, unit
+from understudy.report.words import baseline_rows, ends, order, points, repeats, story, unit
 
 TITLES = {
     "teacher": "Teacher",
@@ -42,6 +42,7 @@ def render(run: Recorded) -> str:
         story=story(run),
         metric=label(run.metric) + (f" ({unit(run).strip()})" if unit(run) else ""),
         systems=[system_row(run, name) for name in run.systems],
+        baselines=baseline_rows(run),
         metrics=metric_rows(run),
         titles=[title(name) for name in run.systems],
         facts=facts(run),

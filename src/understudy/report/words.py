@@ -4,8 +4,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from understudy.evaluate.results import recommended
 from understudy.report.numbers import SHARES, change, label, names, percent, signed, value
 from understudy.report.recorded import Recorded
+
+MODELS = {
+    "constant": "a constant guess",
+    "forest": "a random forest",
+    "boosting": "gradient boosting",
+    "svm": "a support vector machine",
+}
+"""Baselines in words."""
+SIMPLER = "Do not count on a gain here; the plain student is the simpler choice."
 
 
 @dataclass(frozen=True)
@@ -34,7 +44,7 @@ def better(run: Recorded) -> Story:
         headline=f"Distillation helped: with {reads(run)} alone, {moved(run)}.",
         evidence=f"{against(run)} The gain is {size(run)}; with 95 % confidence it lies between {ends(run)}.",
         share=share(run),
-        advice="Ship the distilled student.",
+        advice=rather(run) or "Ship the distilled student.",
         cautions=cautions(run),
     )
 
@@ -46,7 +56,7 @@ def worse(run: Recorded) -> Story:
         headline=f"Distillation hurt: with {reads(run)} alone, {moved(run)}.",
         evidence=f"{against(run)} The difference is {size(run)}; with 95 % confidence it lies between {ends(run)}.",
         share="",
-        advice="Ship the plain student, or try another method or teacher.",
+        advice=rather(run) or "Ship the plain student, or try another method or teacher.",
         cautions=cautions(run),
     )
 
@@ -59,7 +69,7 @@ def undecided(run: Recorded) -> Story:
         headline=f"No gain can be shown: {stood(run)}.",
         evidence=f"{against(run)} The difference, {size(run)}, is within what chance gives (95 % interval {ends(run, 'to')}).",
         share=advantage,
-        advice="Do not count on a gain here; the plain student is the simpler choice.",
+        advice=f"Do not count on a gain here. {rather(run)}" if rather(run) else SIMPLER,
         cautions=cautions(run),
     )
 
@@ -75,6 +85,37 @@ def one_run(run: Recorded) -> Story:
         advice="Repeat it with several seeds before counting on it.",
         cautions=cautions(run),
     )
+
+
+def rather(run: Recorded) -> str:
+    """What is at least as good as the student that would ship, in words; "" where nothing is."""
+    found = recommended(run.results)
+    if not found or not found.rather:
+        return ""
+    baseline = run.results["baselines"][found.rather]
+    reached = value(run.metric, baseline["metric"], digits=1) + unit(run)
+    what = model_name(run.results, found.rather)
+    return f"Do not ship the {found.system} student: {what} on the same columns is at {reached}, no worse than it."
+
+
+def model_name(results: Mapping[str, Any], baseline: str) -> str:
+    """A baseline in words: a random forest."""
+    model = results["baselines"][baseline]["model"]
+    if model == "linear":
+        return "ridge regression" if results["task"]["kind"] == "regression" else "a linear model"
+    return MODELS[model]
+
+
+def baseline_rows(run: Recorded) -> list[tuple[str, str, str, str]]:
+    """Of each baseline its name, its metric, the distilled student against it with the interval, and the verdict."""
+    found = []
+    for name, each in run.results.get("baselines", {}).items():
+        span = (
+            f"{change(run.metric, each['difference'])} ({change(run.metric, each['low'])} to {change(run.metric, each['high'])})"
+        )
+        what = "A constant guess" if name == "constant" else f"Best simple model: {model_name(run.results, name)}"
+        found.append((what, value(run.metric, each["metric"]), span, each["verdict"]))
+    return found
 
 
 def stood(run: Recorded) -> str:

@@ -13,6 +13,7 @@ from understudy.batches.every_row import WORKERS, every_row
 from understudy.batches.loader import Loader
 from understudy.corpus import Corpus, Split
 from understudy.evaluate import compare, cost, score, subsets
+from understudy.evaluate.baselines import baselines_of
 from understudy.evaluate.predictions import Predictions
 from understudy.methods import CATALOGUE, Method, Supervised
 from understudy.models.model import Model, views_of
@@ -65,7 +66,7 @@ class Job:
             systems["distilled"][seed] = self.train("distilled", seed, taught, beside=beside)
             for name, model in beside.items():
                 systems.setdefault(name, {})[seed] = model
-        self.conclude(systems, ensemble)
+        self.conclude(systems, ensemble, report=report)
         if report:
             self.report(systems)
         return self.run
@@ -201,8 +202,8 @@ class Job:
         gain = score.score(task, joint)[task.primary] - sum(single) / len(single)
         return gain > 0 if task.higher_is_better else gain < 0
 
-    def conclude(self, systems: Mapping[str, Mapping[int, Model]], ensemble: bool) -> None:
-        """The seed that ships, and results.json."""
+    def conclude(self, systems: Mapping[str, Mapping[int, Model]], ensemble: bool, *, report: bool) -> None:
+        """The seed that ships, and results.json; with baselines where there is to be a report."""
         compared = {name: self.system(name, models) for name, models in systems.items()}
         if ensemble:
             compared["ensemble"] = self.ensemble(list(systems["teacher"].values()))
@@ -212,7 +213,9 @@ class Job:
         absent = {"untested": lacking} if lacking else {}
         write_json(self.run.folder / "ships.json", {"seed": self.best(systems["distilled"])})
         task = next(iter(systems["plain"].values())).task
-        found = compare.compare(task, compared, split={"name": self.split.name} | sizes | absent, selection=selection)
+        beside = baselines_of(self.corpus, self.split, self.arguments["student"]) if report else {}
+        split = {"name": self.split.name} | sizes | absent
+        found = compare.compare(task, compared, split=split, selection=selection, baselines=beside)
         compare.write_results(self.run.folder, found)
 
     def report(self, systems: Mapping[str, Mapping[int, Model]]) -> None:

@@ -5,18 +5,20 @@ import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
 from understudy.corpus import Corpus, Split
 from understudy.evaluate.compare import predictions_of, read_results
 from understudy.evaluate.predictions import Predictions
+from understudy.evaluate.results import recommended
 from understudy.models.model import Model
 from understudy.players.blueprint import Blueprint
 from understudy.process.whole import read_json, whole_folder
 from understudy.training.checkpoint import load_weights
 
+Shipped = Literal["distilled", "plain", "teacher", "auto"]
 WEIGHTS = "model.safetensors"
 SYSTEMS = ("teacher", "plain", "distilled")
 """The three that every run trains, in the order of its tables."""
@@ -36,7 +38,7 @@ class Run:
 
     @property
     def verdict(self) -> str:
-        """ "better", "worse" or "not distinguishable": the distilled student against the plain one."""
+        """ "better", "worse", "not distinguishable", or "one training run": the distilled student against the plain one."""
         return self.results["comparison"]["verdict"]
 
     @property
@@ -87,13 +89,29 @@ class Run:
         load_weights(model, path)
         return model.eval()
 
-    def export(self, out: Path | str, *, seed: int | None = None) -> Path:
-        """Ship the distilled student (of `ships`, or of `seed`) as the artifact folder `out`; see `understudy.export`."""
+    def export(self, out: Path | str, *, seed: int | None = None, system: Shipped = "distilled") -> Path:
+        """Ship a model (of `ships`, or of `seed`) as the artifact folder `out`; see `understudy.export`.
+
+        system: "auto" takes what the verdict says, the plain student where distilling gained nothing; ValueError after one
+        training run, which says nothing.
+        """
         from understudy.artifact.export import export
 
-        name = "-".join(self.settings["arguments"]["student"]) + "-student"
-        about = {"name": name, "results": self.results, "run": self.settings}
-        return export(self.model(seed=seed), out, corpus=self.corpus(), split=self.split(), about=about)
+        chosen = self.to_ship if system == "auto" else system
+        player = "teacher" if chosen == "teacher" else "student"
+        name = "-".join(self.settings["arguments"][player]) + f"-{player}"
+        about = {"name": name, "system": chosen, "results": self.results, "run": self.settings}
+        return export(self.model(chosen, seed=seed), out, corpus=self.corpus(), split=self.split(), about=about)
+
+    @property
+    def to_ship(self) -> Literal["distilled", "plain"]:
+        """The student that the verdict recommends; ValueError after one training run."""
+        found = recommended(self.results)
+        if found is None:
+            raise ValueError(
+                f"{self.folder} is one training run, which says nothing of what to ship; train more seeds, or name the system"
+            )
+        return found.system
 
     @property
     def ships(self) -> int:

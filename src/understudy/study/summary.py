@@ -16,7 +16,7 @@ def summary(run: Run) -> str:
     """The sentence, the table of systems, and where the report is."""
     results, recorded = run.results, read_run(run.folder)
     metric = results["metric"]["name"]
-    width = max(map(len, ["system", *results["systems"]]))
+    width = max(map(len, ["system", *results["systems"], *results.get("baselines", {})]))
     lines = [
         story(recorded).headline,
         "",
@@ -32,6 +32,8 @@ def summary(run: Run) -> str:
         )
     spoken = {name: sentiment_line(system["metrics"]) for name, system in results["systems"].items()}
     lines += [f"{name:{width}s} {line}" for name, line in spoken.items() if line]
+    for name, each in results.get("baselines", {}).items():
+        lines.append(f"{name:{width}s} {each['model']:32s} {'':10s}  {each['metric']:.4f} (distilled is {each['verdict']})")
     found, share = results["comparison"], results["recovered_share"]
     interval = f"[{found['low']:+.4f}, {found['high']:+.4f}], p = {found['p']:.2g}"
     eps = order(recorded)
@@ -43,7 +45,7 @@ def summary(run: Run) -> str:
         )
     for player, lacking in results["split"].get("untested", {}).items():
         lines.append(f"no test row has {'+'.join(lacking)}, which the {player} reads: it is scored without it")
-    return "\n".join([*lines, f"report: {run.report}"])
+    return "\n".join([*lines, story(recorded).advice, f"report: {run.report}"])
 
 
 def sentiment_line(metrics: Mapping[str, Mapping[str, Any]]) -> str:
