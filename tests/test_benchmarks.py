@@ -15,6 +15,7 @@ NEEDS = {
     "mosi": MOSI,
     "videoadviser_mosi": MOSI,
     "videoadviser_step1": MOSI,
+    "mosi_context": MOSI,
     "av_digits": "fsdd/recordings.tar",
     "retrieval": WIKIPEDIA,
 }
