@@ -8,7 +8,7 @@ import torch
 
 from understudy.batches.loader import Loader
 from understudy.corpus import Corpus, Schema, write_corpus
-from understudy.encoders import ImageConv, TextTransformer
+from understudy.encoders import ImageConv, ImagePatches, TextTransformer
 from understudy.encoders.encoder import Encoder
 from understudy.models.experts import Experts
 from understudy.models.fusion import Beside, Concat, SingleStream
@@ -71,31 +71,35 @@ def fitted(corpus: Corpus, modality: str, unfitted: View) -> View:
     return unfitted.fit(corpus.cells(modality, np.arange(len(corpus))))
 
 
-def built(corpus: Corpus, modalities: tuple[str, ...], *, vocabulary: int, width: int) -> dict[str, Encoder]:
+def built(corpus: Corpus, modalities: tuple[str, ...], *, vocabulary: int, width: int, patch: int = 0) -> dict[str, Encoder]:
+    """patch: side of the picture's patches; a network without tokens where 0."""
     found: dict[str, Encoder] = {}
     for modality in modalities:
         if modality == "text":
             text = fitted(corpus, "text", view(corpus.task, vocabulary=vocabulary))
             found["text"] = TextTransformer(text, width=width, depth=1, heads=2)  # type: ignore[arg-type]
         else:
-            found["image"] = ImageConv(fitted(corpus, "image", Image((8, 8), 3)), width=width)  # type: ignore[arg-type]
+            image: Any = fitted(corpus, "image", Image((8, 8), 3))
+            found["image"] = ImagePatches(image, width=width, patch=patch) if patch else ImageConv(image, width=width)
     return found
 
 
-def student_of(corpus: Corpus, *, modalities: tuple[str, ...] = ("text", "image"), stream: bool = True, seed: int = 1) -> Model:
+def student_of(
+    corpus: Corpus, *, modalities: tuple[str, ...] = ("text", "image"), stream: bool = True, seed: int = 1, patch: int = 0
+) -> Model:
     """width 8; its tokenizer is not the teacher's."""
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        encoders = built(corpus, modalities, vocabulary=290, width=8)
+        encoders = built(corpus, modalities, vocabulary=290, width=8, patch=patch)
         widths = {m: e.width for m, e in encoders.items()}
         fusion = SingleStream(widths, width=8, depth=1, heads=2) if stream else Concat(widths, width=6, dropout=0.1)
         return Model(corpus.task, encoders, fusion=fusion, name="student")
 
 
-def teacher_of(corpus: Corpus, *, modalities: tuple[str, ...] = ("text", "image"), seed: int = 2) -> Model:
+def teacher_of(corpus: Corpus, *, modalities: tuple[str, ...] = ("text", "image"), seed: int = 2, patch: int = 0) -> Model:
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        encoders = built(corpus, modalities, vocabulary=265, width=WIDTH)
+        encoders = built(corpus, modalities, vocabulary=265, width=WIDTH, patch=patch)
         widths = {m: e.width for m, e in encoders.items()}
         text = "text" if isinstance(corpus.task, Choice) else ""
         return Model(corpus.task, encoders, fusion=Beside(widths), head=Experts(corpus.task, widths, text=text), name="teacher")

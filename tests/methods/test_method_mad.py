@@ -91,6 +91,39 @@ def test_stored_answers_teach_what_the_frozen_teacher_teaches(kind, selection, c
     assert found[0]["text_vector"][1] == (72 if kind == "choice" else 24), "of choices, each text counts"
 
 
+@pytest.mark.parametrize("kind", ["classification", "choice"])
+@pytest.mark.parametrize("regions", ["topk", "random"])
+def test_regions_of_the_picture_are_taught_live_or_stored_alike(kind, regions, corpora, tmp_path):
+    """The student's picture has four patches, the teacher's sixteen."""
+    corpus, found = corpora[kind], []
+    teacher = teacher_of(corpus, patch=2)
+    for given in (Frozen(teacher), Stored(stored(tmp_path / "store", corpus, teacher))):
+        torch.manual_seed(0)
+        method = MAD(student_of(corpus, patch=4), given, regions=regions).eval()
+        found.append(figures(method, batch_of(corpus, method)))
+    assert found[0].keys() == {"supervised", "text_vector", "image_vector", "text_tokens", "image_tokens"}
+    for name, (total, count) in found[0].items():
+        assert found[1][name] == (pytest.approx(total, rel=1e-4), count)
+        assert total > 0
+    method.zero_grad()
+    method(batch_of(corpus, method))["image_tokens"].total.backward()
+    assert any(p.grad is not None and p.grad.any() for p in method.student.encoders["image"].parameters())
+
+
+def test_regions_need_a_picture_whose_patches_are_known(corpora, answers, tmp_path):
+    corpus = corpora["classification"]
+    with pytest.raises(ValueError, match="encoder of image has none"):
+        MAD(student_of(corpus), Frozen(teacher_of(corpus, patch=2)), regions="topk")
+    with pytest.raises(ValueError, match="holds no tokens of a picture"):
+        MAD(student_of(corpus, patch=4), answers["classification"], regions="topk")
+    with pytest.raises(ValueError, match="0 pictures together"):
+        MAD(student_of(corpus, modalities=("text",)), Frozen(teacher_of(corpus, patch=2)), regions="topk")
+    options = whole_options("mad", {"regions": "topk"})
+    assert MAD.tokens(**options) == "located"
+    assert MAD.tokens(**options | {"regions": "none"}) == "text"
+    assert MAD.tokens(**options | {"regions": "none", "selection": "none"}) is False
+
+
 def test_confidences_by_hand():
     logits = torch.tensor([[2.0, 0.0, -1.0], [0.0, 3.0, 0.0]])
     p = logits.softmax(dim=1)

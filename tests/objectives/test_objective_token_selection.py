@@ -8,9 +8,11 @@ from hypothesis import strategies as st
 from scipy.stats import chisquare
 
 from understudy.batches.batch import Batch, Output, Tokens
+from understudy.encoders.patches import grid
+from understudy.encoders.regions import corners
 from understudy.methods.mad_tokens import draws
 from understudy.objectives import TokenSelection
-from understudy.objectives.token_selection import covered_mean, covering, selected
+from understudy.objectives.token_selection import covered_mean, covering, selected, tokens_of
 from understudy.prepare import Text
 from understudy.prepare.cells import Cells
 
@@ -40,7 +42,7 @@ def test_alignment_by_hand():
 
 
 def test_equal_tokenizers_align_as_the_identity():
-    cover = covering(OURS, OURS)[0]
+    cover = covering(OURS, OURS)[0] > 0
     assert torch.equal(cover, torch.diag(torch.tensor([False, True, True, True, True, False, False])))
 
 
@@ -56,7 +58,7 @@ def test_every_token_of_one_tokenizer_meets_one_of_another(vocabularies):
     spans, mask = sides[0].spans, sides[0].mask
     assert spans is not None
     words = mask & (spans[:, :, 1] > spans[:, :, 0])
-    assert torch.equal(covering(*sides).any(dim=2), words)
+    assert torch.equal((covering(*sides) > 0).any(dim=2), words)
     assert words.sum() > 20
 
 
@@ -174,9 +176,31 @@ def test_players_without_tokens_count_nothing():
     assert (float(term.total.detach()), float(term.count)) == (0, 0)
 
 
+def located(boxes: list[list[float]], width: int = 1) -> Tokens:
+    """One row of regions; region n says n + 1 in each place."""
+    values = torch.arange(1.0, len(boxes) + 1)[:, None].expand(len(boxes), width)
+    return Tokens(values[None], torch.ones(1, len(boxes), dtype=torch.bool), corners(torch.tensor([boxes])))
+
+
+def test_a_region_hears_the_patches_that_lie_in_it_by_their_area():
+    patches = located(grid((2, 2), 1).tolist())
+    regions = located([[0.0, 0.0, 0.5, 0.5], [0.25, 0.0, 1.0, 0.5], [0.0, 0.0, 1.0, 1.0], [0.0, 0.0, 0.0, 0.0]])
+    mean = covered_mean(patches.values, covering(regions, patches))[0, :, 0]
+    assert mean.tolist() == pytest.approx([1.0, (1 * 0.25 + 2 * 0.5) / 0.75, 2.5, 0.0])
+    assert torch.equal((covering(patches, patches) > 0)[0], torch.eye(4, dtype=torch.bool)), "patches that touch share nothing"
+
+
+def test_of_a_text_and_a_picture_each_term_takes_its_own():
+    student, _ = players(2, 8)
+    both = dict(student.tokens) | {"seen": located([[0.0, 0.0, 0.5, 1.0]], 3)}
+    assert tokens_of(Output(student.valid, tokens=both), "text") is both["mine"]
+    assert tokens_of(Output(student.valid, tokens=both), "picture") is both["seen"]
+    assert tokens_of(Output(student.valid, tokens={"mine": both["mine"]}), "picture") is None
+
+
 def test_what_cannot_be_aligned_or_chosen_is_refused():
     bare = Tokens(THEIRS.values, THEIRS.mask)
-    with pytest.raises(ValueError, match="offsets"):
+    with pytest.raises(ValueError, match="where they lie"):
         covering(OURS, bare)
     with pytest.raises(ValueError, match="share 0"):
         TokenSelection(3, 2, against=["x"], share=0.0)

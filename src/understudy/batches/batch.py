@@ -67,11 +67,15 @@ class Batch:
 
 @dataclass(frozen=True, eq=False)
 class Tokens:
-    """Token-level answers. `spans` are character offsets into the text, end exclusive, where there are any."""
+    """Token-level answers. `spans` say where each token lies, where that is known; an empty one lies nowhere.
+
+    Of a text two numbers, character offsets, the end exclusive. Of a picture four, the corners x1 y1 x2 y2 in 65,536ths of its
+    sides (of what its view leaves of it).
+    """
 
     values: Float[Tensor, "B T D"]
     mask: Bool[Tensor, "B T"]
-    spans: Int[Tensor, "B T 2"] | None = None
+    spans: Int[Tensor, "B T _"] | None = None
 
 
 @dataclass(frozen=True, eq=False)

@@ -30,6 +30,8 @@ class Encoder(nn.Module, ABC):
     """D of `pooled`."""
     fine_tuned: bool = False
     """Whether weights of it came from elsewhere."""
+    located: bool = False
+    """Whether its tokens say where in a picture they lie."""
 
     @abstractmethod
     def forward(self, fields: Fields) -> Encoded: ...

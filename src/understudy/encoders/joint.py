@@ -14,6 +14,7 @@ from understudy.batches.batch import Fields, Tokens
 from understudy.encoders.encoder import Encoded, Encoder
 from understudy.encoders.pooling import masked_mean
 from understudy.encoders.published import published_config, published_weights, without_origin
+from understudy.encoders.regions import corners
 from understudy.prepare.choices import Choices
 from understudy.prepare.pictures import Pictures
 from understudy.prepare.regions import Regions
@@ -82,6 +83,7 @@ class DetectedRegions(JointPart):
 
     mean: Tensor
     scale: Tensor
+    located = True
 
     def __init__(self, view: Regions, *, config: Mapping[str, Any]) -> None:
         from transformers.models.lxmert.modeling_lxmert import LxmertVisualFeatureEncoder
@@ -103,7 +105,7 @@ class DetectedRegions(JointPart):
     def forward(self, fields: Fields) -> Encoded:
         features = fields["values"] * self.scale + self.mean
         tokens = self.enter(features, fields["boxes"]) if self.boxes else self.enter(features)
-        return Encoded(masked_mean(tokens, fields["mask"]), Tokens(tokens, fields["mask"]))
+        return Encoded(masked_mean(tokens, fields["mask"]), Tokens(tokens, fields["mask"], corners(fields["boxes"])))
 
 
 class ViltPatches(JointPart):

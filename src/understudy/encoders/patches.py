@@ -7,7 +7,7 @@ from torch.nn.functional import pad, pixel_unshuffle
 
 from understudy.batches.batch import Fields, Tokens
 from understudy.encoders.encoder import Encoded, Encoder
-from understudy.encoders.regions import Placed
+from understudy.encoders.regions import Placed, corners
 from understudy.prepare.image import Image
 
 
@@ -18,6 +18,7 @@ class ImagePatches(Encoder):
     """
 
     boxes: Tensor
+    located = True
 
     def __init__(self, view: Image, *, width: int = 128, patch: int = 8, dropout: float = 0.1) -> None:
         super().__init__()
@@ -33,7 +34,7 @@ class ImagePatches(Encoder):
         pixels = pixel_unshuffle(pad(fields["values"], self.fill), self.patch).flatten(start_dim=2).transpose(1, 2)
         states = self.placed(pixels, self.boxes)
         everywhere = torch.ones_like(states[:, :, 0], dtype=torch.bool)
-        return Encoded(states.mean(dim=1), Tokens(states, everywhere))
+        return Encoded(states.mean(dim=1), Tokens(states, everywhere, corners(self.boxes).expand(states.shape[0], -1, -1)))
 
 
 def grid(size: tuple[int, int], patch: int) -> Float[Tensor, "P 4"]:

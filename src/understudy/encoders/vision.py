@@ -1,5 +1,6 @@
 """ViT and ClipImage: pictures through a published vision transformer, its class token as the vector and its patches as tokens."""
 
+import math
 from abc import abstractmethod
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,7 +13,9 @@ from torch import Tensor
 from understudy.batches.batch import Fields, Tokens
 from understudy.encoders.clip import known_config
 from understudy.encoders.encoder import Encoded, Encoder
+from understudy.encoders.patches import grid
 from understudy.encoders.published import preprocessor, published_config, published_weights, without_origin
+from understudy.encoders.regions import corners
 from understudy.prepare.picture import CLIP_MEAN, CLIP_STD
 from understudy.prepare.pictures import Pictures
 
@@ -28,6 +31,7 @@ class VisionEncoder(Encoder):
     """
 
     model_type: str
+    located = True
 
     def __init__(self, view: Pictures, *, config: Mapping[str, Any]) -> None:
         super().__init__()
@@ -48,7 +52,9 @@ class VisionEncoder(Encoder):
 
     def forward(self, fields: Fields) -> Encoded:
         pooled, patches = self.look(fields["values"])
-        return Encoded(pooled, Tokens(patches, torch.ones_like(patches[:, :, 0], dtype=torch.bool)))
+        side = math.isqrt(patches.shape[1])
+        where = corners(grid((side, side), 1)).to(patches.device).expand(patches.shape[0], -1, -1)
+        return Encoded(pooled, Tokens(patches, torch.ones_like(patches[:, :, 0], dtype=torch.bool), where))
 
     @classmethod
     def pretrained(cls, name: str | Path, view: Pictures) -> "VisionEncoder":

@@ -6,8 +6,8 @@ Paper: after Wang et al., "Multimodal Adaptive Distillation", 2022, arXiv 2204.1
 Differs: only the direction and the parts are theirs: pretrained unimodal teachers, tokens selected per instance, a dynamic
 weight per instance, inference as before. Every formula, score, distance and default here is ours, and no published
 number is claimed. The teacher is one model of `Experts`: a frozen encoder and a head a modality. With the true label as yardstick
-("relative", "truth", "agreement") unlabelled rows have no weight; with "constant" and "none" they are distilled too. A teacher of
-pictures teaches its vector alone: no regions are selected.
+("relative", "truth", "agreement") unlabelled rows have no weight; with "constant" and "none" they are distilled too. What is said
+of a picture's patches teaches the student's patches or regions there (`regions`): off by default, since it was not measured.
 Use when: the student reads text and pictures, there are good encoders of each alone, and about 1,000 labels or more.
 Related: `kd` distils answers. With selection="none" confidence="none" weighting="uniform" this is naive distillation.
 """
@@ -21,9 +21,9 @@ from torch import nn
 
 from understudy.batches.batch import Batch, Output
 from understudy.methods.mad_experts import ExpertHeads
-from understudy.methods.mad_tokens import Score, Selection, check_texts, draws, token_terms
+from understudy.methods.mad_tokens import Score, Selection, check_texts, draws, region_terms, token_terms
 from understudy.methods.mad_weights import Confidence, Weighting, confidences, mean_truth, trust
-from understudy.methods.method import Kinds, Method, Terms
+from understudy.methods.method import Kinds, Method, Terms, Tokens
 from understudy.methods.options import check_weights
 from understudy.methods.taught import Taught
 from understudy.models.choices import repeated, unfolded, unfolded_rows
@@ -41,8 +41,9 @@ class MAD(Taught):
 
     selection: which of the student's text tokens are taught: the share with the best scores ("topk"), as many drawn by score
     ("sampled") or evenly ("random", the control), "all", or "none" (no token term). score: a token's cosine with the teacher's
-    vectors of other modalities ("cross": needs a shared space, such as CLIP's) or of the text ("pooled"). share: in (0, 1]; at
-    least one token a row. confidence: c, the teacher's probability of the truth ("truth"), this over its mean in the batch
+    vectors of other modalities ("cross": needs a shared space, such as CLIP's) or of the text ("pooled"). regions: the same of
+    the picture's patches or regions, scored by the text or the picture itself. share: in (0, 1]; at least one token a row.
+    confidence: c, the teacher's probability of the truth ("truth"), this over its mean in the batch
     ("relative": where to learn, not how much), its "agreement" with the truth, the mean of "truth" over the labelled train rows
     ("constant", the control; needs stored answers), or 1 ("none"). weighting: alpha over the
     teachers that a row has, adding up to 1. distance: see `vector_distance`. adaptive: whether the teacher's encoders first move
@@ -58,6 +59,7 @@ class MAD(Taught):
         selection: Selection = "topk",
         score: Score = "cross",
         share: float = 0.3,
+        regions: Selection = "none",
         confidence: Confidence = "relative",
         weighting: Weighting = "uniform",
         distance: VectorDistance = "l1",
@@ -73,7 +75,7 @@ class MAD(Taught):
         self.check(student.task, {}, confidence=confidence)
         self.confidence: Confidence = confidence
         self.weighting: Weighting = weighting
-        self.weight, self.selection, self.score, self.share = weight, selection, score, share
+        self.weight, self.selection, self.score, self.share, self.regions = weight, selection, score, share, regions
         self.distance, self.adaptive = distance, adaptive
         self.token_temperature, self.weighting_temperature = token_temperature, weighting_temperature
         self.distance_temperature, self.adaptive_temperature = distance_temperature, adaptive_temperature
@@ -87,6 +89,7 @@ class MAD(Taught):
         self.terms = nn.ModuleDict({name: Unimodal(*widths, **told) for name, widths in vectors.items()})
         told |= {"share": share, "sampling": token_temperature}
         self.terms.update(token_terms(student, teacher, selection, score, **told))
+        self.terms.update(region_terms(student, teacher, regions, score, **told))
 
     @classmethod
     def check(cls, task: Task, teacher_head: Mapping[str, Any], *, confidence: Confidence, **others: Any) -> None:
@@ -106,8 +109,10 @@ class MAD(Taught):
         return True
 
     @classmethod
-    def tokens(cls, *, weight: float, selection: Selection, **others: Any) -> bool:
-        return bool(weight) and selection != "none"
+    def tokens(cls, *, weight: float, selection: Selection, regions: Selection, **others: Any) -> Tokens:
+        if not weight or selection == regions == "none":
+            return False
+        return "text" if regions == "none" else "located"
 
     @classmethod
     def lead(cls, teacher: Model, *, adaptive: bool, adaptive_temperature: float, **others: Any) -> Method | None:
@@ -144,7 +149,7 @@ class MAD(Taught):
             rows, weight = repeated(rows, count), repeated(weight, count)
         for name, term in self.terms.items():
             own = [weight[:, modalities.index(name.rpartition("_")[0])]]
-            if isinstance(term, TokenSelection) and self.selection in ("sampled", "random"):
-                own.append(draws(batch, student, seed=self.seed, step=self.step))
+            if isinstance(term, TokenSelection) and term.choosing in ("sampled", "random"):
+                own.append(draws(batch, student, seed=self.seed, step=self.step, of=term.of))
             terms[name] = Term(term(batch, student, teacher, *own).total, rows.sum(dtype=weight.dtype))
         return terms

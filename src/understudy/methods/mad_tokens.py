@@ -1,4 +1,4 @@
-"""The token term of MAD: which tokens of which text, scored against what; or a clear reason why there is none."""
+"""The token terms of MAD: which tokens of which text and picture, scored against what; or a clear reason why there are none."""
 
 import warnings
 from collections.abc import Mapping, Sequence
@@ -12,8 +12,9 @@ from torch import Tensor
 from understudy.batches.batch import Batch, Output
 from understudy.models.experts import POOLED
 from understudy.models.model import Model
-from understudy.objectives.token_selection import TokenSelection, text_tokens
-from understudy.prepare.cells import TEXTS
+from understudy.objectives.token_selection import NUMBERS, Medium, TokenSelection, tokens_of
+from understudy.prepare.cells import PICTURES, TEXTS
+from understudy.teachers.store import SPANS
 from understudy.teachers.stored import Stored
 from understudy.teachers.teacher import Teacher
 
@@ -93,8 +94,7 @@ def token_terms(
     if not text:
         warnings.warn(f"selection {selection!r} has no effect: the teacher does not read the text whose tokens it would teach")
         return {}
-    if isinstance(teacher, Stored) and not teacher.store.ragged:
-        raise ValueError(f"selection {selection!r} given, but {teacher.store.folder} holds no tokens; write it with tokens=True")
+    check_stored(teacher, "text", f"selection {selection!r}")
     foreign = [m for m in against if widths[m] != widths[text]]
     if selection in SCORED and foreign:
         raise ValueError(
@@ -105,12 +105,49 @@ def token_terms(
     return {f"{text}_tokens": TokenSelection(*both, against=features, choosing=selection, **settings)}
 
 
-def draws(batch: Batch, student: Output, *, seed: int, step: int) -> Float[Tensor, "B T"]:
-    """Even draws from (0, 1) for each token of the student's text, by seed, step, row and place alone.
+def region_terms(
+    student: Model, teacher: Teacher, regions: Selection, score: Score, **settings: Any
+) -> dict[str, TokenSelection]:
+    """The term between the tokens of the one picture that both read, as they lie in it; none where `regions` wants none.
+
+    score: a region's cosine with the teacher's vectors of other modalities, or with the picture's. settings: of `TokenSelection`.
+    ValueError for a student without such a picture or with two, and as `token_terms`.
+    """
+    if regions == "none":
+        return {}
+    widths = teacher.experts
+    pictures = [m for m, view in student.views.items() if view.kind in PICTURES and m in widths]
+    if len(pictures) != 1:
+        raise ValueError(f"regions {regions!r} given, but student and teacher read {len(pictures)} pictures together, not one")
+    picture = pictures[0]
+    if not student.located(picture):
+        raise ValueError(
+            f"regions {regions!r} given, but the student's encoder of {picture} has none; take 'patches' or 'regions'"
+        )
+    check_stored(teacher, "picture", f"regions {regions!r}")
+    against = [picture] if score == "pooled" else [m for m in widths if m != picture]
+    foreign = [m for m in against if widths[m] != widths[picture]]
+    if regions in SCORED and (not against or foreign):
+        raise ValueError(f"score 'cross' given, but nothing else of the teacher is in the space of {picture}; use score 'pooled'")
+    both, features = (student.fusion.token_width(picture), widths[picture]), [modality + POOLED for modality in against]
+    return {f"{picture}_tokens": TokenSelection(*both, against=features, of="picture", choosing=regions, **settings)}
+
+
+def check_stored(teacher: Teacher, medium: Medium, asked: str) -> None:
+    """ValueError for stored answers without tokens of this medium."""
+    if not isinstance(teacher, Stored):
+        return
+    store = teacher.store
+    if medium not in {NUMBERS[numbers] for name, numbers in store.ragged.items() if name.endswith(SPANS)}:
+        raise ValueError(f"{asked} given, but {store.folder} holds no tokens of a {medium}; write it with tokens=True")
+
+
+def draws(batch: Batch, student: Output, *, seed: int, step: int, of: Medium = "text") -> Float[Tensor, "B T"]:
+    """Even draws from (0, 1) for each token of the student's text or picture, by seed, step, row and place alone.
 
     So the other rows of a batch, and how rows are spread over processes, change none of them.
     """
-    tokens = text_tokens(student)
+    tokens = tokens_of(student, of)
     steps = torch.arange(0 if tokens is None else tokens.mask.shape[1])
     low = 0xFFFFFFFF
     bits = torch.tensor([crc32(f"{seed}/{step}/{row}".encode()) for row in batch.id])[:, None] ^ (steps * 0x9E3779B9 & low)

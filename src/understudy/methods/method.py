@@ -21,6 +21,8 @@ from understudy.teachers.teacher import Frozen
 Terms = dict[str, Term]
 Answers = list[tuple[Batch, Output]]
 """What a player is shown of a batch, and what it says of that."""
+Tokens = Literal[False, "text", "located"]
+"""As a store keeps them: none, those of a text, or those that lie somewhere in a text or picture."""
 Kinds = Mapping[str, str]
 """The kind of each modality that a player reads."""
 Beside = Literal["", "fresh", "trained"]
@@ -73,8 +75,8 @@ class Method(nn.Module, ABC):
         return False
 
     @classmethod
-    def tokens(cls, **options: Any) -> bool:
-        """Whether it reads what the teacher says of each token of a text, which is then stored too."""
+    def tokens(cls, **options: Any) -> Tokens:
+        """Of which tokens it reads what the teacher says, which is then stored too: none, a text's, or a picture's as well."""
         return False
 
     @classmethod

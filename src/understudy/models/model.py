@@ -90,6 +90,10 @@ class Model(nn.Module):
         parts = (*(self._encoder(modality) for modality in self.modalities), self.fusion)
         return (p for part in parts for p in part.published())
 
+    def located(self, modality: str) -> bool:
+        """Whether the tokens of this picture say where they lie in it."""
+        return self._encoder(modality).located
+
     def _encoder(self, modality: str) -> Encoder:
         encoder = self.encoders[modality]
         assert isinstance(encoder, Encoder)

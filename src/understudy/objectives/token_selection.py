@@ -1,4 +1,4 @@
-"""TokenSelection: some of the student's text tokens, chosen row by row, against a text encoder's of the same characters.
+"""TokenSelection: some of the student's tokens, chosen row by row, against an encoder's of the same characters or the same place.
 
 Paper: after CLIP-TD, 2022, arXiv 2201.05729, which applies its objective "to adaptively selected tokens per instance", and Wang
 et al., "Multimodal Adaptive Distillation", 2022, arXiv 2204.10496. Scores, selection and all formulas are ours: theirs were not
@@ -17,20 +17,30 @@ from understudy.objectives.objective import Objective, Term, check_temperature, 
 from understudy.objectives.unimodal import VectorDistance, check_distance, vector_distance, vectors_of
 
 Choosing = Literal["topk", "sampled", "random", "all"]
+Medium = Literal["text", "picture"]
+NUMBERS: dict[int, Medium] = {2: "text", 4: "picture"}
+"""Numbers in a span -> what tokens with such spans are of."""
+PARTS = 65_536
+"""Of a picture's side, in spans."""
 
 
-def covering(ours: Tokens, theirs: Tokens) -> Bool[Tensor, "B T S"]:
-    """Which of their tokens share a character with each of ours. Padding and special tokens, whose span is empty, share none."""
+def covering(ours: Tokens, theirs: Tokens) -> Float[Tensor, "B T S"]:
+    """How much of each of ours each of theirs covers; padding and tokens whose span is empty cover nothing.
+
+    Of a text 1 for a token that shares a character, however many; of a picture the area that both share.
+    """
     if ours.spans is None or theirs.spans is None:
-        raise ValueError("tokens without character spans given; two tokenizers are aligned by their offsets into the text")
-    start = torch.maximum(ours.spans[:, :, None, 0], theirs.spans[:, None, :, 0])
-    end = torch.minimum(ours.spans[:, :, None, 1], theirs.spans[:, None, :, 1])
-    return (start < end) & ours.mask[:, :, None] & theirs.mask[:, None, :]
+        raise ValueError("tokens without spans given; two encoders' tokens are aligned by where they lie in the text or picture")
+    axes = ours.spans.shape[-1] // 2
+    start = torch.maximum(ours.spans[:, :, None, :axes], theirs.spans[:, None, :, :axes])
+    end = torch.minimum(ours.spans[:, :, None, axes:], theirs.spans[:, None, :, axes:])
+    common = (end - start).clamp(min=0).float().div(PARTS).prod(dim=-1) if axes > 1 else (start < end)[..., 0].float()
+    return common * (ours.mask[:, :, None] & theirs.mask[:, None, :])
 
 
-def covered_mean(values: Float[Tensor, "B S D"], cover: Bool[Tensor, "B T S"]) -> Float[Tensor, "B T D"]:
-    """For each of our tokens the mean of theirs that cover it; 0 where none does. All tokens of a row must be finite."""
-    share = cover / cover.sum(dim=2, keepdim=True).clamp(min=1)
+def covered_mean(values: Float[Tensor, "B S D"], cover: Float[Tensor, "B T S"]) -> Float[Tensor, "B T D"]:
+    """For each of our tokens the mean of theirs that cover it, by how much they do; 0 where none does. All must be finite."""
+    share = cover / cover.sum(dim=2, keepdim=True).clamp(min=torch.finfo(cover.dtype).tiny)
     return share.to(values.dtype) @ values
 
 
@@ -49,9 +59,10 @@ def selected(
 
 
 class TokenSelection(Objective):
-    """Mean over a row's chosen tokens of distance(P h_i, z_i): the student's token, and the teacher's of the same characters.
+    """Mean over a row's chosen tokens of distance(P h_i, z_i): the student's token, and the teacher's of the same place.
 
-    z_i is the mean of the teacher's tokens that share a character with the student's token i. against: features of the teacher;
+    z_i is the mean of the teacher's tokens that share a character with the student's token i, or area with its region, by how
+    much. of: which tokens, those of the text or of the picture. against: features of the teacher;
     a token's score is the cosine of z_i with them, the mean over those that a row has. choosing: "topk" takes the share
     of tokens with the highest scores; "sampled" draws as many without repeats, with probabilities softmax(score / sampling), by
     numbers handed over; "random" draws evenly; "all" takes every token that the teacher covers. distance, temperature: as in
@@ -66,6 +77,7 @@ class TokenSelection(Objective):
         teacher_width: int,
         *,
         against: Sequence[str],
+        of: Medium = "text",
         choosing: Choosing = "topk",
         share: float = 0.3,
         sampling: float = 0.1,
@@ -79,7 +91,9 @@ class TokenSelection(Objective):
             raise ValueError(
                 f"choosing {choosing!r}, share {share} given; allowed: {', '.join(get_args(Choosing))}; 0 < share <= 1"
             )
-        self.against, self.choosing, self.sampling = tuple(against), choosing, sampling
+        self.against, self.sampling = tuple(against), sampling
+        self.of: Medium = of
+        self.choosing: Choosing = choosing
         self.share = 1.0 if choosing == "all" else share
         self.distance: VectorDistance = distance
         self.temperature = temperature
@@ -95,7 +109,7 @@ class TokenSelection(Objective):
     ) -> Term:
         """weight: of each row; 1 when None. drawn: from (0, 1), one a token of the student's, where tokens are drawn."""
         both = student.valid & teacher.valid
-        ours, theirs = text_tokens(student), text_tokens(teacher)
+        ours, theirs = tokens_of(student, self.of), tokens_of(teacher, self.of)
         if ours is None or theirs is None:
             return over(torch.zeros_like(both), only(torch.zeros_like(both), student.need("embedding").float()).sum(dim=1))
         with exactly(ours.values):
@@ -117,9 +131,9 @@ class TokenSelection(Objective):
         self, both: Bool[Tensor, " B"], ours: Tokens, theirs: Tokens, teacher: Output, drawn: Float[Tensor, "B T"] | None
     ) -> tuple[Int[Tensor, "B K"], Bool[Tensor, "B K"], Float[Tensor, "B K D"]]:
         """The chosen tokens' places, which of these a row fills, and what the teacher says there."""
-        cover = covering(ours, theirs) & both[:, None, None]
+        cover = covering(ours, theirs) * both[:, None, None]
         # Nothing here has a gradient, so rows that do not count, NaN or not, are cleaned where they are few: at the end.
-        said, able = covered_mean(theirs.values.float(), cover), cover.any(dim=2)
+        said, able = covered_mean(theirs.values.float(), cover), (cover > 0).any(dim=2)
         if self.choosing in ("topk", "sampled"):
             here, scores = self.scored(said, teacher)
             able = able & here[:, None]
@@ -127,7 +141,7 @@ class TokenSelection(Objective):
             scores = torch.zeros_like(able, dtype=said.dtype)
         if self.choosing in ("sampled", "random"):
             if drawn is None:
-                raise ValueError(f"choosing {self.choosing!r} needs drawn numbers, one for each token of the student's text")
+                raise ValueError(f"choosing {self.choosing!r} needs drawn numbers, one for each token of the student's {self.of}")
             # The k largest of log p and Gumbel noise are k draws without repeats (Kool et al. 2019, arXiv 1903.06059).
             scores = scores / self.sampling - (-drawn.log()).log()
         places, kept = selected(scores, able, share=self.share)
@@ -142,9 +156,10 @@ class TokenSelection(Objective):
         return count > 0, (said @ toward[:, :, None])[:, :, 0] / said.norm(dim=2).clamp(min=1e-12)
 
 
-def text_tokens(output: Output) -> Tokens | None:
-    """The tokens that have character spans; None where an output has none, ValueError where it has several."""
-    found = [tokens for tokens in output.tokens.values() if tokens.spans is not None]
+def tokens_of(output: Output, medium: Medium) -> Tokens | None:
+    """The tokens that lie in a text, or in a picture; None where an output has none, ValueError where it has several."""
+    located = [tokens for tokens in output.tokens.values() if tokens.spans is not None]
+    found = [tokens for tokens in located if tokens.spans is not None and NUMBERS[tokens.spans.shape[-1]] == medium]
     if len(found) > 1:
-        raise ValueError(f"{output.source} gives tokens of {len(found)} texts; tokens are chosen from one text alone")
+        raise ValueError(f"{output.source} gives tokens of {len(found)} {medium}s; tokens are chosen from one {medium} alone")
     return found[0] if found else None

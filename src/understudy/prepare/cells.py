@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 Kind = Literal["vector", "table", "sequence", "text", "choices", "image", "regions", "audio", "video"]
 KINDS: tuple[str, ...] = get_args(Kind)
 TEXTS = ("text", "choices")
+PICTURES = ("image", "regions")
 """Kinds whose cells are words: one text, or several to choose from."""
 
 

@@ -181,14 +181,13 @@ class Job:
         if ensemble:
             teachers = dict.fromkeys(leads, Ensemble(list(teachers.values())))
         tokens = self.method.tokens(**self.arguments["options"])
+        names = {False: "answers", "text": "answers_with_tokens", "located": "answers_with_regions"}
         stored: dict[int, Teacher] = {}
         for seed, teacher in teachers.items():
-            name = "answers_with_tokens" if tokens else "answers"
+            name = names[tokens]
             folder = self.run.folder / "teacher" / (name if ensemble else f"seed-{seed}/{name}")
             rows = every_row(self.corpus, self.split.train, teacher.views)
-            stored[seed] = Stored(
-                write_store(folder, teacher, rows, corpus=self.corpus.fingerprint, tokens="text" if tokens else False)
-            )
+            stored[seed] = Stored(write_store(folder, teacher, rows, corpus=self.corpus.fingerprint, tokens=tokens))
         return stored, ensemble
 
     def better(self, leads: Mapping[int, Model]) -> bool:

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from understudy.batches.batch import Batch, Output
+from understudy.batches.batch import Batch, Output, Tokens
 from understudy.process import hardware
 from understudy.process.alone import alone
 from understudy.process.partial import ours
@@ -26,8 +26,8 @@ from understudy.teachers.header import FILE, Codec, Fingerprint, Header, Shard, 
 from understudy.teachers.store import COUNTS, EXACT, FEATURES, SPANS, TOKENS, Store
 from understudy.teachers.teacher import Teacher
 
-Kept = bool | Literal["text"]
-"""Token outputs at rest: all, none, or those with character spans alone."""
+Kept = bool | Literal["text", "located"]
+"""Token outputs at rest: all, none, those of texts, or those of whose tokens it is known where they lie, in a text or picture."""
 SHARD_ROWS, SHARD_SECONDS = 16_384, 30.0
 
 
@@ -198,7 +198,7 @@ def arrays_of(answer: Output, rows: list[int], *, tokens: Kept = False, choices:
         if values is not None:
             columns[name] = values[rows].detach().float().cpu().where(valid[:, None], 0.0).numpy()
     for key, each in answer.tokens.items() if tokens else ():
-        if tokens == "text" and each.spans is None:
+        if (tokens == "located" and each.spans is None) or (tokens == "text" and not of_text(each)):
             continue
         mask = each.mask[rows].cpu() & valid[:, None]
         starts = starts_of(mask.sum(dim=1).numpy())
@@ -208,6 +208,11 @@ def arrays_of(answer: Output, rows: list[int], *, tokens: Kept = False, choices:
         if each.spans is not None:
             columns[TOKENS + key + SPANS] = Ragged(each.spans[rows].cpu()[mask].numpy().astype(np.int32), starts)
     return columns
+
+
+def of_text(tokens: Tokens) -> bool:
+    """Whether they lie in a text."""
+    return tokens.spans is not None and tokens.spans.shape[-1] == 2
 
 
 def refuse_infinite(name: str, values: Any, ids: Sequence[str] | NDArray[Any], *, because: str = "") -> None:
