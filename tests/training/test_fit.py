@@ -91,6 +91,36 @@ def test_the_best_epoch_is_kept_and_patience_stops(higher: bool, sign: int):
     assert method.heard == [{"accuracy": sign * s} for s in (0.1, 0.5, 0.5, 0.4)]
 
 
+def test_at_a_plateau_the_rate_falls_before_the_fit_stops(tmp_path: Path):
+    """Best in epoch 1, patience of 2 epochs: after 4 epochs of 4 updates, 16, it falls to 0 over half as many, 8."""
+    method, rates = Alone(), []
+    plan = replace(FLAT, epochs=30, patience=2, schedule="plateau", cooldown=0.5, warmup=0.0)
+    scores = [0.1, 0.5, *[0.4] * 28]
+    history = fit(
+        method, toy_loader(NUMBER), plan=plan, seed=0, out=tmp_path, validate=scripted(method, scores, rates, higher=True)
+    )
+    assert (history.stopped, len(history.epochs), history.steps) == ("plateau", 6, 24)
+    assert [line.get("stopped") for line in history.epochs] == [None] * 5 + ["plateau"]
+    assert plan.factor(15, 120) == 1.0
+    assert [plan.factor(step, 120, (16, 8)) for step in (16, 20, 24)] == pytest.approx([1.0, 0.5, 0.0])
+
+
+@pytest.mark.parametrize(("patience", "stopped"), [(None, "epochs"), (50, "epochs"), (1, "plateau")])
+def test_a_plan_of_the_plateau_cools_down_within_its_bound(patience: int | None, stopped: str):
+    method = Alone()
+    plan = replace(FLAT, epochs=10, patience=patience, schedule="plateau", cooldown=0.25)
+    validate = scripted(method, [float(epoch if patience != 1 else 0) for epoch in range(10)], [], higher=True)
+    history = fit(method, toy_loader(NUMBER), plan=plan, seed=0, validate=validate)
+    assert history.stopped == stopped
+    assert (len(history.epochs) == 10) == (stopped == "epochs")
+
+
+def test_a_bound_in_time_stops(tmp_path: Path):
+    history = fit(Alone(), toy_loader(NUMBER), plan=replace(FLAT, epochs=10**4, minutes=1e-4), seed=0)
+    assert history.stopped == "minutes"
+    assert len(history.epochs) < 1000
+
+
 def test_without_patience_all_epochs_are_trained_and_the_best_is_kept():
     method, seen = Alone(), []
     history = fit(
@@ -123,7 +153,8 @@ def test_the_log_holds_exact_means_over_rows(tmp_path: Path):
     )
     (line,) = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
     assert [line] == history.epochs
-    assert list(line) == ["epoch", "step", "seconds", "loss", "terms", "valid"]
+    assert list(line) == ["epoch", "step", "seconds", "loss", "terms", "valid", "stopped"]
+    assert line["stopped"] == "epochs"
     whole = {name: (term.total / term.count).item() for name, term in method(joined(small)).items()}
     assert line["terms"] == pytest.approx(whole, rel=1e-5)
     assert line["loss"] == pytest.approx(sum(whole.values()), rel=1e-5)

@@ -2,7 +2,7 @@
 
 import warnings
 from collections.abc import Iterator, Mapping
-from dataclasses import fields
+from dataclasses import asdict, fields
 from typing import Any
 
 from understudy.corpus import Corpus
@@ -10,6 +10,7 @@ from understudy.players.blueprint import Blueprint, chosen_encoders, own_encoder
 from understudy.players.options import SIZES, whole_options
 from understudy.players.published import seen_kinds
 from understudy.tasks import Retrieval
+from understudy.training.plan import Plan
 
 EARLIER: dict[str, Any] = {
     "method": "kd",
@@ -31,13 +32,14 @@ ENCODERS = {"encoders": "student", "teacher_encoders": "teacher"}
 
 
 def completed(arguments: Mapping[str, Any], corpus: Corpus) -> dict[str, Any]:
-    """Every option, size and encoder that a player reads by name. Of encoders, those that nobody reads are left out.
+    """Every option, size, encoder and setting of a plan by name. Of encoders, those that nobody reads are left out.
 
     corpus: the one that the arguments are of.
     """
     whole = EARLIER | dict(arguments)
     whole["options"] = whole_options(whole["method"], whole["options"])
     whole["sizes"] = {each.name: each.default for each in fields(Blueprint) if each.name in SIZES} | whole["sizes"]
+    whole |= {name: asdict(Plan(**whole[name])) for name in ("plan", "teacher_plan") if name in whole}
     for name, fusion in (("encoders", "fusion"), ("teacher_encoders", "teacher_fusion")):
         whole[name] = chosen_encoders(corpus, whole[ENCODERS[name]], whole[name], fusion=whole[fusion])
     if isinstance(corpus.task, Retrieval):

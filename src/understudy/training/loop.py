@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from itertools import islice
 from pathlib import Path
 from typing import Any, Literal, Protocol, runtime_checkable
@@ -26,6 +26,10 @@ from understudy.training.optimise import parts_of
 from understudy.training.plan import Plan
 
 LOG = "log.jsonl"
+LATER = {"cooldown", "minutes"}
+"""What a plan of an earlier version had not: it is no part of a checkpoint's identity where it is not used."""
+Stop = Literal["plateau", "epochs", "minutes"]
+"""Why a fit stopped: validation no longer improved, or it came to the end of its plan or of its time."""
 
 
 @runtime_checkable
@@ -53,6 +57,7 @@ class History:
     """How a fit went. `epochs` holds the lines of log.jsonl; `steps` counts updates.
 
     selection: "best" = the student carries the weights of `best_epoch`, chosen by validation; "last" = those of the last epoch.
+    stopped: why, as the last line of the log says too.
     """
 
     epochs: list[dict[str, Any]]
@@ -60,6 +65,7 @@ class History:
     selection: Literal["best", "last"]
     best_epoch: int | None
     best: float | None
+    stopped: Stop | None
 
 
 @dataclass
@@ -67,6 +73,8 @@ class Place:
     """How far a fit is: what a checkpoint holds besides tensors and random states.
 
     totals: term -> [sum, count] over this epoch so far. seconds: spent on this epoch. waited: epochs since the best one.
+    cooling: of schedule "plateau", the update at which the rate began to fall, and over how many. reason: why it began to, or why
+    the fit is over.
     """
 
     epoch: int = 0
@@ -78,6 +86,9 @@ class Place:
     best: float | None = None
     best_epoch: int | None = None
     waited: int = 0
+    cooling: tuple[int, int] | None = None
+    reason: Stop | None = None
+    over: bool = False
 
 
 class Loop:
@@ -104,7 +115,8 @@ class Loop:
         self.place = Place()
         self.best_weights: dict[str, Tensor] = {}
         self.saved, self.asked, self.stop, self.due = time.monotonic(), 0, False, False
-        self.identity = {f"plan.{name}": value for name, value in asdict(plan).items()}
+        unused = {each.name for each in fields(Plan) if each.name in LATER and getattr(plan, each.name) == each.default}
+        self.identity = {f"plan.{name}": value for name, value in asdict(plan).items() if name not in unused}
         self.identity |= {"seed": seed, "number of batches": len(train), "number of processes": accelerator.num_processes}
         self.identity |= {"validation": validate is not None}
         self.identity |= {name: f"{value.dtype} {list(value.shape)}" for name, value in method.state_dict().items()}
@@ -114,8 +126,7 @@ class Loop:
     def run(self, tell: Callable[[int, str], None]) -> None:
         if self.accelerator.log_with:
             self.accelerator.init_trackers(self.title)
-        place, patience = self.place, self.plan.patience
-        while place.epoch < self.plan.epochs and not (patience and place.waited >= patience and self.validate):
+        while not self.place.over:
             self.train_epoch(tell)
             self.close_epoch()
             self.pause()
@@ -142,7 +153,7 @@ class Loop:
         place, moved = self.place, False
         self.method.update = place.step
         first = place.epoch * len(self.train) + place.batch
-        factor = self.plan.factor(place.step, self.steps)
+        factor = self.plan.factor(place.step, self.steps, place.cooling)
         for part in self.parts:
             part.optimizer.zero_grad()
             try:
@@ -179,12 +190,37 @@ class Loop:
         self.method.after_epoch(line["valid"])
         place.log.append(line)
         place.epoch, place.batch, place.seconds, place.totals = place.epoch + 1, 0, 0.0, {}
+        self.steer()
+        if place.over:
+            line["stopped"] = place.reason
         if self.out and self.accelerator.is_main_process:
             with (self.out / LOG).open("a") as file:
                 file.write(json.dumps(line) + "\n")
         if self.accelerator.trackers:
             curves = {"loss": line["loss"]} | {f"terms/{name}": value for name, value in terms.items() if value is not None}
             self.accelerator.log(curves | {f"valid/{name}": value for name, value in line["valid"].items()}, step=place.step)
+
+    def steer(self) -> None:
+        """Between two epochs: whether the rate begins to fall, and whether the fit is over."""
+        place, plan = self.place, self.plan
+        falls = plan.schedule == "plateau"
+        # The rest that the cool-down needs is kept free of the plan's bounds.
+        ahead = 1 + plan.cooldown if falls else 1.0
+        reason: Stop | None = place.reason
+        if reason is None and self.validate and plan.patience and place.waited >= plan.patience:
+            reason = "plateau"
+        elif reason is None and plan.minutes is not None:
+            # One process decides, so that all of them stop at the same epoch.
+            spent = broadcast_object_list([sum(line["seconds"] for line in place.log)])[0]
+            reason = "minutes" if spent * ahead >= 60 * plan.minutes else None
+        if reason is None and place.epoch * ahead >= plan.epochs:
+            reason = "epochs"
+        if falls and reason and place.cooling is None:
+            left = (plan.epochs - place.epoch) * self.steps // plan.epochs
+            place.cooling = (place.step, min(left, math.ceil(plan.cooldown * place.step)))
+        place.reason = reason
+        cooled = not falls or (place.cooling is not None and place.step >= sum(place.cooling))
+        place.over = place.epoch >= plan.epochs or (reason is not None and cooled)
 
     def select(self, scores: Scores) -> None:
         """Keep the student's weights if these scores are better than the best so far."""
@@ -256,6 +292,11 @@ class Loop:
         if self.accelerator.scaler:
             self.accelerator.scaler.load_state_dict(state["scaler"])
         self.place = Place(**state["place"])
+        if self.place.cooling:
+            begun, over = self.place.cooling
+            self.place.cooling = (begun, over)
+        if self.place.batch == 0:
+            self.steer()
         checkpoint.set_random_state(state["random"][self.accelerator.process_index])
 
     @contextmanager
@@ -285,4 +326,4 @@ class Loop:
             self.method.student.load_state_dict(self.best_weights)
         self.method.eval()
         selection = "best" if self.best_weights else "last"
-        return History(place.log, place.step, selection, place.best_epoch, place.best)
+        return History(place.log, place.step, selection, place.best_epoch, place.best, place.reason)

@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-Schedule = Literal["constant", "linear", "cosine"]
+Schedule = Literal["constant", "linear", "cosine", "plateau"]
 
 
 @dataclass(frozen=True)
@@ -14,8 +14,11 @@ class Plan:
     epochs: passes over the training batches, at most. batch_size: rows in a batch of one process; an update sees
     `batch_size * accumulate * processes` rows. rate, pretrained_rate: peak learning rates of new and of pretrained parameters.
     weight_decay: AdamW's, decoupled. warmup: share of all updates (0 to 1) over which the rates rise linearly to their peak.
-    schedule: how they fall to 0 afterwards. clip: largest gradient norm of each player; None = not clipped.
-    accumulate: batches in one update. patience: epochs without a better validation score before the fit stops; None = all epochs.
+    schedule: how they fall to 0 afterwards; "plateau" keeps the peak until `patience` runs out, and falls as a cosine over
+    `cooldown` times the updates until then (warm-up, stable, decay: Hu et al., arXiv 2404.06395; when to decay is ours).
+    clip: largest gradient norm of each player; None = not clipped. accumulate: batches in one update. patience: epochs without a
+    better validation score before the fit stops, or cools down; None = all epochs. minutes: of training, at most; with "plateau"
+    the cool-down begins in time to end then, else it stops; None = as long as it takes.
     """
 
     epochs: int
@@ -28,6 +31,8 @@ class Plan:
     clip: float | None = 1.0
     accumulate: int = 1
     patience: int | None = None
+    cooldown: float = 0.25
+    minutes: float | None = None
 
     def __post_init__(self) -> None:
         for name in ("epochs", "batch_size", "accumulate"):
@@ -39,15 +44,21 @@ class Plan:
         check(self.schedule in get_args(Schedule), "schedule", self.schedule, ", ".join(get_args(Schedule)))
         check(self.clip is None or self.clip > 0, "clip", self.clip, "a norm above 0, or None for no clipping")
         check(self.patience is None or self.patience >= 1, "patience", self.patience, "1 or more epochs, or None for all")
+        check(0 < self.cooldown <= 1, "cooldown", self.cooldown, "a share of the updates before it, above 0, at most 1")
+        check(self.minutes is None or self.minutes > 0, "minutes", self.minutes, "more than 0, or None for no bound in time")
 
-    def factor(self, step: int, steps: int) -> float:
-        """Share of the peak rate (0 to 1) at update `step` of `steps`, counted from 0."""
+    def factor(self, step: int, steps: int, cooling: tuple[int, int] | None = None) -> float:
+        """Share of the peak rate (0 to 1) at update `step` of `steps`, counted from 0.
+
+        cooling: of schedule "plateau", the update at which the rate begins to fall and how many it falls over, once known.
+        """
         rise = round(self.warmup * steps)
         if step < rise:
             return (step + 1) / rise
-        if self.schedule == "constant":
+        if self.schedule == "constant" or (self.schedule == "plateau" and cooling is None):
             return 1.0
-        done = (step - rise) / max(1, steps - rise)
+        begun, over = cooling or (rise, steps - rise)
+        done = (step - begun) / max(1, over)
         return 1.0 - done if self.schedule == "linear" else 0.5 * (1.0 + math.cos(math.pi * done))
 
 
