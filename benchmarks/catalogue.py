@@ -376,8 +376,7 @@ def main() -> None:
         "amid_worse_than_kd": verdicts_of(of_amid, "kd").count("worse"),
         "amid_better_than_plain": verdicts_of(of_amid, "plain").count("better"),
         "amid_cases": len(of_amid),
-        "choices_at_an_end": len(ended),
-    }
+    } | ({"choices_at_an_end": len(ended)} if options.tries > 1 else {})
     rows += earlier(rows)
     figures = counts | {f"{row['case']} {row['system']}".replace(" ", "_"): round(row["mean"], 4) for row in rows}
     text = page(rows, list(dict.fromkeys(case.name for family in families for case in family.cases)), ended, tries=options.tries)

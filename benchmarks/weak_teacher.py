@@ -213,9 +213,8 @@ NOTES = """
 Attached, of features as they are, the Gaussian bound prices H in nats, and the trained teachers are those of the closed form: weak at
 (1, 0, 0), repaired by I(t;a), weak again at (1, 1, 1), sound where beta is at least alpha + gamma. Of rows of one length, as `amid` ships,
 its pull is milder, and at (1, 1, 1) how weak the teacher becomes depends on the seed. The games are not in nats, so gamma means something
-else in each: with `alice` the teacher becomes weak at (1, 1, 1) and at (1, 1.5, 0.5) too, of one length or not; with `cgan` and `repr_gan`
-it depends on the seed. The rule beta >= alpha + gamma therefore protects the teacher from the Gaussian bound, not from a game: keep the
-entropy's gradient from it.
+else in each. Since their discriminators are kept from winning (R1, one-sided smoothing) none of them made the teacher weak here; before
+that, `alice` did at (1, 1, 1) and at (1, 1.5, 0.5). That a game is mild here is no promise: keep the entropy's gradient from the teacher.
 With the defaults no teacher becomes weak, whatever the weights; at (1, 0, 0) the pull still costs it some of what it could know. (The
 rows of (1, 1, 0) and (1, 1, 1) are equal there: H moves the student's side alone, and here that has nothing to train.)
 """
