@@ -13,12 +13,13 @@ from understudy import encoders
 from understudy.batches.batch import Fields
 from understudy.encoders.clip import small_config
 from understudy.encoders.encoder import Encoder
-from understudy.prepare import Choices, Frames, Image, LogMel, Pictures, Regions, Sequence, Table, Text, Vector
+from understudy.prepare import Choices, Frames, Image, Knots, LogMel, Pictures, Regions, Sequence, Table, Text, Vector
 from understudy.prepare.cells import Cells, Kind
 from understudy.prepare.view import View
 
 VIEWS: dict[str, Callable[[], View]] = {
     "Vector": Vector,
+    "Knots": Knots,
     "Table": Table,
     "Sequence": lambda: Sequence(max_steps=9),
     "Text": lambda: Text.bpe(vocabulary=300, max_tokens=8),
@@ -58,6 +59,7 @@ def joint(model_type: str) -> dict[str, Any]:
 
 ENCODERS: dict[str, tuple[str, Callable[[Any], Encoder]]] = {
     "VectorMLP": ("Vector", encoders.VectorMLP),
+    "VectorPiecewise": ("Knots", encoders.VectorPiecewise),
     "TableMLP": ("Table", encoders.TableMLP),
     "SequenceGRU": ("Sequence", encoders.SequenceGRU),
     "SequenceTransformer": ("Sequence", lambda view: encoders.SequenceTransformer(view, width=16, depth=1)),

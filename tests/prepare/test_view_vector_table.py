@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from understudy.prepare import Table, Vector
+from understudy.prepare import Knots, Table, Vector
 from understudy.prepare.cells import Cells
 
 
@@ -18,6 +18,17 @@ def test_vector_by_hand():
     assert view.width == 2
     rows = Cells("vector", np.array([[2, np.nan], [5, 6], [7, 7]], dtype=np.float32), np.array([True, True, False]))
     np.testing.assert_array_equal(view.prepare(rows)["values"], np.array([[0, 0], [3, 1], [0, 0]], dtype=np.float32))
+
+
+def test_knots_are_the_train_quantiles_and_come_back():
+    rows = np.stack([np.arange(13), np.r_[np.zeros(12), 1]], axis=1).astype(np.float32)
+    train = Cells("vector", rows, np.ones(13, dtype=bool))
+    view = Knots().fit(train)
+    np.testing.assert_allclose(view.knots[0], Vector().fit(train).prepare(train)["values"][:, 0], atol=1e-6)
+    assert len(np.unique(view.knots[1])) == 2
+    again = Knots.restore(view.state(), {})
+    assert again.key == view.key
+    np.testing.assert_array_equal(again.knots, view.knots)
 
 
 def test_table_by_hand():

@@ -6,6 +6,7 @@ from understudy.encoders.clip_text import ClipText
 from understudy.encoders.image import ImageConv
 from understudy.encoders.joint import DetectedRegions, ViltPatches, Words
 from understudy.encoders.patches import ImagePatches
+from understudy.encoders.piecewise import VectorPiecewise
 from understudy.encoders.regions import RegionTokens
 from understudy.encoders.sequence import SequenceGRU, SequenceTransformer
 from understudy.encoders.table import TableMLP
@@ -29,6 +30,7 @@ __all__ = [
     "TextEncoder",
     "TextTransformer",
     "VectorMLP",
+    "VectorPiecewise",
     "ViT",
     "VideoConv",
     "ViltPatches",

@@ -22,6 +22,7 @@ from understudy.players.prompting import prompt_head, resolved
 from understudy.players.published import READERS, published_encoder, published_view, seen_kinds, stored_features
 from understudy.prepare.catalogue import restore, view_for
 from understudy.prepare.cells import TEXTS, Kind
+from understudy.prepare.knots import Knots
 from understudy.prepare.pictures import Pictures
 from understudy.prepare.stored import StoredFrames
 from understudy.prepare.video import Frames
@@ -30,7 +31,7 @@ from understudy.process.whole import read_json, whole_file, write_json
 from understudy.tasks import Retrieval, Space, Task, task_from_json
 
 OWN: dict[Kind, dict[str, Callable[..., Encoder]]] = {
-    "vector": {"mlp": encoders.VectorMLP},
+    "vector": {"mlp": encoders.VectorMLP, "piecewise": encoders.VectorPiecewise},
     "table": {"mlp": encoders.TableMLP},
     "sequence": {"gru": encoders.SequenceGRU, "transformer": encoders.SequenceTransformer},
     "text": {"small": encoders.TextTransformer},
@@ -45,6 +46,10 @@ NOTHING_TO_FIT = (Frames, StoredFrames, Pictures)
 """Views for which the train rows, gigabytes of video or pictures, need not be read."""
 SMALL_FRAMES = Frames(size=64, jitter=False)
 """Of video encoders that are not pretrained: frames that fit into memory, so that a clip is decoded once."""
+
+
+READS: dict[str, View] = {"piecewise": Knots()}
+"""Of encoders that do not read their kind's default view."""
 
 
 def own_encoder(name: str) -> bool:
@@ -202,7 +207,7 @@ def draw(
     for modality, encoder in chosen.items():
         kind = corpus.modalities[modality].kind
         if encoder in OWN[kind]:
-            view = SMALL_FRAMES if kind == "video" else view_for(corpus.modalities[modality])
+            view = SMALL_FRAMES if kind == "video" else READS.get(encoder) or view_for(corpus.modalities[modality])
         else:
             view = published_view(corpus, modality, encoder)
         views[modality] = view.fit(corpus.cells(modality, split.train)) if not isinstance(view, NOTHING_TO_FIT) else view

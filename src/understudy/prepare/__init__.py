@@ -4,6 +4,7 @@ from understudy.prepare.audio import LogMel
 from understudy.prepare.catalogue import restore, view_for
 from understudy.prepare.choices import Choices
 from understudy.prepare.image import Image
+from understudy.prepare.knots import Knots
 from understudy.prepare.pictures import Pictures
 from understudy.prepare.regions import Regions
 from understudy.prepare.sequence import Sequence
@@ -16,6 +17,7 @@ __all__ = [
     "Choices",
     "Frames",
     "Image",
+    "Knots",
     "LogMel",
     "Pictures",
     "Regions",

@@ -7,6 +7,7 @@ from understudy.prepare.audio import LogMel
 from understudy.prepare.cells import Modality
 from understudy.prepare.choices import Choices
 from understudy.prepare.image import Image
+from understudy.prepare.knots import Knots
 from understudy.prepare.pictures import Pictures
 from understudy.prepare.regions import Regions
 from understudy.prepare.sequence import Sequence
@@ -19,7 +20,7 @@ from understudy.prepare.view import View
 
 VIEWS: dict[str, type[View]] = {
     view.__name__: view
-    for view in (Vector, Table, Sequence, Text, Choices, Image, Pictures, Regions, LogMel, Frames, StoredFrames)
+    for view in (Vector, Knots, Table, Sequence, Text, Choices, Image, Pictures, Regions, LogMel, Frames, StoredFrames)
 }
 
 
