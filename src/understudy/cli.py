@@ -3,12 +3,14 @@
 import json
 import os
 import sys
+import traceback
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext, redirect_stderr
 from functools import partial, wraps
 from io import StringIO
 from itertools import dropwhile, takewhile
+from pathlib import Path
 from typing import Any
 
 import tyro
@@ -64,18 +66,21 @@ COMMANDS = {
     "report": study.report,
     "list": study.list_,
 }
+FAULT = 70
+"""The exit code of a fault of understudy itself (EX_SOFTWARE of sysexits.h)."""
 GROUPS = {"import": data.import_, "protocol": vision_language.protocol}
 """What a group of commands says of itself among the others."""
 ABOUT = """Train with every sense, ship with one: distil a multimodal teacher into a student that needs only some modalities.
 
 Every command takes --json (one JSON document on stdout) and exits 0 on success, 2 on unusable arguments or input,
-130 after Ctrl-C and 143 after SIGTERM."""
+70 after a fault of its own, 130 after Ctrl-C and 143 after SIGTERM."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; the exit code.
 
-    0 on success, 2 for unusable arguments or input, 130 after Ctrl-C, 143 after SIGTERM, 141 where nobody reads what is printed.
+    0 on success, 2 for unusable arguments or input, 70 after a fault of understudy itself, 130 after Ctrl-C,
+    143 after SIGTERM, 141 where nobody reads what is printed.
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
     as_json = "--json" in arguments
@@ -91,9 +96,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt as stop:
         how, code = ("terminated", CODE) if isinstance(stop, Terminated) else ("interrupted", 130)
         return say(f"understudy: {how}; the same command goes on where it stopped", aside=True) or code
+    except Exception as error:  # the last resort: what comes here is no input's fault
+        said = unforeseen(error)
+        return say(json.dumps({"error": said}) if as_json else f"understudy: {said}", aside=not as_json) or FAULT
     following = f"\n\nNext: {answer.next}" if answer.next else ""
     said = json.dumps(answer.document, indent=1, allow_nan=False) if as_json else answer.text + following
     return say(said) or (0 if answer.ok else 2)
+
+
+def unforeseen(error: Exception) -> str:
+    """One sentence for who reports it: what was raised, and where in the code."""
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    what = " ".join(f"{type(error).__name__}: {error}".split())
+    return f"a fault of understudy, please report it: {what} ({Path(place.filename).name}, line {place.lineno})"
 
 
 def choose(arguments: list[str], *, as_json: bool) -> Callable[[], Answer]:

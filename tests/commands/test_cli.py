@@ -167,6 +167,19 @@ def test_a_missing_package_is_named_with_what_to_install(home, capsys, monkeypat
     assert "pip install 'understudy[all]'" in err
 
 
+def test_a_fault_of_ours_is_one_sentence_that_asks_for_a_report(home, capsys, monkeypatch):
+    def broken(*_):
+        raise AttributeError("no attribute\n'x'")
+
+    monkeypatch.setattr("understudy.corpus.Corpus.__init__", broken)
+    code, out, err = call(capsys, "check", home / "corpus")
+    assert (code, out) == (70, "")
+    where = f"(test_cli.py, line {broken.__code__.co_firstlineno + 1})"
+    assert err == f"understudy: a fault of understudy, please report it: AttributeError: no attribute 'x' {where}\n"
+    assert main(["check", str(home / "corpus"), "--json"]) == 70
+    assert "please report" in json.loads(capsys.readouterr().out)["error"]
+
+
 def test_few_label_draws(home, capsys, tmp_path):
     corpus = make_corpus(tmp_path / "corpus").folder
     code, out, _ = call(capsys, "split", corpus, "--name", "few", "--labelled", 10, "--draws", 3, "--json")

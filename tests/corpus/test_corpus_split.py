@@ -226,5 +226,5 @@ def test_refused_files(tmp_path):
     path.write_text(json.dumps(document | {"test": ["r21"]}))
     assert corpus.split("s").test.tolist() == [21]
     path.write_text("{")
-    with pytest.raises(ValueError, match="cannot be used"):
+    with pytest.raises(ValueError, match="is damaged"):
         corpus.split("s")

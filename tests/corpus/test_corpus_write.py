@@ -255,7 +255,7 @@ def test_damage_is_one_clear_error(tmp_path):
     with pytest.raises(ValueError, match="version 2"):
         Corpus(folder)
     (folder / "corpus.json").write_text("{")
-    with pytest.raises(ValueError, match="not JSON"):
+    with pytest.raises(ValueError, match="is damaged"):
         Corpus(folder)
 
 

@@ -1,8 +1,8 @@
 """Corpus: a folder of rows, memory-mapped. Rows never change; null = absent."""
 
-import json
 from collections.abc import Callable, Sequence
 from functools import cached_property
+from operator import index
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from understudy.corpus.arrow import Gather, arrow_schema, gatherer, presence, ta
 from understudy.corpus.schema import Schema
 from understudy.corpus.split import Split, read_split, split_names, write_splits
 from understudy.prepare.cells import Cells, Modality
+from understudy.process.whole import read_json
 from understudy.tasks import Task
 
 FORMAT, VERSION = "understudy corpus", 1
@@ -29,12 +30,12 @@ class Corpus:
         self.folder = Path(folder)
         document = _read_document(self.folder)
         try:
-            self.schema = Schema.from_json(document["schema"])
+            self.schema = _schema(self.folder, document["schema"])
             self.fingerprint: str = document["fingerprint"]
             self.shards: list[dict[str, Any]] = document["shards"]
             self._batches = [_open_shard(self.folder, self.schema, shard) for shard in self.shards]
-            self._rows = int(document["rows"])
-        except (KeyError, TypeError) as error:
+            self._rows = index(document["rows"])
+        except (KeyError, TypeError, AttributeError, OverflowError) as error:
             raise ValueError(f"{self.folder / 'corpus.json'} cannot be read: {type(error).__name__}: {error}") from None
         if sum(len(batch) for batch in self._batches) != self._rows or not self._rows:
             raise ValueError(f"{self.folder}: corpus.json says {self._rows} rows, its shards say otherwise")
@@ -166,15 +167,20 @@ def _read_document(folder: Path) -> dict[str, Any]:
     path = folder / "corpus.json"
     if not path.is_file():
         raise FileNotFoundError(f"{folder} is no corpus: it has no corpus.json (make one with `understudy import`)")
-    try:
-        document = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise ValueError(f"{path} is not JSON: {error}") from None
-    if not isinstance(document, dict) or document.get("format") != FORMAT:
+    document = read_json(path)
+    if document.get("format") != FORMAT:
         raise ValueError(f"{path} does not describe a corpus")
     if document.get("version") != VERSION:
         raise ValueError(f"{path} has version {document.get('version')!r}; this understudy reads version {VERSION}")
     return document
+
+
+def _schema(folder: Path, document: Any) -> Schema:
+    """The schema in corpus.json; ValueError that names the file."""
+    try:
+        return Schema.from_json(document)
+    except ValueError as error:
+        raise ValueError(f"{folder / 'corpus.json'} cannot be read: {error}") from None
 
 
 def _open_shard(folder: Path, schema: Schema, shard: dict[str, Any]) -> pa.RecordBatch:

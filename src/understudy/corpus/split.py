@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from understudy.process.whole import write_text
+from understudy.process.whole import read_json, write_text
 
 PARTS = ("train", "valid", "test", "labelled")
 Positions = NDArray[np.intp]
@@ -53,8 +53,8 @@ def read_split(
             f"the corpus has no split {name!r}; it has {', '.join(known) or 'none (make one with `understudy split`)'}"
         )
     path = folder / "splits" / f"{name}.json"
+    document = read_json(path)
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
         position = {each: row for row, each in enumerate(ids)}
         parts = {part: _positions(part, document[part], position) for part in PARTS}
         split = Split(name, **parts, group=bool(document["group"]), seed=document["seed"], hash=_hash(ids, parts))

@@ -116,10 +116,10 @@ def write_json(path: Path, document: Any) -> None:
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """A JSON object; ValueError that names a file which is damaged or holds something else."""
+    """A JSON object; ValueError that names a file which is damaged, nested without end, or holds something else."""
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
+        document = json.loads(path.read_text(encoding="utf-8-sig"))
+    except (ValueError, RecursionError) as error:
         raise ValueError(f"{path} is damaged: {error}") from None
     if not isinstance(document, dict):
         raise ValueError(f"{path} is damaged: expected a JSON object")

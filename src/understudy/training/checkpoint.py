@@ -14,7 +14,7 @@ from safetensors.torch import load_file, load_model, save_file, save_model
 from torch import Tensor, nn
 
 from understudy.process.partial import discard
-from understudy.process.whole import Unwritable, refuse_changed, summed_file, whole_folder
+from understudy.process.whole import Unwritable, read_json, refuse_changed, summed_file, whole_folder
 
 FOLDER = "checkpoint"
 
@@ -48,7 +48,7 @@ def load(out: Path, *, identity: Mapping[str, Any]) -> tuple[dict[str, Any], dic
     try:
         for name in ("state.json", "tensors.safetensors"):
             refuse_changed(newest / name)
-        state = json.loads((newest / "state.json").read_text())
+        state = read_json(newest / "state.json")
         tensors = load_file(newest / "tensors.safetensors")
     except (OSError, ValueError, SafetensorError) as error:
         raise ValueError(

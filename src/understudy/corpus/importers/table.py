@@ -1,6 +1,5 @@
 """A user's own table: which columns are which modality, target, group and split, in arguments or in a small mapping file."""
 
-import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -24,7 +23,7 @@ from understudy.prepare.frames import Data, framed
 from understudy.prepare.reader import MediaReader, OnError
 from understudy.prepare.source import cells_from_table
 from understudy.prepare.standardisation import Standardisation
-from understudy.process.whole import write_json
+from understudy.process.whole import read_json, write_json
 from understudy.tasks import Choice, Classification, Regression, Retrieval, Task, task_from_json
 
 FEW = 10
@@ -165,12 +164,9 @@ def _mapping_of(settings: Mapping[str, Any], described: Mapping[str, Modality]) 
 def _read_mapping(path: Path | str | None) -> dict[str, Any]:
     if path is None:
         return {}
-    try:
-        document = json.loads(Path(path).read_text(encoding="utf-8-sig"))
-    except ValueError as error:
-        raise ValueError(f"{path} is not JSON: {error}") from None
+    document = read_json(Path(path))
     allowed = {"target", "task", "modalities", "id", "group", "split"}
-    if not isinstance(document, dict) or not isinstance(document.get("modalities", {}), dict) or set(document) - allowed:
+    if not isinstance(document.get("modalities", {}), dict) or set(document) - allowed:
         raise ValueError(f"{path}: expected an object with the keys {', '.join(sorted(allowed))}")
     if isinstance(document.get("task"), dict):
         document["task"] = task_from_json(document["task"])
