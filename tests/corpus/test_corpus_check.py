@@ -7,7 +7,7 @@ import numpy as np
 from corpus.made import made_corpus, vector_corpus
 from understudy.corpus import Corpus, Schema, Split, check, make_split, write_corpus
 from understudy.prepare.cells import Cells, Modality
-from understudy.tasks import Regression
+from understudy.tasks import Classification, Regression
 
 
 def test_a_sound_corpus(tmp_path):
@@ -103,3 +103,13 @@ def test_a_broken_split_is_an_error(tmp_path):
     assert list(found.facts["splits"]) == ["fine"]
     nothing = vector_corpus(tmp_path / "d", [[1], [2]], targets=[None, None])
     assert check(nothing).errors == ["no row has a target"]
+
+
+def test_classes_that_people_regret(tmp_path):
+    """Case twins are most often one class, and nothing is learnt of a class of a few rows."""
+    names = ("FINE", "fine", "bad")
+    targets = [0] * 8 + [1] * 3 + [2] * 8
+    corpus = vector_corpus(tmp_path / "c", [[n] for n in range(19)], targets=targets, task=Classification(names))
+    warned = check(corpus).warnings
+    assert "classes 'FINE' and 'fine' differ in case alone; are they one?" in warned
+    assert "classes of fewer than 5 labelled rows: 'fine' (3)" in warned

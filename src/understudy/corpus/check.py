@@ -1,7 +1,7 @@
 """Check: what a person should know of a corpus before training on it."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -19,6 +19,8 @@ MOSTLY = 0.5
 """A modality that is absent in a larger share of the rows is worth a warning."""
 UNBALANCED = 0.9
 """So is a class with a larger share of the labels."""
+RARE = 5
+"""So is a class with fewer rows."""
 SHOWN, SHORT = 12, 12
 """Classes that are counted in words, and digits of the fingerprint there; the JSON has all."""
 
@@ -146,6 +148,11 @@ def _target(corpus: Corpus, found: Findings) -> dict[str, Any]:
         counts = np.bincount(known, minlength=len(classes))
         facts["classes"] = dict(zip(classes, counts.tolist(), strict=True))
         found.warnings.extend(f"class {name!r} has no row" for name, count in facts["classes"].items() if not count)
+        rare = [f"{name!r} ({count})" for name, count in facts["classes"].items() if 0 < count < RARE]
+        if rare:
+            shown = ", ".join(rare[:3]) + (" ..." if len(rare) > 3 else "")
+            found.warnings.append(f"classes of fewer than {RARE} labelled rows: {shown}")
+        found.warnings.extend(f"classes {pair} differ in case alone; are they one?" for pair in _twins(classes))
         if counts.max() > UNBALANCED * len(known):
             share = counts.max() / len(known)
             found.warnings.append(f"{share:.0%} of the labels are {classes[int(np.argmax(counts))]!r}: accuracy says little here")
@@ -154,6 +161,14 @@ def _target(corpus: Corpus, found: Findings) -> dict[str, Any]:
     if facts["low"] == facts["high"]:
         found.warnings.append(f"every target is {facts['low']}")
     return facts
+
+
+def _twins(names: Iterable[str]) -> list[str]:
+    """Names that are spelled alike but for capitals and spaces, as `'FINE' and 'fine'`."""
+    alike: dict[str, list[str]] = {}
+    for name in names:
+        alike.setdefault(" ".join(name.casefold().split()), []).append(name)
+    return [" and ".join(map(repr, several)) for several in alike.values() if len(several) > 1]
 
 
 def _answers(task: MultiLabel, known: NDArray[Any], found: Findings) -> dict[str, Any]:
