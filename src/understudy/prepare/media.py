@@ -1,13 +1,16 @@
 """Media files in memory: arrays, pictures and sound. Every fault is one ValueError that names the file."""
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from understudy.prepare.clip import probe_video
 from understudy.prepare.limits import CONTAINERS, LIMITS, Limits, TimedFile
+
+if TYPE_CHECKING:
+    from av import AudioFrame
 
 LARGEST_FILE = 2**30
 """Bytes of a video or sound file: it is read into memory whole."""
@@ -87,7 +90,7 @@ def decode_audio(content: bytes, rate: int, *, limits: Limits = LIMITS) -> NDArr
 
     if not content:
         raise ValueError("the file is empty")
-    resampler = av.AudioResampler(format="fltp", rate=rate)
+    resampler = av.AudioResampler(format="flt", rate=rate)
     pieces: list[NDArray[np.float32]] = []
     most, samples = limits.longest * rate, 0
     clock = TimedFile(content, limits.patience)
@@ -98,12 +101,16 @@ def decode_audio(content: bytes, rate: int, *, limits: Limits = LIMITS) -> NDArr
             for frame in container.decode(audio=0):
                 clock.check()
                 for out in resampler.resample(frame):
-                    # The resampler's own mixing to one channel makes loud stereo exceed 1.
-                    pieces.append(out.to_ndarray().mean(axis=0))
+                    pieces.append(mixed(out))
                     samples += len(pieces[-1])
                 if samples > most:
                     raise ValueError(f"it lasts longer than {limits.longest:g} seconds")
-        pieces += [out.to_ndarray().mean(axis=0) for out in resampler.resample(None)]
+        pieces += [mixed(out) for out in resampler.resample(None)]
     except (FFmpegError, OSError, MemoryError, IndexError) as error:
         raise ValueError(getattr(error, "strerror", None) or str(error) or type(error).__name__) from None
     return np.clip(np.concatenate(pieces, dtype=np.float32), -1, 1) if pieces else np.zeros(0, dtype=np.float32)
+
+
+def mixed(frame: "AudioFrame") -> NDArray[np.float32]:
+    """The mean of the channels of packed samples; the resampler's own mixing to one makes loud stereo exceed 1."""
+    return frame.to_ndarray().reshape(-1, frame.layout.nb_channels).mean(axis=1)
