@@ -22,9 +22,9 @@ from understudy.evaluate.significance import crossed_bootstrap, verdict
 Array = NDArray[Any]
 SEEDS, ROWS, LUCK = (2, 3, 5, 10), (100, 400, 800), (0.0, 1.3, 6.0)
 """Trainings, test rows, and the deviation of a training's accuracy in points."""
-GROUPS = ((0, 0.0), (4, 3.0), (12, 3.0), (30, 0.0))
+GROUPS = ((0, 0.0), (4, 0.0), (4, 3.0), (12, 3.0), (30, 0.0), (30, 3.0))
 """Groups of rows (0: every row alone), and the deviation of a system's accuracy between groups in points."""
-COMPARISONS, DIFFERENT, DRAWS, GAP = 1000, 300, 300, 0.5
+COMPARISONS, DIFFERENT, DRAWS, GAP = 1000, 500, 300, 0.5
 """Comparisons of a cell without and with a difference; draws of a bootstrap; the better system's head start."""
 AGAIN = 4
 """A cell that is off by luck or not is measured once more with so many times the comparisons, and these alone count: the worst of

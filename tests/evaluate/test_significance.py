@@ -165,6 +165,17 @@ def test_the_interval_is_never_narrower_than_that_of_the_seeds_means():
         assert high - low >= (alone[1] - alone[0]) * (1 - 1e-9)
 
 
+def test_the_interval_is_never_narrower_than_that_of_the_groups_means():
+    draw = np.random.default_rng(4)
+    groups = np.repeat(np.arange(4), 25)
+    for turn in range(40):
+        d = draw.normal(size=(5, 100)) + 0.3 * draw.normal(size=4)[groups]
+        low, high = crossed_bootstrap(d[None], groups, draws=400, seed=turn).interval()
+        means = d.mean(axis=0).reshape(4, 25).mean(axis=1)
+        alone = stats.t.interval(0.95, 3, loc=d.mean(), scale=stats.sem(means))
+        assert high - low >= (alone[1] - alone[0]) * (1 - 1e-9)
+
+
 def test_one_seed_has_no_verdict_and_no_share():
     d = random.normal(3, 1, size=(1, 50))
     found = crossed_bootstrap(np.stack([d, d]), draws=200)
@@ -195,7 +206,7 @@ def test_recovered_share_covers_the_truth():
 
 def test_share_stays_finite_where_some_draws_have_no_advantage():
     deviations = np.stack([random.normal(0, 0.1, 4000), random.normal(0, 0.49, 4000)])
-    both = Resampled(np.array([0.5, 1.0]), deviations, [Error(0.1, 1000.0, 0.01, 9), Error(0.49, 1000.0, 0.01, 9)])
+    both = Resampled(np.array([0.5, 1.0]), deviations, [Error(0.1, 1000.0), Error(0.49, 1000.0)], 9)
     found = recovered_share(both)
     assert found is not None
     assert np.isfinite(list(found.values())).all()

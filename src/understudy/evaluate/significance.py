@@ -24,20 +24,22 @@ ONE_RUN = "one training run"
 
 @dataclass(frozen=True)
 class Error:
-    """Standard error of a mean over two crossed random ways with its degrees of freedom, and what the seeds alone say."""
+    """Standard error of a mean over two crossed random ways with its degrees of freedom, and what each way alone says.
+
+    alone: standard error and degrees of freedom of the seeds' means, and of the groups' means; () with one seed.
+    """
 
     whole: float
     freedom: float
-    of_seeds: float = 0.0
-    seeds: int = 1
+    alone: tuple[tuple[float, int], ...] = ()
 
     def half_width(self, middle: float) -> float:
         """Half of the t interval that ends at the quantile `middle`."""
         return self.whole * float(stats.t.ppf(middle, self.freedom))
 
-    def half_width_of_seeds(self, middle: float) -> float:
-        """The same from the seeds' means alone; 0 with one seed."""
-        return self.of_seeds * float(stats.t.ppf(middle, self.seeds - 1)) if self.seeds > 1 else 0.0
+    def half_width_alone(self, middle: float) -> float:
+        """The wider of the t intervals of the seeds' means and of the groups' means."""
+        return max((error * float(stats.t.ppf(middle, freedom)) for error, freedom in self.alone), default=0.0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,11 +49,7 @@ class Resampled:
     estimate: Array
     deviations: Array
     errors: Sequence[Error]
-
-    @property
-    def seeds(self) -> int:
-        """How many trainings there were."""
-        return self.errors[0].seeds
+    seeds: int
 
     @property
     def draws(self) -> Array:
@@ -82,7 +80,7 @@ class Resampled:
         error, middle = self.errors[which], (1 + level) / 2
         deviation, half = float(self.deviations[which].std()), float(np.ptp(self.ends(which, level))) / 2
         whole = error.half_width(middle) / (float(stats.norm.ppf(middle)) * deviation) if deviation > 0 else 0.0
-        return max(whole, error.half_width_of_seeds(middle) / half if half > 0 else 0.0)
+        return max(whole, error.half_width_alone(middle) / half if half > 0 else 0.0)
 
 
 def crossed_bootstrap(difference: Array, groups: Array | None = None, *, draws: int = 10_000, seed: int = 0) -> Resampled:
@@ -91,14 +89,15 @@ def crossed_bootstrap(difference: Array, groups: Array | None = None, *, draws: 
     The percentile interval of a handful of seeds is too narrow (no factor n / (n - 1), no t quantile; see Hesterberg, The
     American Statistician 2015), and resampling two ways at once counts their interaction too often (see Owen, The Pigeonhole
     Bootstrap, 2007). So the draws are stretched or shrunk about the estimate to what `error_of` says, and never below the t
-    interval of the seeds' means (ours): two ways together have too many degrees of freedom where few seeds lie close by luck.
+    interval of the seeds' means or of the groups' means (ours): two ways together have too many degrees of freedom where few
+    seeds, or few groups, lie close by luck (see results/nulls.md).
     With one seed only rows are resampled; with no groups, or a single one, every row is a group.
     """
     sums, sizes = grouped_sums(difference, groups)
     estimate = sums.sum(axis=(1, 2)) / (sums.shape[1] * sizes.sum())
     found = resample(sums, sizes, draws=draws, seed=seed)
     errors = [error_of(one - mean * sizes, sizes.mean()) for one, mean in zip(sums, estimate, strict=True)]
-    return Resampled(estimate, found - estimate[:, None], errors)
+    return Resampled(estimate, found - estimate[:, None], errors, sums.shape[1])
 
 
 def grouped_sums(difference: Array, groups: Array | None) -> tuple[Array, Array]:
@@ -176,7 +175,8 @@ def error_of(residual: Array, size: float) -> Error:
     parts = of_seeds**2 / (seeds - 1) + only_groups**2 / max(groups - 1, 1)
     freedom = (of_seeds + only_groups) ** 2 / parts if parts > 0 else 1.0
     cells = seeds * groups
-    return Error(((of_seeds + only_groups) / cells) ** 0.5, max(freedom, 1.0), (of_seeds / cells) ** 0.5, seeds)
+    alone = ((of_seeds / cells) ** 0.5, seeds - 1), ((of_groups / cells) ** 0.5, max(groups - 1, 1))
+    return Error(((of_seeds + only_groups) / cells) ** 0.5, max(freedom, 1.0), alone)
 
 
 def verdict(low: float, high: float, seeds: int) -> str:
