@@ -116,9 +116,9 @@ def one(kind: Any, value: Any) -> Cells:
 
 
 def sound(content: bytes) -> Any:
-    from understudy.prepare.media import decode_audio
+    from understudy.prepare.sound import decode_audio
 
-    return decode_audio(content, RATE)
+    return decode_audio(content, RATE)[0]
 
 
 def model(name: str, quick: bool) -> tuple[dict[str, View], Callable[[Any], Any], int]:

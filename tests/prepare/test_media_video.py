@@ -104,6 +104,59 @@ def test_rotation_is_honoured(turn, corner):
     assert probe_video(content).rotation % 360 == turn
 
 
+MATRICES = {
+    "FLIP_LEFT_RIGHT": (-1, 0, 0, 1),
+    "FLIP_TOP_BOTTOM": (1, 0, 0, -1),
+    "TRANSPOSE": (0, 1, 1, 0),
+    "TRANSVERSE": (0, -1, -1, 0),
+}
+
+
+@pytest.mark.parametrize("name", MATRICES)
+def test_a_mirrored_matrix_is_mirrored_and_not_turned(name):
+    content = bytearray(clip(numbered(2)))
+    place = content.index(b"tkhd") + 4 + 40  # version and flags, five times and ids, 8 bytes, layer, group, volume, 2 bytes
+    a, b, c, d = (int(value * 65536).to_bytes(4, "big", signed=True) for value in MATRICES[name])
+    content[place : place + 36] = a + b + bytes(4) + c + d + bytes(12) + (2**30).to_bytes(4, "big")
+    (plain,) = pictures_at(clip(numbered(2)), np.array([0.5]), np.asarray)
+    (found,) = pictures_at(bytes(content), np.array([0.5]), np.asarray)
+    np.testing.assert_array_equal(found, np.asarray(Image.fromarray(plain).transpose(Image.Transpose[name])))
+
+
+@pytest.mark.parametrize("container", ["mp4", "webm"])
+def test_a_first_picture_that_comes_late_is_no_cut(container):
+    codec = "libx264" if container == "mp4" else "libvpx"
+    content = clip(numbered(30), container=container, codec=codec, rate=10, at=list(range(10, 40)))
+    facts = probe_video(content)
+    assert (facts.frames, facts.complete) == (30, True)
+    assert numbers(content, centres(30))[0] == 0
+
+
+def with_another_stream(content: bytes, kind: str) -> bytes:
+    """The clip in Matroska beside a subtitle that is shown for a minute, or a second picture track of 60 seconds."""
+    sink = BytesIO()
+    with av.open(BytesIO(content)) as source, av.open(sink, "w", format="matroska") as out:
+        film = out.add_stream_from_template(source.streams.video[0])
+        other = out.add_stream("mpeg4", rate=1) if kind == "video" else None
+        if other is not None:
+            other.width, other.height, other.pix_fmt = 64, 48, "yuv420p"
+        for packet in source.demux(video=0):
+            if packet.dts is not None:
+                packet.stream = film
+                out.mux(packet)
+        for second in range(60 if other is not None else 0):
+            frame = av.VideoFrame.from_ndarray(np.zeros((48, 64, 3), np.uint8), format="rgb24")
+            frame.pts = second
+            out.mux(other.encode(frame))
+        if other is not None:
+            out.mux(other.encode())
+    return sink.getvalue()
+
+
+def test_a_longer_second_track_is_no_cut():
+    assert probe_video(with_another_stream(clip(numbered(30), rate=10), "video")).complete
+
+
 def eight_k():
     picture = av.VideoFrame(7680, 4320, "yuv420p")
     for plane in picture.planes:
@@ -184,7 +237,7 @@ def test_a_broken_file_is_one_clear_error(name, whole, tmp_path):
     began = time.monotonic()
     with pytest.raises(ValueError, match=f"a clip.mp4 is not a readable video: .*{said}"):
         read_video(path)
-    reader = MediaReader("skip", isolated=False)
+    reader = MediaReader("skip")
     assert reader.video(path, where="row 3") is None
     assert (reader.errors[0].where, reader.errors[0].file) == ("row 3", "a clip.mp4")
     assert time.monotonic() - began < 5
@@ -219,7 +272,7 @@ def test_what_is_no_file(tmp_path):
 def test_sound_of_a_video(whole, tmp_path):
     (tmp_path / "a.mp4").write_bytes(whole)
     (tmp_path / "silent.mp4").write_bytes(clip(numbered(3)))
-    sound = read_audio(tmp_path / "a.mp4", 8000)
+    sound, _ = read_audio(tmp_path / "a.mp4", 8000)
     assert len(sound) == pytest.approx(2.4 * 8000, rel=0.05)
     loudest = np.argmax(np.abs(np.fft.rfft(sound[4000:12000])))
     assert loudest == pytest.approx(440, abs=2)
@@ -246,7 +299,7 @@ def test_a_process_that_hangs_or_dies_loses_only_its_file(whole, tmp_path):
     with pytest.raises(ValueError, match=r"a.mp4 is not readable: decoding it did not end within 1.5 seconds"):
         decoder.check_video(path)
     decoder = Isolated(Limits())
-    np.testing.assert_array_equal(decoder.audio(path, 8000), read_audio(path, 8000))
+    np.testing.assert_array_equal(decoder.audio(path, 8000)[0], read_audio(path, 8000)[0])
     decoder._child.terminate()
     decoder._child.wait()
     with pytest.raises(ValueError, match=r"the decoder crashed on it \(exit status -15\)"):
@@ -270,7 +323,7 @@ def test_a_table_of_videos(whole, tmp_path):
     assert corpus.present("sound").tolist() == [True, False, False, False, False, True]
     rows = corpus.cells("film", [5, 2, 1]).values
     assert rows == [whole, None, (tmp_path / "b.webm").read_bytes()]
-    np.testing.assert_array_equal(corpus.cells("sound", [0]).values[0], read_audio(tmp_path / "a.mp4", 8000))
+    np.testing.assert_array_equal(corpus.cells("sound", [0]).values[0], read_audio(tmp_path / "a.mp4", 8000)[0])
     assert corpus.content[0] == corpus.content[5] != corpus.content[1]
     assert corpus.schema.about["skipped"] == "5 files, see errors.json"
     listed = json.loads((corpus.folder / "errors.json").read_text())

@@ -95,9 +95,28 @@ def probe_video(content: bytes, *, limits: Limits = LIMITS) -> Facts:
 def whole(content: bytes, container: "InputContainer", played: float) -> bool:
     """Whether a file plays about as long as its header states, or is as long, for AVI, whose seconds follow what is there."""
     if content.startswith(b"RIFF"):
-        stated = int.from_bytes(content[4:8], "little")
-        return stated == 2**32 - 1 or stated <= 1.05 * len(content)
-    return container.duration is None or played >= 0.9 * container.duration / 1e6 - 0.25
+        return riff_is_whole(content)
+    stated = [float(each.duration * each.time_base) for each in container.streams.video if each.duration and each.time_base]
+    stated += [seconds_of(each.metadata.get("DURATION", "")) for each in container.streams.video]
+    # A subtitle or a second picture track, which nothing here reads, may play longer than the pictures.
+    alone = all(each.type in ("video", "audio") for each in container.streams) and len(container.streams.video) == 1
+    stated += [container.duration / 1e6] if container.duration and (alone or not any(stated)) else []
+    return not any(stated) or any(played >= 0.9 * seconds - 0.25 for seconds in stated if seconds)
+
+
+def riff_is_whole(content: bytes) -> bool:
+    """Whether a RIFF file, WAV or AVI, is about as long as it states; so is any other file."""
+    stated = int.from_bytes(content[4:8], "little") if content.startswith(b"RIFF") else 0
+    return stated == 2**32 - 1 or stated <= 1.05 * len(content)
+
+
+def seconds_of(clock: str) -> float:
+    """Seconds of 00:00:04.000000000, as Matroska says how long a track is; 0 of anything else."""
+    try:
+        hours, minutes, seconds = clock.split(":")
+        return 3600 * int(hours) + 60 * int(minutes) + float(seconds)
+    except ValueError:
+        return 0.0
 
 
 def pictures_at(
@@ -197,7 +216,8 @@ def timeline(container: "InputContainer", stream: "VideoStream", clock: TimedFil
     if seconds > limits.longest:
         raise ValueError(f"it lasts {seconds:.0f} seconds; at most {limits.longest:g}")
     bases = {index: float(container.streams[index].time_base or 1) for index in played}
-    began = min(low * bases[index] for index, (low, _) in played.items())
+    # From 0, as a stated duration is, where the first picture comes later; from the first where it comes before 0.
+    began = min(0.0, *(low * bases[index] for index, (low, _) in played.items()))
     return line, max(high * bases[index] for index, (_, high) in played.items()) - began
 
 
@@ -253,7 +273,28 @@ def upright(frame: "VideoFrame") -> "Image":
     """A Pillow picture, turned as the file says."""
     from PIL import Image
 
-    turns = {90: Image.Transpose.ROTATE_90, 180: Image.Transpose.ROTATE_180, 270: Image.Transpose.ROTATE_270}
     picture = Image.fromarray(frame.to_ndarray(format="rgb24"))
-    turn = turns.get(round(frame.rotation) % 360)
-    return picture if turn is None else picture.transpose(turn)
+    turn = TURNS.get(display(frame))
+    return picture if turn is None else picture.transpose(Image.Transpose[turn])
+
+
+TURNS = {
+    (0, -1, 1, 0): "ROTATE_90",
+    (-1, 0, 0, -1): "ROTATE_180",
+    (0, 1, -1, 0): "ROTATE_270",
+    (-1, 0, 0, 1): "FLIP_LEFT_RIGHT",
+    (1, 0, 0, -1): "FLIP_TOP_BOTTOM",
+    (0, 1, 1, 0): "TRANSPOSE",
+    (0, -1, -1, 0): "TRANSVERSE",
+}
+"""Where right and down go in a display matrix -> Pillow's name of that turn or mirroring; any other matrix is left alone."""
+
+
+def display(frame: "VideoFrame") -> tuple[int, int, int, int]:
+    """The signs of a, b, c and d of the frame's display matrix: x' = a x + c y, y' = b x + d y."""
+    matrix = frame.side_data.get("DISPLAYMATRIX")
+    if matrix is None:
+        return (1, 0, 0, 1)
+    values = np.frombuffer(bytes(matrix), np.int32).reshape(3, 3)[:2, :2]
+    a, b, c, d = np.sign(np.where(np.abs(values) < 2**15, 0, values)).ravel().tolist()
+    return a, b, c, d

@@ -1,10 +1,12 @@
 """Decoding files of strangers in a process of its own: one that hangs, crashes or grows is ended, and only its file is lost.
 
 This module is both sides: imported, `Isolated` asks; run as a program, it answers requests on its standard input, each a line
-of JSON, with a line of JSON and the samples of the sound behind it.
+of JSON with a clip's bytes behind it where it is in memory, with a line of JSON and the samples or pictures behind it.
 """
 
+import functools
 import json
+import os
 import subprocess
 import sys
 import threading
@@ -17,8 +19,10 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from understudy.prepare.limits import Limits
+from understudy.prepare.clip import pictures_at
+from understudy.prepare.limits import LIMITS, Limits
 from understudy.prepare.media import read_audio, read_video
+from understudy.prepare.picture import Resample, centre_square
 
 READY = b"ready\n"
 GRACE = 10.0
@@ -28,28 +32,45 @@ MEMORY = 8 * 2**30
 
 
 class Isolated:
-    """Decodes in a process that starts with the first file, and again after one that it did not survive."""
+    """Decodes in a process that starts with the first file, and again after one that it did not survive.
+
+    Threads take turns. `kept` gives the one that a process keeps warm.
+    """
 
     def __init__(self, limits: Limits, *, grace: float = GRACE) -> None:
         self.limits, self.grace = limits, grace
         self._child: subprocess.Popen[bytes] | None = None
+        self._turn = threading.Lock()
 
     def check_video(self, path: Path) -> None:
         """ValueError or FileNotFoundError where `read_video` would raise it, or where decoding did not end well."""
         self._ask(path, {"kind": "video"})
 
-    def audio(self, path: Path, rate: int) -> NDArray[np.float32]:
+    def audio(self, path: Path, rate: int) -> tuple[NDArray[np.float32], int]:
         """As `read_audio`."""
-        return np.frombuffer(self._ask(path, {"kind": "audio", "rate": rate}), dtype=np.float32)
+        said, content = self._ask(path, {"kind": "audio", "rate": rate})
+        return np.frombuffer(content, dtype=np.float32), said["broken"]
 
-    def _ask(self, path: Path, request: dict[str, Any]) -> bytes:
+    def pictures(self, content: bytes, places: NDArray[np.float64], size: int, resample: Resample) -> NDArray[np.uint8]:
+        """As `pictures_at` of a clip in memory, `[T size size 3]`, each the centre of a picture."""
+        asked = {"kind": "pictures", "places": places.tolist(), "size": size, "resample": resample}
+        _, found = self._ask(Path("the clip"), asked, content)
+        return np.frombuffer(found, dtype=np.uint8).reshape(len(places), size, size, 3)
+
+    def _ask(self, path: Path, request: dict[str, Any], content: bytes = b"") -> tuple[dict[str, Any], bytes]:
+        with self._turn:
+            return self._answer(
+                path, request | {"path": str(path), "limits": asdict(self.limits), "bytes": len(content)}, content
+            )
+
+    def _answer(self, path: Path, request: dict[str, Any], given: bytes) -> tuple[dict[str, Any], bytes]:
         child = self._started()
         assert child.stdin is not None
         assert child.stdout is not None
         timer = threading.Timer(self.limits.patience + self.grace, child.kill)
         timer.start()
         try:
-            child.stdin.write(json.dumps(request | {"path": str(path), "limits": asdict(self.limits)}).encode() + b"\n")
+            child.stdin.write(json.dumps(request).encode() + b"\n" + given)
             child.stdin.flush()
             line = child.stdout.readline()
             answer = json.loads(line) if line.endswith(b"\n") else {}
@@ -62,7 +83,7 @@ class Isolated:
             raise ValueError(f"{path} is not readable: {self._ended(child)}")
         if "error" in answer:
             raise (FileNotFoundError if answer["missing"] else ValueError)(answer["error"])
-        return content
+        return answer, content
 
     def _started(self) -> "subprocess.Popen[bytes]":
         if self._child is None:
@@ -86,6 +107,17 @@ class Isolated:
         return f"the decoder crashed on it (exit status {code})"
 
 
+@functools.lru_cache(maxsize=8)
+def kept(limits: Limits = LIMITS, process: int = 0) -> Isolated:
+    """The one that a process keeps warm for such files. process: its own number, since a fork's pipes are its parent's."""
+    return Isolated(limits)
+
+
+def decoder(limits: Limits = LIMITS) -> Isolated:
+    """The one that this process keeps warm."""
+    return kept(limits, os.getpid())
+
+
 def end(child: "subprocess.Popen[bytes]") -> None:
     """Nothing is left of it."""
     child.kill()
@@ -98,16 +130,21 @@ def end(child: "subprocess.Popen[bytes]") -> None:
                 continue
 
 
-def answer(request: dict[str, Any], out: IO[bytes]) -> None:
-    """One request's."""
+def answer(request: dict[str, Any], given: bytes, out: IO[bytes]) -> None:
+    """One request's. given: a clip's bytes, where they are in memory."""
     path, limits = Path(request["path"]), Limits(**request["limits"])
-    content = b""
+    content, said = b"", {}
     try:
         if request["kind"] == "video":
             read_video(path, limits=limits)
+        elif request["kind"] == "audio":
+            samples, broken = read_audio(path, request["rate"], limits=limits)
+            content, said = samples.tobytes(), {"broken": broken}
         else:
-            content = read_audio(path, request["rate"], limits=limits).tobytes()
-        said: dict[str, Any] = {"bytes": len(content)}
+            size, resample = request["size"], request["resample"]
+            places = np.array(request["places"])
+            content = np.stack(pictures_at(given, places, lambda p: centre_square(p, size, resample), limits=limits)).tobytes()
+        said = said | {"bytes": len(content)}
     except (ValueError, FileNotFoundError) as error:
         said = {"error": str(error), "missing": isinstance(error, FileNotFoundError)}
     except MemoryError:
@@ -128,7 +165,8 @@ def main() -> None:
     out.write(READY)
     out.flush()
     for line in sys.stdin.buffer:
-        answer(json.loads(line), out)
+        request = json.loads(line)
+        answer(request, sys.stdin.buffer.read(request["bytes"]), out)
 
 
 if __name__ == "__main__":

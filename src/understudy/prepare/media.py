@@ -1,39 +1,47 @@
 """Media files in memory: arrays, pictures and sound. Every fault is one ValueError that names the file."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from understudy.prepare.clip import probe_video
-from understudy.prepare.limits import CONTAINERS, LIMITS, Limits, TimedFile
-
-if TYPE_CHECKING:
-    from av import AudioFrame
+from understudy.prepare.limits import LIMITS, Limits
+from understudy.prepare.sound import decode_audio
 
 LARGEST_FILE = 2**30
 """Bytes of a video or sound file: it is read into memory whole."""
 
 
+PICTURES = ("PNG", "JPEG", "BMP", "GIF", "WEBP", "TIFF", "PPM", "JPEG2000", "AVIF", "ICO")
+"""The formats that Pillow may find in a file, by its names; readers of rarer ones never meet a stranger's file."""
+MEGAPIXELS = 100.0
+"""Of a single picture, at most, where nobody says less."""
+
+
 def read_array(path: Path) -> NDArray[Any]:
     """A `.npy` array; never unpickles."""
+    if not path.is_file():
+        raise FileNotFoundError(f"no file {path}")
     try:
         with path.open("rb") as opened:
             # Not `np.load`, which would also open an archive of arrays under this name.
             return np.lib.format.read_array(opened, allow_pickle=False)
-    except FileNotFoundError:
-        raise FileNotFoundError(f"no file {path}") from None
     except (ValueError, OSError, EOFError) as error:
         raise ValueError(f"{path} is not a .npy file of numbers: {error}") from None
 
 
-def read_image(path: Path) -> NDArray[np.uint8]:
+def read_image(path: Path, *, megapixels: float = MEGAPIXELS) -> NDArray[np.uint8]:
     """A picture as uint8 `[H W C]`, C = 1 (grey) or 3 (colour), turned upright; transparent parts become white."""
     from PIL import Image, ImageOps
 
+    if not path.is_file():
+        raise FileNotFoundError(f"no file {path}")
     try:
-        with Image.open(path) as opened:
+        with Image.open(path, formats=PICTURES) as opened:
+            if opened.width * opened.height > megapixels * 1e6:
+                raise ValueError(f"{opened.width} x {opened.height} pixels; at most {megapixels:g} megapixels are read")
             upright = ImageOps.exif_transpose(opened)
             if upright.mode[0] in "IF":
                 raise ValueError("more than 8 bits a channel; save it with 8")
@@ -41,8 +49,6 @@ def read_image(path: Path) -> NDArray[np.uint8]:
                 seen = upright.convert("RGBA")
                 upright = Image.alpha_composite(Image.new("RGBA", seen.size, "white"), seen)
             pixels = np.asarray(upright.convert("L" if upright.mode in ("1", "L") else "RGB"))
-    except FileNotFoundError:
-        raise FileNotFoundError(f"no file {path}") from None
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise ValueError(f"{path} is not a readable picture: {error}") from None
     return pixels[:, :, None] if pixels.ndim == 2 else pixels
@@ -72,8 +78,8 @@ def read_video(path: Path, *, limits: Limits = LIMITS) -> bytes:
     return content
 
 
-def read_audio(path: Path, rate: int, *, limits: Limits = LIMITS) -> NDArray[np.float32]:
-    """A sound file, or the sound of a video file, as float32 `[T]` in [-1, 1] at `rate` samples a second.
+def read_audio(path: Path, rate: int, *, limits: Limits = LIMITS) -> tuple[NDArray[np.float32], int]:
+    """A sound file, or the sound of a video file, as float32 `[T]` in [-1, 1] at `rate` samples a second; and its broken packets.
 
     The mean of the channels of its first stream of sound.
     """
@@ -81,36 +87,3 @@ def read_audio(path: Path, rate: int, *, limits: Limits = LIMITS) -> NDArray[np.
         return decode_audio(read_bytes(path), rate, limits=limits)
     except ValueError as error:
         raise ValueError(f"{path} is not a readable sound file: {error}") from None
-
-
-def decode_audio(content: bytes, rate: int, *, limits: Limits = LIMITS) -> NDArray[np.float32]:
-    """The samples in the bytes of such a file."""
-    import av
-    from av.error import FFmpegError
-
-    if not content:
-        raise ValueError("the file is empty")
-    resampler = av.AudioResampler(format="flt", rate=rate)
-    pieces: list[NDArray[np.float32]] = []
-    most, samples = limits.longest * rate, 0
-    clock = TimedFile(content, limits.patience)
-    try:
-        with av.open(clock, mode="r", metadata_errors="replace", options={"format_whitelist": CONTAINERS}) as container:
-            if not container.streams.audio:
-                raise ValueError("it holds no sound")
-            for frame in container.decode(audio=0):
-                clock.check()
-                for out in resampler.resample(frame):
-                    pieces.append(mixed(out))
-                    samples += len(pieces[-1])
-                if samples > most:
-                    raise ValueError(f"it lasts longer than {limits.longest:g} seconds")
-        pieces += [mixed(out) for out in resampler.resample(None)]
-    except (FFmpegError, OSError, MemoryError, IndexError) as error:
-        raise ValueError(getattr(error, "strerror", None) or str(error) or type(error).__name__) from None
-    return np.clip(np.concatenate(pieces, dtype=np.float32), -1, 1) if pieces else np.zeros(0, dtype=np.float32)
-
-
-def mixed(frame: "AudioFrame") -> NDArray[np.float32]:
-    """The mean of the channels of packed samples; the resampler's own mixing to one makes loud stereo exceed 1."""
-    return frame.to_ndarray().reshape(-1, frame.layout.nb_channels).mean(axis=1)

@@ -1,5 +1,6 @@
 """MediaReader: the one way in which importers read media files, with a list of those that cannot be read."""
 
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -8,9 +9,9 @@ from typing import Any, Literal, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from understudy.prepare.isolated import Isolated
+from understudy.prepare.isolated import decoder
 from understudy.prepare.limits import LIMITS, Limits
-from understudy.prepare.media import read_array, read_audio, read_bytes, read_image, read_video
+from understudy.prepare.media import read_array, read_bytes, read_image
 
 OnError = Literal["fail", "skip"]
 Value = TypeVar("Value")
@@ -33,34 +34,34 @@ class MediaReader:
     """Reads media files; a broken, cut, empty, silent or absurd one is one ValueError ("fail") or noted and None ("skip").
 
     `errors` are those that were skipped, for `write_corpus(errors=...)`: their cells are absent, their rows stay.
-    isolated: decode video and sound in a process of its own, so that nothing in a file can hang or crash this one.
+    Video and sound are decoded in a process of their own, so that nothing in a file can hang or crash this one.
     """
 
     on_error: OnError = "fail"
     limits: Limits = LIMITS
-    isolated: bool = True
     errors: list[FileError] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         if self.on_error not in ("fail", "skip"):
             raise ValueError(f"on_error={self.on_error!r}: expected 'fail' (the import) or 'skip' (the file)")
-        self._decoder = Isolated(self.limits)
 
     def video(self, path: Path, *, where: str = "") -> bytes | None:
         """The bytes of a video file that was probed."""
         return self.read(self._video, path, where=where)
 
     def _video(self, path: Path) -> bytes:
-        if not self.isolated:
-            return read_video(path, limits=self.limits)
-        self._decoder.check_video(path)
+        decoder(self.limits).check_video(path)
         return read_bytes(path)
 
     def audio(self, path: Path, rate: int, *, where: str = "") -> NDArray[np.float32] | None:
-        """Samples of a sound file, or of the sound of a video file."""
-        if self.isolated:
-            return self.read(lambda path: self._decoder.audio(path, rate), path, where=where)
-        return self.read(lambda path: read_audio(path, rate, limits=self.limits), path, where=where)
+        """Samples of a sound file, or of the sound of a video file; a warning where broken packets were read around."""
+        found = self.read(lambda path: decoder(self.limits).audio(path, rate), path, where=where)
+        if found is None:
+            return None
+        samples, broken = found
+        if broken:
+            warnings.warn(f"{where or path}: {broken} broken packets of {path.name} were read around")
+        return samples
 
     def image(self, path: Path, *, where: str = "") -> NDArray[np.uint8] | None:
         """A picture."""

@@ -76,7 +76,7 @@ def cells_from_table(
         return vector_cells(columns[0], numbers.reshape(-1), np.full(len(table), len(columns)), modality)
     if len(columns) > 1:
         raise ValueError(f"modality {name!r} of kind {modality.kind!r} is read from one column; got {', '.join(wanted)}")
-    return READ[modality.kind](columns[0], modality, Path(folder), reader or MediaReader(isolated=False))
+    return READ[modality.kind](columns[0], modality, Path(folder), reader or MediaReader())
 
 
 def table_cells(columns: list[Column], modality: Modality) -> Cells:

@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from understudy.prepare.cells import Cells, Kind
-from understudy.prepare.clip import pictures_at
+from understudy.prepare.isolated import decoder
 from understudy.prepare.limits import Limits
-from understudy.prepare.picture import CLIP_MEAN, CLIP_STD, Resample, centre_square, standardised
+from understudy.prepare.picture import CLIP_MEAN, CLIP_STD, Resample, standardised
 from understudy.prepare.view import FieldArrays, UnreadableCell, View
 
 
@@ -66,12 +66,11 @@ class Frames(View):
         values = np.zeros((len(cells), self.frames, 3, self.size, self.size), dtype=np.float32)
         for row in np.flatnonzero(cells.present).tolist():
             try:
-                pictures = pictures_at(
-                    cells.values[row], places[row], lambda p: centre_square(p, self.size, self.resample), limits=limits
-                )
+                # In a process of its own: a clip of a stranger must not end the one that trains or answers.
+                pictures = decoder(limits).pictures(cells.values[row], places[row], self.size, self.resample)
             except ValueError as error:
                 raise UnreadableCell(row, str(error)) from None
-            values[row] = standardised(np.stack(pictures), self.mean, self.std)
+            values[row] = standardised(pictures, self.mean, self.std)
         return {"values": values}
 
     def state(self) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """Pictures of a set whose rows share them: each file is read once, checked, shrunk, and held once."""
 
+from functools import partial
 from pathlib import Path, PurePosixPath
 
 import numpy as np
@@ -28,6 +29,7 @@ class Pictures:
         self._first: dict[str, int] = {}
         self._last: tuple[str, Picture | None] = ("", None)
         self._broken: set[str] = set()
+        self._read = partial(read_image, megapixels=reader.limits.megapixels)
 
     def path(self, name: str, where: str) -> Path:
         """Where the file is; a name that leads out of the folder is refused."""
@@ -41,7 +43,7 @@ class Pictures:
         if name in self._broken:
             return None
         if self._last[0] != name:
-            self._last = name, self.reader.read(self._checked, self.path(name, where), where=where)
+            self._last = name, self.reader.read(self._read, self.path(name, where), where=where)
             if self._last[1] is None:
                 self._broken.add(name)
         return self._last[1]
@@ -54,23 +56,6 @@ class Pictures:
         self._first[name] = len(self.rows)
         pixels = self.whole(name, where=where)
         self.rows.append(None if pixels is None else shrunk(pixels, self.side))
-
-    def _checked(self, path: Path) -> Picture:
-        """`read_image`, after a look at the size that the file claims."""
-        from PIL import Image
-
-        try:
-            with Image.open(path) as opened:
-                width, height = opened.size
-        except FileNotFoundError:
-            raise FileNotFoundError(f"no file {path}") from None
-        except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-            raise ValueError(f"{path} is not a readable picture: {error}") from None
-        if width * height > self.reader.limits.pixels:
-            raise ValueError(
-                f"{path} has {width} x {height} pixels; at most {self.reader.limits.megapixels:g} megapixels are read"
-            )
-        return read_image(path)
 
 
 def shrunk(pixels: Picture, side: int) -> Picture:
