@@ -1,4 +1,4 @@
-"""Sound as people have it: changing rates and channels, broken packets, cut and oddly scaled files, padding; and in its own process."""
+"""Sound as people have it: changing rates, broken packets, cut and oddly scaled files, padding; and the process it is read in."""
 
 import io
 import wave
@@ -114,7 +114,7 @@ def test_a_file_that_was_cut_short_is_refused(kind):
 
 def test_floats_in_another_unit_are_refused_and_loud_ones_are_cut():
     assert np.abs(decode_audio(wav(tone() * 4, "<f4"), RATE)[0]).max() == 1
-    with pytest.raises(ValueError, match="its samples reach 98.*divide them by their unit"):
+    with pytest.raises(ValueError, match=r"its samples reach 98.*divide them by their unit"):
         decode_audio(wav(tone() * 32_768, "<f4"), RATE)
 
 
