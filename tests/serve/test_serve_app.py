@@ -197,7 +197,7 @@ def test_classes_come_with_probabilities(chooser):
         ([{"list": "/etc/secret.npy"}], "column 'list', row 1: text given"),
         ([{"steps": "/etc/secret.npy"}], "column 'steps', row 1: text given"),
         ([{"a": 1, "b": "../x.npy"}], "column 'b', row 1: text given"),
-        ([{"said": 5}], "column 'said' holds int64; expected text"),
+        ([{"said": [5]}], "column 'said' holds list<item: int64>; expected text"),
         ([{"said": "x"}, {"said": 5}], "column 'said'"),
         ([{"picture": "/etc/passwd"}], "column 'picture', row 1: expected a file's bytes in base64"),
         ([{"picture": encoded(b"nothing")}], "column 'picture', row 1"),
