@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from understudy.prepare.cells import Cells, Kind
+from understudy.prepare.openings import encode
 from understudy.prepare.ragged import pad
 from understudy.prepare.view import FieldArrays, View
 
@@ -87,7 +88,9 @@ class Text(View):
     def _encode(self, cells: Cells) -> "list[Encoding | None]":
         here = np.flatnonzero(cells.present)
         encodings: list[Encoding | None] = [None] * len(cells)
-        for row, encoding in zip(here, self._tokenizer.encode_batch([cells.values[row] for row in here]), strict=True):
+        for row, encoding in zip(
+            here, encode(self._tokenizer, [cells.values[row] for row in here], self.max_tokens), strict=True
+        ):
             encodings[row] = encoding
         return encodings
 

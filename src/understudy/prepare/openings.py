@@ -1,0 +1,62 @@
+"""Openings: of a long text only the beginning is tokenised, as much as its first tokens need. The tokens are those of the whole text."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tokenizers import Encoding, Tokenizer
+
+CHARACTERS = 8
+"""Characters a token at first; words of most languages take fewer."""
+GROWTH = 4
+"""How much more is read where that was not enough."""
+OPEN = 2
+"""Words before a cut that what stands behind it may change: the one that is cut, and one that a combining mark reaches back to."""
+
+
+def encode(tokenizer: "Tokenizer", texts: Sequence[str], most: int) -> "list[Encoding]":
+    """The first `most` tokens of each text, as a `tokenizer` that truncates to `most` finds them in the whole text.
+
+    Truncation bounds what a tokenizer returns, not its work: it splits the whole text and keeps all of it in memory.
+    """
+    found: dict[int, Encoding] = {}
+    size, left = CHARACTERS * most, list(range(len(texts)))
+    while left:
+        openings = [texts[i][:size] for i in left]
+        for i, opening, encoding in zip(left, openings, tokenizer.encode_batch(openings), strict=True):
+            if len(opening) == len(texts[i]) or settled(encoding):
+                found[i] = encoding
+            elif encoding.overflowing and (same := agreed(tokenizer, opening)):
+                found[i] = same
+        left = [i for i in left if i not in found]
+        size *= GROWTH
+    return [found[i] for i in range(len(texts))]
+
+
+def settled(encoding: "Encoding") -> bool:
+    """Whether the tokens that were kept end well before the cut: a word is split by itself, whatever stands behind the next."""
+    return bool(encoding.overflowing) and last_word(encoding) + OPEN <= last_word(encoding.overflowing[-1])
+
+
+def last_word(encoding: "Encoding") -> int:
+    """The place of the last word that it holds a token of."""
+    return max((word for word in encoding.word_ids if word is not None), default=-1)
+
+
+def agreed(tokenizer: "Tokenizer", opening: str) -> "Encoding | None":
+    """The first tokens where the cut is in a long word, if they are the same wherever near the cut a token of the whole ends.
+
+    BPE and Unigram split what stands before the end of a token as if nothing stood behind it: no merge, and no best path, crosses
+    it. So the tokens of the whole begin as those up to one of the last places before the cut do, as many as a token is long.
+    None where they differ, and for models that look at a word's end first (WordPiece, or BPE with a suffix there).
+    """
+    if type(tokenizer.model).__name__ not in ("BPE", "Unigram") or getattr(tokenizer.model, "end_of_word_suffix", None):
+        return None
+    longest = max(map(len, tokenizer.get_vocab(with_added_tokens=True)))
+    reach = 2 * longest
+    normalizer, tail = tokenizer.normalizer, opening[-reach:]
+    if len(opening) < 2 * reach or len(normalizer.normalize_str(tail) if normalizer else tail) < longest:
+        return None
+    encodings = tokenizer.encode_batch([opening[:end] for end in range(len(opening) - reach, len(opening))])
+    same = all(e.ids == encodings[0].ids and e.overflowing for e in encodings)
+    return encodings[0] if same else None
