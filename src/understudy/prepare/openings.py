@@ -1,4 +1,4 @@
-"""Openings: of a long text only the beginning is tokenised, as much as its first tokens need. The tokens are those of the whole text."""
+"""Openings: of a long text only as much is tokenised as its first tokens need; the tokens are those of the whole."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -11,7 +11,7 @@ CHARACTERS = 8
 GROWTH = 4
 """How much more is read where that was not enough."""
 OPEN = 2
-"""Words before a cut that what stands behind it may change: the one that is cut, and one that a combining mark reaches back to."""
+"""Words before a cut that what is behind it may change: the one that is cut, and one that a combining mark reaches back to."""
 
 
 def encode(tokenizer: "Tokenizer", texts: Sequence[str], most: int) -> "list[Encoding]":
