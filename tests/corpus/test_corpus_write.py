@@ -59,6 +59,16 @@ def test_fingerprint_is_over_the_rows(tmp_path, monkeypatch):
     assert made_corpus(tmp_path / "e", targets=[0] * 24).fingerprint != one
 
 
+def test_the_order_of_numbers_in_memory_does_not_count(tmp_path):
+    values, here = np.arange(12, dtype=np.float32).reshape(4, 3), np.ones(4, bool)
+    schema = Schema(Regression(), {"a": Modality("vector", width=3)})
+    made = [
+        write_corpus(tmp_path / name, schema, ids=list("abcd"), targets=[0.0] * 4, cells={"a": Cells("vector", each, here)})
+        for name, each in (("rows", values), ("columns", np.asfortranarray(values)))
+    ]
+    assert made[0].fingerprint == made[1].fingerprint
+
+
 def test_filler_does_not_count(tmp_path):
     cells = made_cells(24)
     plain = made_corpus(tmp_path / "a", cells=cells)

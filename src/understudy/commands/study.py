@@ -117,6 +117,8 @@ def distill(
     ensemble: Literal["no", "yes", "if better"] = "no",
     teachers_of: str = "",
     plain_of: str = "",
+    answers: Literal["insample", "crossfit", "auto"] = "insample",
+    teacher_model: Literal["network", "linear", "forest", "boosting", "auto"] = "network",
     space: Literal["", "probabilities", "log_probabilities", "hidden"] = "",
     seeds: int = 5,
     out: Path = Path("runs/distill"),
@@ -140,6 +142,9 @@ def distill(
         ensemble: distil from the mean of all seeds' teachers.
         teachers_of: a finished run whose teachers are taken.
         plain_of: a finished run whose plain students are taken.
+        answers: what students listen to on rows with a label: of the teacher that learnt from them, or crossfit, of teachers that
+            never saw them; auto asks the validation rows.
+        teacher_model: a network, or with answers crossfit or auto a model of scikit-learn; auto takes the best out of fold.
         space: of a retrieval task, where the student's modalities meet.
         seeds: how many times each system is trained.
         out: folder of the run; the same command on the same folder goes on where it stopped.
@@ -151,6 +156,7 @@ def distill(
     given |= {"encoders": pairs("--encoder", encoder), "teacher_encoders": pairs("--teacher-encoder", teacher_encoder)}
     given |= {"teacher_head": values("--teacher-head", teacher_head), "fusion": fusion, "teacher_fusion": teacher_fusion}
     given |= {"sizes": values("--sizes", sizes), "plan": values("--plan", plan), "ensemble": ensemble}
+    given |= {"answers": answers, "teacher_model": teacher_model}
     given |= {"teachers_of": teachers_of, "plain_of": plain_of, "space": space, "seeds": seeds}
     if "*" in split:
         return every_fold(corpus, split, out, given)

@@ -31,7 +31,8 @@ def contents(cells: Mapping[str, Cells]) -> list[bytes]:
 def _exact(cells: Cells) -> Iterable[Any]:
     """What is hashed of each row, one after the other. Adding 0 makes -0.0 the 0.0 that it equals."""
     if cells.kind == "vector":
-        return np.add(cells.values, 0, dtype=cells.values.dtype if cells.values.dtype == np.float64 else np.float32)
+        double = cells.values.dtype == np.float64
+        return np.ascontiguousarray(np.add(cells.values, 0, dtype=np.float64 if double else np.float32))
     if cells.kind == "table":
         columns = [column.tolist() for _, column in sorted(cells.values.items())]
         return (json.dumps(row).encode() for row in zip(*columns, strict=True))

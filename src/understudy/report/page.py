@@ -161,7 +161,22 @@ def data_rows(run: Recorded) -> list[tuple[str, str]]:
         *counts,
         ("Test rows scored", f"{scored}, coverage {value('coverage', results['coverage'], digits=1)}"),
         ("Selection", results.get("selection", "")),
+        *listened(run),
     ]
+
+
+def listened(run: Recorded) -> list[tuple[str, str]]:
+    """What the distilled student listened to: how good and how sure it is on train rows, beside the teacher on test rows."""
+    found = run.results.get("listening")
+    if not found:
+        return []
+    titles, lines = {"train": "train rows with a label", "held_out": "test rows"}, []
+    for part, title in titles.items():
+        each = found.get(part, {})
+        sure = f", mean confidence {percent(each['confidence'])}" if "confidence" in each else ""
+        if each:
+            lines.append((f"Teacher on {title}", f"{label(run.metric)} {value(run.metric, each[run.metric])}{sure}"))
+    return [("Listened to", found["source"]), *lines]
 
 
 def flat(settings: Mapping[str, Any], above: str = "") -> list[tuple[str, str]]:

@@ -24,6 +24,8 @@ EARLIER: dict[str, Any] = {
     "space": "",
     "teachers_of": "",
     "plain_of": "",
+    "answers": "insample",
+    "teacher_model": "network",
 }
 """What a run.json of an earlier version need not name, and what was meant."""
 

@@ -16,6 +16,7 @@ from understudy.players.prompting import check_head
 from understudy.players.published import seen_kinds
 from understudy.process.alone import alone
 from understudy.process.partial import sweep_inside
+from understudy.study.answers import FOLDS, Fit, TeacherModel, check_answers
 from understudy.study.arguments import completed, warn_unheeded
 from understudy.study.claim import begin, refuse_several, settings_of, state_of
 from understudy.study.coverage import check_modalities
@@ -56,6 +57,8 @@ def distill(
     ensemble: Choice = "no",
     teachers_of: Path | str = "",
     plain_of: Path | str = "",
+    answers: Fit = "insample",
+    teacher_model: TeacherModel = "network",
     space: Space | Literal[""] = "",
     seeds: int | Sequence[int] = 5,
     out: Path | str = "runs/distill",
@@ -72,10 +75,12 @@ def distill(
     VisualBERT, ViLT or LXMERT. sizes: `width`, `dropout`, `modality_dropout` of every model, `depth` of single streams, `freeze`
     of published video encoders. plan: the student's, or what to change in the default one; teacher_plan: the same when None.
     ensemble: distil from the mean of all seeds' teachers; "if better" asks the validation rows. teachers_of, plain_of: finished
-    runs whose teachers and plain students are taken (same corpus, split, seeds, and settings of what is taken). space: of a
-    retrieval task, where its branches, the student's modalities, meet; the corpus's own when "". report: also measure subsets and
-    costs and draw the page; a table over many runs does without. ValueError and KeyError say what cannot be done, before anything
-    is written or trained; a warning, what changes nothing.
+    runs whose teachers and plain students are taken (same corpus, split, seeds, and settings of what is taken). answers: to the
+    rows that the teacher learnt from: "insample", or "crossfit", of five teachers that each never saw a fifth of them; "auto"
+    asks the validation rows. teacher_model: "network", or a simple model of scikit-learn (answers "crossfit"); "auto" takes the
+    best on labelled train rows out of fold. space: of a retrieval task, where its branches, the student's modalities, meet; the
+    corpus's own when "". report: also measure subsets and costs and draw the page; a table over many runs does without.
+    ValueError and KeyError say what cannot be done, before anything is written or trained; a warning, what changes nothing.
     """
     refuse_several()
     corpus = corpus if isinstance(corpus, Corpus) else Corpus(corpus)
@@ -87,6 +92,7 @@ def distill(
     check_choice(ensemble, rows)
     own, theirs = dict(encoders or {}), dict(encoders or {}) | dict(teacher_encoders or {})
     check_networks(corpus, reads, (own, theirs), (fusion, teacher_fusion), prompts=bool(teacher_head))
+    check_answers(answers, teacher_model, corpus.task, rows, CATALOGUE[method], method_options(method, options or {}))
     plan = whole_plan(plan or {}, rows, [*theirs.values(), fusion, teacher_fusion])
     chosen, head = check_method(method, options or {}, teacher_head or {}, corpus, reads, theirs, teacher_fusion, ensemble)
     arguments: dict[str, Any] = {"corpus": str(corpus.folder.resolve()), "split": rows.name}
@@ -94,7 +100,8 @@ def distill(
     arguments |= {"method": method, "options": chosen, "encoders": own, "teacher_encoders": theirs, "teacher_head": head}
     arguments |= {"fusion": fusion, "teacher_fusion": teacher_fusion, "sizes": model_sizes(sizes or {})}
     arguments |= {"plan": asdict(plan), "teacher_plan": asdict(teacher_plan or plan), "ensemble": ensemble}
-    arguments |= {"teachers_of": str(teachers_of), "plain_of": str(plain_of), "space": space, "seeds": seed_list(seeds)}
+    arguments |= {"teachers_of": str(teachers_of), "plain_of": str(plain_of), "answers": answers}
+    arguments |= {"teacher_model": teacher_model, "space": space, "seeds": seed_list(seeds)}
     return carried_out(corpus, rows, settled(arguments, corpus), Path(out), report=report)
 
 
@@ -122,14 +129,19 @@ def carried_out(corpus: Corpus, split: Split, arguments: Mapping[str, Any], out:
         for each in players.values():
             each.save(out)
         plan, teacher_plan = Plan(**arguments["plan"]), Plan(**arguments["teacher_plan"])
-        estimate = estimate_of(arguments["method"], arguments["options"], len(run.seeds))
+        estimate = estimate_of(arguments, len(run.seeds))
         return Job(run, corpus, split, plan, teacher_plan, estimate).play(report=report)
 
 
-def estimate_of(method: str, options: Mapping[str, Any], seeds: int) -> Estimate:
+def estimate_of(arguments: Mapping[str, Any], seeds: int) -> Estimate:
     """Of the time that the trainings of so many seeds take."""
-    trained = ["teacher", "plain", "distilled", *(["auxiliary"] if CATALOGUE[method].fixed_auxiliary(**options) else [])]
-    return Estimate(dict.fromkeys(trained, seeds))
+    fixed = CATALOGUE[arguments["method"]].fixed_auxiliary(**arguments["options"])
+    left: dict[str, int] = dict.fromkeys(["teacher", "plain", "distilled", *(["auxiliary"] if fixed else [])], seeds)
+    if arguments["answers"] != "insample":
+        left |= {f"teacher/fold-{number}": 1 for number in range(FOLDS)}
+    if arguments["answers"] == "auto":
+        left |= {"tried/crossfit": 1, "tried/insample": 1}
+    return Estimate(left)
 
 
 def seed_list(seeds: int | Sequence[int]) -> list[int]:

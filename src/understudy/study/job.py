@@ -22,11 +22,24 @@ from understudy.prepare.cells import TEXTS
 from understudy.prepare.view import Views
 from understudy.process.whole import write_json
 from understudy.report import write_report
+from understudy.study.answers import (
+    ENSEMBLE,
+    Simple,
+    TeacherModel,
+    Told,
+    better_than,
+    crossfitted,
+    fold_by_id,
+    heard,
+    simple_teacher,
+    without_fold,
+)
 from understudy.study.coverage import seen, untested, with_target
 from understudy.study.estimate import Estimate
 from understudy.study.evaluation import validator
 from understudy.study.players import asks_for, blueprint_of, copied, method_of
 from understudy.study.run import WEIGHTS, Run, load, take
+from understudy.tasks import Retrieval
 from understudy.teachers.stored import Stored
 from understudy.teachers.teacher import Ensemble, Frozen, Teacher
 from understudy.teachers.writer import write_store
@@ -53,20 +66,22 @@ class Job:
     def play(self, *, report: bool) -> Run:
         """Everything, in order."""
         student, teacher = self.blueprint("student"), self.blueprint("teacher")
-        leads = {seed: self.lead(teacher, seed) for seed in self.run.seeds}
         start = self.method.beside(**self.arguments["options"])
-        answers, ensemble = ({}, False) if start else self.answers(leads)
-        systems: dict[str, dict[int, Model]] = {"teacher": leads, "plain": {}, "distilled": {}}
+        unseen = self.unseen_answers(teacher)
+        leads = {} if isinstance(unseen, Simple) else {seed: self.lead(teacher, seed) for seed in self.run.seeds}
+        told = Told({}, "") if start else self.answers(leads, unseen, student)
+        systems: dict[str, dict[int, Model]] = {"teacher": leads} if leads else {}
+        systems |= {"plain": {}, "distilled": {}}
         for seed in self.run.seeds:
             systems["plain"][seed] = self.plain(student, seed)
             beside = {"joint_teacher": copied(teacher, seed, leads[seed] if start == "trained" else None)} if start else {}
             beside |= self.auxiliary(seed)
-            others = {"teacher": beside["joint_teacher"] if start else answers[seed], "auxiliary": beside.get("auxiliary")}
+            others = {"teacher": beside["joint_teacher"] if start else told.by_seed[seed], "auxiliary": beside.get("auxiliary")}
             taught = method_of(self.arguments, seed, student.build(seed), others)
             systems["distilled"][seed] = self.train("distilled", seed, taught, beside=beside)
             for name, model in beside.items():
                 systems.setdefault(name, {})[seed] = model
-        self.conclude(systems, ensemble, report=report)
+        self.conclude(systems, told, report=report)
         if report:
             self.report(systems)
         return self.run
@@ -117,7 +132,7 @@ class Job:
                 remove(path.parent)
             self.estimate.skip(system)
             return model.eval()
-        plan = self.teacher_plan if system in ("teacher", "auxiliary") else self.plan
+        plan = self.teacher_plan if system.startswith(("teacher", "auxiliary")) else self.plan
         say(f"{system}, seed {seed}: {'+'.join(model.modalities)}, {plan.epochs} epochs at most")
         train = self.loader(method.views(), plan, seed=seed, labelled_only=method.needs_labels)
         validate = self.validator(model, beside) if len(self.split.valid) else None
@@ -174,8 +189,76 @@ class Job:
         others = {f"{name.removeprefix('joint_')}.": each for name, each in (beside or {}).items()}
         return validator(self.corpus, self.split.valid, {"": model} | others)
 
-    def answers(self, leads: Mapping[int, Model]) -> tuple[dict[int, Teacher], bool]:
-        """What each seed's student learns from, stored once; and whether that is the ensemble of all teachers."""
+    def unseen_answers(self, blueprint: Blueprint) -> Simple | Teacher | None:
+        """The teacher that never saw the row it answers, as `answers` and `teacher_model` ask for it; None for in-sample ones."""
+        model, answers = self.arguments["teacher_model"], self.arguments["answers"]
+        if answers == "insample":
+            return None
+        simple = None if model == "network" else self.simple(blueprint, model)
+        if simple and model != "auto":
+            return simple
+        network = self.crossfitted(blueprint)
+        if simple is None or better_than(network, simple.teacher, self.corpus, self.split.labelled):
+            return network
+        return simple
+
+    def simple(self, blueprint: Blueprint, model: TeacherModel) -> Simple:
+        """The simple teacher, with its answers to test rows as the teacher's predictions."""
+        found = simple_teacher(model, self.corpus, self.split, blueprint.task, self.arguments["teacher"])
+        path = self.run.folder / "teacher" / f"seed-{self.run.seeds[0]}" / "predictions.npz"
+        if not path.is_file():
+            self.grouped(found.test).save(path)
+        return found
+
+    def crossfitted(self, blueprint: Blueprint) -> Teacher:
+        """Teachers of the folds, with the first seed, as one."""
+        seed, teachers = self.run.seeds[0], []
+        fold = fold_by_id(self.corpus, self.split.labelled)
+        for number in sorted(set(fold.values())):
+            part = replace(self, split=without_fold(self.split, self.corpus, fold, number))
+            model = blueprint.build(seed)
+            lead = self.method.lead(model, **self.arguments["options"]) or Supervised(model)
+            teachers.append(Frozen(part.train(f"teacher/fold-{number}", seed, lead)))
+        return crossfitted(teachers, fold, self.corpus, self.split.labelled)
+
+    def answers(self, leads: Mapping[int, Model], unseen: Simple | Teacher | None, student: Blueprint) -> Told:
+        """What each seed's student learns from, stored once."""
+        if isinstance(unseen, Simple):
+            once = self.stored("answers", unseen.teacher)
+            return Told(dict.fromkeys(self.run.seeds, once), f"{unseen.model}, crossfit")
+        insample = None if self.arguments["answers"] == "crossfit" else self.insample(leads)
+        if insample and unseen is None:
+            return insample
+        assert unseen is not None
+        once = self.stored("answers_crossfit", unseen)
+        if insample and not self.prefers(once, insample.by_seed[self.run.seeds[0]], student):
+            return insample
+        return Told(dict.fromkeys(self.run.seeds, once), "network, crossfit")
+
+    def prefers(self, once: Teacher, insample: Teacher, student: Blueprint) -> bool:
+        """Whether a student of the first seed is no worse on validation rows when it learns from `once`; so without such rows."""
+        if not len(self.split.valid):
+            return True
+        seed, found = self.run.seeds[0], {}
+        for name, teacher in (("crossfit", once), ("insample", insample)):
+            taught = method_of(self.arguments, seed, student.build(seed), {"teacher": teacher})
+            model = self.train(f"tried/{name}", seed, taught)
+            scores = self.validator(model)()
+            found[name] = scores.primary * (1 if scores.higher_is_better else -1)
+        say(f"answers on validation rows: {', '.join(f'{name} {value:.4f}' for name, value in found.items())}")
+        better = max(found, key=lambda name: found[name])
+        if not (self.run.folder / "distilled" / f"seed-{seed}").exists():
+            # It is trained: the student of the first seed that learnt from what all will learn from.
+            take(self.run.folder / "tried" / better / f"seed-{seed}", self.run.folder / "distilled" / f"seed-{seed}")
+        return better == "crossfit"
+
+    def stored(self, name: str, teacher: Teacher) -> Teacher:
+        """A teacher's answers to the train rows, on disk."""
+        rows = every_row(self.corpus, self.split.train, teacher.views)
+        return Stored(write_store(self.run.folder / "teacher" / name, teacher, rows, corpus=self.corpus.fingerprint))
+
+    def insample(self, leads: Mapping[int, Model]) -> Told:
+        """The answers of teachers to the rows that they learnt from."""
         ensemble = self.arguments["ensemble"] == "yes" or (self.arguments["ensemble"] == "if better" and self.better(leads))
         teachers: dict[int, Teacher] = {seed: Frozen(model) for seed, model in leads.items()}
         if ensemble:
@@ -188,7 +271,7 @@ class Job:
             folder = self.run.folder / "teacher" / (name if ensemble else f"seed-{seed}/{name}")
             rows = every_row(self.corpus, self.split.train, teacher.views)
             stored[seed] = Stored(write_store(folder, teacher, rows, corpus=self.corpus.fingerprint, tokens=tokens))
-        return stored, ensemble
+        return Told(stored, ENSEMBLE if ensemble else "network, insample")
 
     def better(self, leads: Mapping[int, Model]) -> bool:
         """Whether, on the validation rows, the mean of all teachers beats the teachers' mean score."""
@@ -201,10 +284,12 @@ class Job:
         gain = score.score(task, joint)[task.primary] - sum(single) / len(single)
         return gain > 0 if task.higher_is_better else gain < 0
 
-    def conclude(self, systems: Mapping[str, Mapping[int, Model]], ensemble: bool, *, report: bool) -> None:
+    def conclude(self, systems: Mapping[str, Mapping[int, Model]], told: Told, *, report: bool) -> None:
         """The seed that ships, and results.json; with baselines where there is to be a report."""
         compared = {name: self.system(name, models) for name, models in systems.items()}
-        if ensemble:
+        if "teacher" not in systems:
+            compared = {"teacher": compare.System(self.arguments["teacher"], 0, self.run.predictions("teacher"))} | compared
+        if told.ensemble:
             compared["ensemble"] = self.ensemble(list(systems["teacher"].values()))
         sizes = {part: len(getattr(self.split, part)) for part in ("train", "labelled", "valid", "test")}
         selection = f"best epoch on {sizes['valid']} validation rows" if sizes["valid"] else "none: the plan was fixed in advance"
@@ -215,7 +300,15 @@ class Job:
         beside = baselines_of(self.corpus, self.split, self.arguments["student"]) if report else {}
         split = {"name": self.split.name} | sizes | absent
         found = compare.compare(task, compared, split=split, selection=selection, baselines=beside)
-        compare.write_results(self.run.folder, found)
+        compare.write_results(self.run.folder, found | self.listening(told))
+
+    def listening(self, told: Told) -> dict[str, Any]:
+        """Whose answers the first seed's student learnt from, and how good and how sure they are; of answers alone."""
+        if not told.by_seed or isinstance(self.corpus.task, Retrieval):
+            return {}
+        labelled, held_out = self.split.labelled, self.run.predictions("teacher")[0]
+        said = heard(told.by_seed[self.run.seeds[0]], self.corpus, labelled, held_out)
+        return {"listening": {"source": told.source} | said}
 
     def report(self, systems: Mapping[str, Mapping[int, Model]]) -> None:
         """subsets.json, cost.json and report.html."""

@@ -40,7 +40,8 @@ def rehearse(arguments: Mapping[str, Any], cast: Mapping[str, Blueprint]) -> Non
     method, options = CATALOGUE[arguments["method"]], arguments["options"]
     built = {name: each.build(0, weights=False) for name, each in cast.items()}
     method.lead(built["teacher"], **options)
-    frozen = Ensemble([Frozen(built["teacher"])]) if arguments["ensemble"] == "yes" else Frozen(built["teacher"])
+    several = arguments["ensemble"] == "yes" or arguments["answers"] == "crossfit"
+    frozen = Ensemble([Frozen(built["teacher"])]) if several else Frozen(built["teacher"])
     others = {"teacher": built["teacher"] if method.beside(**options) else frozen, "auxiliary": built.get("auxiliary")}
     method_of(arguments, 0, built["student"], others)
 

@@ -1,0 +1,155 @@
+"""Answers: what students listen to. Of teachers that saw a row, of cross-fitted ones that did not, or of simple models."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from understudy.batches.every_row import every_row
+from understudy.corpus import Corpus, Split
+from understudy.evaluate.predictions import Predictions
+from understudy.evaluate.score import collect
+from understudy.evaluate.simple import Columns, ModelName, best_of, fitted, folds_of_rows, out_of_fold, quality, usable
+from understudy.methods import Method
+from understudy.tasks import Classification, Regression, Task
+from understudy.teachers.crossfit import Calibrated, Computed, CrossFitted, temperature_of
+from understudy.teachers.teacher import Teacher
+
+Array = NDArray[Any]
+Fit = Literal["insample", "crossfit", "auto"]
+TeacherModel = Literal["network", "linear", "forest", "boosting", "auto"]
+FOLDS = 5
+SIMPLE: tuple[ModelName, ...] = ("linear", "forest", "boosting")
+HEARD = 10_000
+"""Labelled train rows whose answers are scored, at most."""
+ENSEMBLE = "network, ensemble"
+SMALLEST = 1e-4
+"""The least probability of a class in the answer of a simple model, which may well say 0."""
+
+
+@dataclass(frozen=True, eq=False)
+class Told:
+    """What the student of each seed learns from, and whose answers these are: "network, crossfit"."""
+
+    by_seed: Mapping[int, Teacher]
+    source: str
+
+    @property
+    def ensemble(self) -> bool:
+        """Whether it is the mean of all seeds' teachers."""
+        return self.source == ENSEMBLE
+
+
+@dataclass(frozen=True, eq=False)
+class Simple:
+    """A simple model as a teacher: its name, its answers to train rows, and what it says of test rows."""
+
+    model: ModelName
+    teacher: Teacher
+    test: Predictions
+
+
+def check_answers(answers: Fit, model: TeacherModel, task: Task, split: Split, method: type[Method], options: Any) -> None:
+    """ValueError for answers that the task, the rows or the method do not allow."""
+    if answers == "insample" and model == "network":
+        return
+    asked = f"answers {answers!r}" if model == "network" else f"teacher_model {model!r}"
+    if model != "network" and answers == "insample":
+        raise ValueError(f"{asked} with answers 'insample': simple models know their train rows by heart; say 'crossfit'")
+    if not isinstance(task, Classification | Regression):
+        raise ValueError(f"{asked} given, but the task is a {task.kind}; it is for numbers and classes")
+    if method.beside(**options) or method.embeds(**options) or method.tokens(**options):
+        raise ValueError(
+            f"{asked} given, but the method reads more of its teacher than its answers; say 'insample' and 'network'"
+        )
+    if len(split.labelled) < 2 * FOLDS:
+        raise ValueError(f"{asked} needs {2 * FOLDS} labelled train rows, and split {split.name!r} has {len(split.labelled)}")
+
+
+def fold_by_id(corpus: Corpus, rows: Array, *, seed: int = 0) -> dict[str, int]:
+    """id -> the fold in which a labelled row is held out; groups and duplicates together."""
+    fold = folds_of_rows(corpus, rows, folds=FOLDS, seed=seed)
+    return dict(zip(corpus.ids[rows].tolist(), fold.tolist(), strict=True))
+
+
+def without_fold(split: Split, corpus: Corpus, fold: Mapping[str, int], number: int) -> Split:
+    """The split without the labelled rows of one fold."""
+    inside = np.array([fold[key] != number for key in corpus.ids[split.labelled].tolist()])
+    held = split.labelled[~inside]
+    return replace(split, train=np.setdiff1d(split.train, held), labelled=split.labelled[inside])
+
+
+def crossfitted(teachers: Sequence[Teacher], fold: Mapping[str, int], corpus: Corpus, rows: Array) -> Teacher:
+    """Teachers of the folds as one, calibrated on the labelled `rows`, each answered by a teacher that never saw it."""
+    teacher = CrossFitted(teachers, fold)
+    if not isinstance(teacher.task, Classification):
+        return teacher
+    said = collect(teacher, teacher.task, every_row(corpus, rows, teacher.views))
+    here = said.seen & said.has_target
+    return Calibrated(teacher, temperature_of(np.log(np.maximum(said.values[here], 1e-12)), said.target[here]))
+
+
+def simple_teacher(
+    model: TeacherModel, corpus: Corpus, split: Split, task: Task, modalities: Sequence[str], *, seed: int = 0
+) -> Simple:
+    """A cross-fitted simple model over all that the teacher reads.
+
+    A labelled row is answered by a model that did not see it, any other one by a model of all labelled rows; classes are
+    calibrated on the former. "auto" is the best by cross-validation on labelled train rows.
+    """
+    labelled, others = split.labelled, np.setdiff1d(split.train, split.labelled)
+    columns, more, test = Columns.read(corpus, modalities, labelled, others, split.test)
+    fold, target = folds_of_rows(corpus, labelled, folds=FOLDS, seed=seed), corpus.target[labelled]
+    allowed: list[ModelName] = [each for each in usable(task, len(labelled)) if each in SIMPLE]
+    if model not in ("auto", *allowed):
+        raise ValueError(f"teacher_model {model!r} takes too long for {task.outputs} classes; choose from {', '.join(allowed)}")
+    asked: list[ModelName] = allowed if model == "auto" else [allowed[allowed.index(model)]]
+    name = best_of(asked, task, columns, target, fold, seed=seed).best
+    said = out_of_fold(name, task, columns.of(name), target, fold, seed=seed)
+    whole = fitted(name, task, columns.of(name), target, seed=seed)
+    values = [said, whole(more.of(name)) if len(others) else said[:0], whole(test.of(name))]
+    if isinstance(task, Regression):
+        logits = [((each - task.mean) / task.scale)[:, None] for each in values]
+    else:
+        logs = [np.log(np.maximum(each, SMALLEST)) for each in values]
+        logits = [each / temperature_of(logs[0], target) for each in logs]
+    ids = corpus.ids[np.concatenate([labelled, others])].tolist()
+    teacher = Computed(ids, np.concatenate(logits[:2]).astype(np.float32), task=task, modalities=modalities)
+    return Simple(name, teacher, predicted(corpus, split.test, modalities, logits[2], task))
+
+
+def heard(teacher: Teacher, corpus: Corpus, rows: Array, held_out: Predictions) -> dict[str, dict[str, float]]:
+    """The primary metric and the mean confidence of the answers to labelled train rows, beside the teacher's on test rows.
+
+    Answers far surer and better than the teacher is on rows that it never saw are the labels again.
+    """
+    task = teacher.task
+    told = collect(teacher, task, every_row(corpus, rows[:HEARD], teacher.views))
+    found = {}
+    for name, said in (("train", told), ("held_out", held_out)):
+        kept = said.take(said.seen & said.has_target)
+        if len(kept):
+            sure = {"confidence": float(kept.values.max(axis=1).mean())} if isinstance(task, Classification) else {}
+            found[name] = {task.primary: float(task.per_row(kept.values, kept.target).mean())} | sure
+    return found
+
+
+def better_than(one: Teacher, other: Teacher, corpus: Corpus, rows: Array) -> bool:
+    """Whether `one` answers labelled rows better than `other`, neither having seen what it answers."""
+    found = []
+    for teacher in (one, other):
+        said = collect(teacher, teacher.task, every_row(corpus, rows, teacher.views))
+        kept = said.take(said.seen & said.has_target)
+        found.append(quality(teacher.task, kept.values, kept.target).mean())
+    return bool(found[0] >= found[1])
+
+
+def predicted(corpus: Corpus, rows: Array, modalities: Sequence[str], logits: Array, task: Task) -> Predictions:
+    """What logits say of these rows."""
+    import torch
+
+    seen = np.any([corpus.present(name)[rows] for name in modalities], axis=0)
+    values = task.decode(torch.from_numpy(np.asarray(logits, np.float32))).numpy()
+    return Predictions(corpus.ids[rows].astype(str), values, corpus.target[rows], corpus.has_target[rows], seen)
