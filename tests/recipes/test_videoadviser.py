@@ -84,7 +84,7 @@ def test_joint_mode_reports_the_teacher_alone_and_the_one_that_trained_along(joi
     assert set(log["terms"]) == {"supervised", "teacher", "classes", "step1", "calibration", "step2"}
     alone = json.loads((joint.folder / "teacher/seed-0/log.jsonl").read_text().splitlines()[0])
     assert set(alone["terms"]) == {"teacher", "classes", "step1", "calibration"}
-    assert joint.results["comparison"]["aso"]["eps_min"] >= 0
+    assert joint.results["comparison"]["aso"] is None, "two seeds are too few for almost stochastic order"
     assert not (joint.folder / "teacher/seed-0/answers").exists(), "a teacher that trains along is asked, not stored"
 
 

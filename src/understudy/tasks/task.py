@@ -70,7 +70,7 @@ class Task(ABC):
 
     def answered(self, prediction: Array) -> Array:
         """Which rows `[N]` hold a whole prediction: finite numbers wherever there has to be one."""
-        return np.asarray(np.isfinite(prediction).reshape(len(prediction), -1).all(axis=1))
+        return np.asarray(np.isfinite(prediction).all(axis=tuple(range(1, prediction.ndim))))
 
     @abstractmethod
     def per_row(self, prediction: Array, target: Array) -> Array:
