@@ -223,7 +223,11 @@ def test_leave_one_group_out_skips_groups_without_labels_and_says_so(home, capsy
     code, out, _ = call(capsys, "split", tmp_path / "corpus", "--leave-one-group-out")
     assert code == 0
     assert "3 groups have no labelled row, so they train only: o19, o29, o9" in out
-    code, out, _ = call(capsys, "split", tmp_path / "corpus", "--leave-one-group-out", "--valid", 0, "--json")
+    again = ("split", tmp_path / "corpus", "--leave-one-group-out", "--valid", 0, "--json")
+    code, out, _ = call(capsys, *again)
+    assert (code, "of other rows, on which runs may rest" in json.loads(out)["error"]) == (2, True)
+    shutil.rmtree(tmp_path / "corpus" / "splits")
+    code, out, _ = call(capsys, *again)
     assert json.loads(out)["unlabelled_groups"] == ["o19", "o29", "o9"]
     assert {name: parts["valid"] for name, parts in json.loads(out)["splits"].items()} == {
         f"leave-o{number}": 0 for number in range(30) if number % 10 != 9

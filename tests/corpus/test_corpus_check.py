@@ -3,9 +3,12 @@
 import json
 
 import numpy as np
+import pytest
 
 from corpus.made import made_corpus, vector_corpus
+from study.small_answers import make_answers, make_choices
 from understudy.corpus import Corpus, Schema, Split, check, make_split, write_corpus
+from understudy.corpus.check import changed
 from understudy.prepare.cells import Cells, Modality
 from understudy.tasks import Classification, Regression
 
@@ -91,6 +94,48 @@ def test_absent_modalities(tmp_path):
     assert "every target is 1.0" in said
     assert "no test row has modality 't'" in said
     assert check(corpus).facts["duplicate_rows"] == 0
+
+
+MADE = {
+    "classes": lambda folder: made_corpus(folder, groups=4),
+    "numbers": lambda folder: vector_corpus(folder, [[n] for n in range(4)], targets=[0.5, None, -0.0, 2.0], task=Regression()),
+    "choices": make_choices,
+    "answers": make_answers,
+}
+
+
+@pytest.mark.parametrize("made", MADE.values(), ids=MADE)
+def test_what_corpus_json_says_is_held_against_the_fingerprint(tmp_path, made):
+    corpus = made(tmp_path / "c")
+    assert changed(corpus) == []
+    path = corpus.folder / "corpus.json"
+    document = json.loads(path.read_text())
+    task = document["schema"]["task"]
+    if "classes" in task:
+        task["classes"] = [task["classes"][1], task["classes"][0], *task["classes"][2:]]
+    elif corpus.task.kind == "regression":
+        task["low"] = -1.0
+    else:
+        document["fingerprint"] = document["fingerprint"][::-1]
+    path.write_text(json.dumps(document))
+    (error,) = check(Corpus(corpus.folder)).errors
+    assert "its fingerprint does not fit" in error
+
+
+def test_a_split_that_is_lost_or_replaced_is_an_error(tmp_path):
+    corpus = made_corpus(tmp_path / "c", rows=60)
+    corpus.save_splits([make_split(corpus, name="s"), make_split(corpus, name="t", seed=1)])
+    s, t = (corpus.folder / "splits" / f"{name}.json" for name in "st")
+    t.unlink()
+    (error,) = check(corpus).errors
+    assert error.startswith("split 't' was saved, but splits/t.json is missing")
+    corpus.save_split(make_split(corpus, name="t", seed=2))
+    assert check(corpus).errors == []
+    s.write_bytes(t.read_bytes())
+    (error,) = check(corpus).errors
+    assert error.startswith("split 's' has other rows than were saved under this name")
+    (corpus.folder / "splits.json").unlink()
+    assert check(corpus).errors == [], "a corpus of before splits were noted"
 
 
 def test_a_broken_split_is_an_error(tmp_path):

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from corpus.made import made_corpus, vector_corpus
 from understudy.corpus import Corpus, Split, given_split, leave_one_group_out, make_split
+from understudy.process.alone import alone
 from understudy.tasks import Classification, Regression
 
 
@@ -183,6 +184,28 @@ def test_saved_and_read(tmp_path):
     for name in ("", "../x", ".x"):
         with pytest.raises(ValueError, match="file name"):
             corpus.save_split(make_split(corpus, name=name))
+
+
+def test_a_name_that_is_taken_by_other_rows_is_refused_and_by_the_same_rows_is_no_matter(tmp_path):
+    corpus = made_corpus(tmp_path / "c", rows=40)
+    first = corpus.save_split(make_split(corpus, name="s"))
+    path = corpus.folder / "splits" / "s.json"
+    before = path.stat().st_mtime_ns
+    assert corpus.save_split(make_split(corpus, name="s")).hash == first.hash
+    assert path.stat().st_mtime_ns == before
+    other = make_split(corpus, name="s", seed=1)
+    with pytest.raises(
+        ValueError, match=r"has a split 's' of other rows, on which runs may rest: choose another name, or remove"
+    ):
+        corpus.save_splits([make_split(corpus, name="t"), other])
+    assert corpus.split("s").hash == first.hash
+    assert corpus.splits == ("s",), "none of several, where one is refused"
+    path.unlink()
+    assert corpus.save_split(other).hash != first.hash
+    with alone(corpus.folder / "splits"):
+        corpus.save_split(other)
+        with pytest.raises(ValueError, match="another process is at work"):
+            corpus.save_split(make_split(corpus, name="t"))
 
 
 REFUSED = {

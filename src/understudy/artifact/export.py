@@ -15,6 +15,7 @@ from understudy.artifact.contract import CONTRACT, Contract, ShippedView, write_
 from understudy.artifact.graph import example_inputs, write_graph
 from understudy.artifact.parity import check_parity
 from understudy.corpus import Corpus, Split
+from understudy.evaluate.predictions import Predictions
 from understudy.models.model import Model
 from understudy.process.whole import whole_folder, write_json
 
@@ -29,11 +30,13 @@ def export(
     split: Split,
     about: Mapping[str, Any],
     tolerance: float = 1e-4,
+    recorded: Predictions | None = None,
 ) -> Path:
     """Ship `model` as the folder `out`, which appears whole and proven, or not at all.
 
     about: `name` of the student, `results` and `run` (the run's results.json and run.json), all optional; they stand in the card.
     tolerance: the largest difference from the torch model on any test row, relative to the target's scale.
+    recorded: test predictions that the run kept of this model, which must be what it says now.
     Raises ValueError where `out` exists, where a modality is unknown to the corpus, and ParityError (a ValueError) where the
     exported graph says something else than the model.
     """
@@ -44,7 +47,7 @@ def export(
     with whole_folder(out) as draft:
         contract = write_student(student, draft, corpus=corpus, name=str(about.get("name", model.name)))
         write_checksums(draft)
-        parity = check_parity(draft, student, corpus=corpus, split=split, tolerance=tolerance)
+        parity = check_parity(draft, student, corpus=corpus, split=split, tolerance=tolerance, recorded=recorded)
         write_json(draft / "parity.json", parity)
         card = write_card(contract, parity, corpus=corpus.schema.about, about=about)
         (draft / "card.md").write_text(card, encoding="utf-8")

@@ -9,10 +9,13 @@ from numpy.typing import NDArray
 from understudy.artifact.predict import Artifact, Predicted
 from understudy.batches.loader import Loader
 from understudy.corpus import Corpus, Split
+from understudy.evaluate.predictions import Predictions
 from understudy.evaluate.score import predict
 from understudy.models.model import Model, views_of
 from understudy.tasks import Regression, Retrieval, Task
 
+SAME = 2e-3
+"""Mean difference, of the target's scale, up to which another machine's arithmetic may be the cause."""
 ROWS_AT_ONCE = 1024
 """Rows of thousands of classes that are compared in float64 together."""
 
@@ -21,11 +24,14 @@ class ParityError(ValueError):
     """The exported graph does not say what the model says; nothing was shipped."""
 
 
-def check_parity(folder: Path, model: Model, *, corpus: Corpus, split: Split, tolerance: float) -> dict[str, Any]:
+def check_parity(
+    folder: Path, model: Model, *, corpus: Corpus, split: Split, tolerance: float, recorded: Predictions | None = None
+) -> dict[str, Any]:
     """Compare both on every test row; ParityError when one differs by more than `tolerance` or is answered by one side only.
 
-    Differences are relative to the target's scale for a regression, absolute for class probabilities, and for embeddings relative
-    to their deviation where that is above 1.
+    recorded: what the run says that the model predicted; ParityError where it predicts something else now. Differences are
+    relative to the target's scale for a regression, absolute for class probabilities, and for embeddings relative to their
+    deviation where that is above 1.
     """
     rows = np.asarray(split.test)
     if not len(rows):
@@ -44,6 +50,8 @@ def check_parity(folder: Path, model: Model, *, corpus: Corpus, split: Split, to
             f"parity failed: the exported graph is off by {worst:.3g} of the target's scale in test row {row!r}, "
             f"{tolerance:g} is allowed; nothing was written"
         )
+    if recorded is not None:
+        refuse_other_model(trained, recorded, model.task, scale)
     scored = shipped.seen & corpus.has_target[rows]
     target = corpus.target[rows][scored]
     metric = {"name": model.task.primary, "model": None, "artifact": None}
@@ -61,6 +69,20 @@ def check_parity(folder: Path, model: Model, *, corpus: Corpus, split: Split, to
         "mean_difference": float(off.mean()) if len(off) else 0.0,
         "metric": metric,
     }
+
+
+def refuse_other_model(trained: Predictions, recorded: Predictions, task: Task, scale: float) -> None:
+    """ParityError where the model is plainly not the one whose predictions and metric the run recorded."""
+    recorded = recorded.ordered(trained.id)
+    off = differences(trained.values, recorded.values, trained.seen & recorded.seen) / scale
+    if np.array_equal(trained.seen, recorded.seen) and (not len(off) or np.nan_to_num(off, nan=np.inf).mean() <= SAME):
+        return
+    kept = trained.seen & recorded.seen & trained.has_target
+    now, then = (float(np.nanmean(task.per_row(each.values[kept], each.target[kept]))) for each in (trained, recorded))
+    raise ParityError(
+        f"the model does not say what the run recorded of it: {task.primary} {now:.4f} on its test rows now, {then:.4f} then; "
+        "its weights or the rows are not those of the run; nothing was written"
+    )
 
 
 def predict_corpus(artifact: Artifact, corpus: Corpus, rows: NDArray[np.intp]) -> Predicted:

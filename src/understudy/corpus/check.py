@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from understudy.corpus.content import fingerprint
 from understudy.corpus.corpus import Corpus
-from understudy.corpus.split import Split
+from understudy.corpus.split import SAVED, Split, saved_hashes
 from understudy.process.whole import sha256
 from understudy.tasks import Choice, MultiLabel
 
@@ -74,11 +75,9 @@ def _balance(target: dict[str, Any]) -> str:
 
 
 def check(corpus: Corpus) -> Findings:
-    """Hash the shards, then look at modalities, targets, duplicates and every split."""
+    """Hash the shards and the whole, then look at modalities, targets, duplicates and every split."""
     found = Findings(facts={"rows": len(corpus), "fingerprint": corpus.fingerprint})
-    for shard in corpus.shards:
-        if sha256(corpus.folder / shard["file"]) != shard["sha256"]:
-            found.errors.append(f"{shard['file']} was changed after it was written: its SHA-256 does not fit corpus.json")
+    found.errors.extend(changed(corpus))
     if found.errors:
         return found
     found.facts["modalities"] = {name: _modality(corpus, name, found) for name in corpus.modalities}
@@ -98,7 +97,31 @@ def check(corpus: Corpus) -> Findings:
             found.errors.append(str(error))
             continue
         found.facts["splits"][name] = _split(corpus, split, anything, found)
+    for name, saved in saved_hashes(corpus.folder).items():
+        if name not in corpus.splits:
+            said = f"split {name!r} was saved, but splits/{name}.json is missing: put it back, or take its line out of {SAVED}"
+            found.errors.append(said)
+        elif found.facts["splits"].get(name, {}).get("hash", saved) != saved:
+            found.errors.append(f"split {name!r} has other rows than were saved under this name: splits/{name}.json was replaced")
     return found
+
+
+def changed(corpus: Corpus) -> list[str]:
+    """What is not as it was written, a sentence each: shards by their SHA-256, all else by the fingerprint."""
+    said = [
+        f"{shard['file']} was changed after it was written: its SHA-256 does not fit corpus.json"
+        for shard in corpus.shards
+        if sha256(corpus.folder / shard["file"]) != shard["sha256"]
+    ]
+    if said:
+        return said
+    known = corpus.has_target.reshape(-1, *[1] * corpus.task.filler.ndim)
+    number = np.float32 if corpus.task.filler.ndim else np.float64
+    target = np.where(known, corpus.target, np.nan).astype(number)
+    groups = None if corpus.groups is None else corpus.groups.tolist()
+    if fingerprint(corpus.schema, corpus.ids.tolist(), groups, target, corpus.content) == corpus.fingerprint:
+        return []
+    return ["corpus.json was changed after it was written: its fingerprint does not fit the task, the modalities and the rows"]
 
 
 def _modality(corpus: Corpus, name: str, found: Findings) -> dict[str, Any]:

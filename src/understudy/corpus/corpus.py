@@ -146,7 +146,7 @@ class Corpus:
         return read_split(self.folder, name, ids=self.ids, groups=self.groups, has_target=self.has_target)
 
     def save_split(self, split: Split) -> Split:
-        """Save, replacing a split of the same name; returned as it is read back, with its hash."""
+        """Save; returned as it is read back, with its hash. ValueError where the name is taken by other rows."""
         return self.save_splits([split])[0]
 
     def save_splits(self, splits: Sequence[Split]) -> list[Split]:

@@ -10,8 +10,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from understudy.process.whole import read_json, write_text
+from understudy.process.alone import alone
+from understudy.process.whole import read_json, write_json, write_text
 
+SAVED = "splits.json"
+"""Beside corpus.json: the hash of each split that was saved, so that one that is lost or replaced is missed."""
 PARTS = ("train", "valid", "test", "labelled")
 Positions = NDArray[np.intp]
 
@@ -82,18 +85,43 @@ def _hash(ids: NDArray[Any], parts: Mapping[str, Positions]) -> str:
 def write_splits(
     folder: Path, splits: Sequence[Split], *, ids: NDArray[Any], groups: NDArray[Any] | None, has_target: NDArray[np.bool_]
 ) -> None:
-    """Validate them all, then write each splits/NAME.json, whole or not at all."""
+    """Validate them all, then write each splits/NAME.json, whole or not at all, and note its hash in splits.json.
+
+    One that is there with these rows stays as it is; ValueError for one that is there with others, on which runs may rest.
+    """
     for split in splits:
         if not split.name or split.name.startswith(".") or Path(split.name).name != split.name:
             raise ValueError(
                 f"split name {split.name!r}: it becomes a file name, so give one without / and not starting with a dot"
             )
         validate(split, ids=ids, groups=groups, has_target=has_target)
-    for split in splits:
-        parts = {part: getattr(split, part) for part in PARTS}
-        document = {"name": split.name, "group": split.group, "seed": split.seed, "hash": _hash(ids, parts)}
-        document |= {part: ids[rows].tolist() for part, rows in parts.items()}
-        write_text(folder / "splits" / f"{split.name}.json", json.dumps(document) + "\n")
+    hashes = {split.name: _hash(ids, {part: getattr(split, part) for part in PARTS}) for split in splits}
+    if hashes.items() <= saved_hashes(folder).items() and all(_there(folder, name, hashes[name]) for name in hashes):
+        return
+    with alone(folder / "splits"):
+        for split in [split for split in splits if not _there(folder, split.name, hashes[split.name])]:
+            document = {"name": split.name, "group": split.group, "seed": split.seed, "hash": hashes[split.name]}
+            document |= {part: ids[getattr(split, part)].tolist() for part in PARTS}
+            write_text(folder / "splits" / f"{split.name}.json", json.dumps(document) + "\n")
+        write_json(folder / SAVED, saved_hashes(folder) | hashes)
+
+
+def saved_hashes(folder: Path) -> dict[str, str]:
+    """Name -> hash of every split that was saved here, whether or not its file is still there; {} of old corpora."""
+    return read_json(folder / SAVED) if (folder / SAVED).is_file() else {}
+
+
+def _there(folder: Path, name: str, wanted: str) -> bool:
+    """Whether the split is saved with these rows; ValueError where it is with others, or cannot be read."""
+    path = folder / "splits" / f"{name}.json"
+    if not path.is_file():
+        return False
+    if read_json(path).get("hash") != wanted:
+        raise ValueError(
+            f"{folder} has a split {name!r} of other rows, on which runs may rest: choose another name, or remove {path} "
+            "if none does"
+        )
+    return True
 
 
 def validate(split: Split, *, ids: NDArray[Any], groups: NDArray[Any] | None, has_target: NDArray[np.bool_]) -> None:

@@ -207,7 +207,7 @@ def against(run: Path, first: Path) -> dict[str, Any] | None:
     """The distilled student of one run against that of another, where they can be compared."""
     results, reference = read_results(run), read_results(first)
     ours, theirs = predictions_of(run, "distilled"), predictions_of(first, "distilled")
-    same_rows = bool(ours) and bool(theirs) and set(ours[0].id.tolist()) == set(theirs[0].id.tolist())
+    same_rows = bool(ours) and bool(theirs) and ours[0].same_rows(theirs[0])
     asked = [[each["task"].get(name) for name in ("kind", "classes")] for each in (results, reference)]
     if asked[0] != asked[1] or len(ours) != len(theirs) or not same_rows:
         return None

@@ -63,6 +63,15 @@ class Predictions:
             return self
         return self.take(np.array([place[name] for name in ids.tolist()], dtype=np.intp))
 
+    def same_rows(self, other: "Predictions") -> bool:
+        """Whether both are of the same ids with the same targets."""
+        if set(self.id.tolist()) != set(other.id.tolist()):
+            return False
+        mine = self.ordered(other.id)
+        return np.array_equal(mine.has_target, other.has_target) and np.array_equal(
+            mine.target[mine.has_target], other.target[other.has_target]
+        )
+
     def grouped(self, ids: Sequence[str] | Array, groups: Sequence[str | None] | Array) -> "Predictions":
         """With the group of every row, found by id in a corpus's `ids` and `groups`; a row without one stands alone."""
         found = dict(zip(map(str, ids), groups, strict=True))

@@ -114,7 +114,7 @@ def pictures(
     folder = Path(folder)
     corpus, clip, _ = prepared(folder, "entailment", rows=rows, scene=DEMO_SCENE, schooling=schooling)
     (subset,) = low_shot(corpus, corpus.split("given"), sizes=[size])
-    subset = subset if subset.name in corpus.splits else corpus.save_split(subset)
+    subset = corpus.save_split(subset)
     run = distill(
         corpus,
         student=list(STUDENT),

@@ -68,11 +68,9 @@ class Protocol:
     def subset(self, size: Size, draw: int) -> Split:
         """The train rows of a size and draw, saved with the corpus."""
         whole = self.corpus.split(self.split)
-        return whole if size_name(size) == "full" else self.saved(low_shot(self.corpus, whole, sizes=[size], draw=draw)[0])
-
-    def saved(self, split: Split) -> Split:
-        """With its ids in the corpus folder, unless they are there."""
-        return self.corpus.split(split.name) if split.name in self.corpus.splits else self.corpus.save_split(split)
+        if size_name(size) == "full":
+            return whole
+        return self.corpus.save_split(low_shot(self.corpus, whole, sizes=[size], draw=draw)[0])
 
     def home(self, size: Size, draw: int) -> Path:
         """The runs of a subset."""
@@ -142,7 +140,8 @@ class Protocol:
         """A subset whose own rows, a quarter of them, are what is scored."""
         subset = self.subset(size, draw)
         parted = hold_out(self.corpus, replace(subset, valid=subset.valid[:0]), HELD, seed=draw)
-        return self.saved(replace(parted, name=f"{subset.name}-held", test=parted.valid, valid=parted.valid[:0], hash=""))
+        held = replace(parted, name=f"{subset.name}-held", test=parted.valid, valid=parted.valid[:0], hash="")
+        return self.corpus.save_split(held)
 
     def train(self, split: Split, folder: Path, label: str, weight: float, seeds: Sequence[int]) -> Run:
         """One system on one subset."""

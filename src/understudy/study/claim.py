@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from understudy.corpus import Corpus, Split
+from understudy.corpus.check import changed
 from understudy.process.partial import ours
 from understudy.process.whole import write_json
 from understudy.study.arguments import completed
@@ -19,6 +20,8 @@ State = Literal["new", "same", "more seeds"]
 VERSIONED = ("understudy", "torch", "numpy", "pyarrow", "transformers", "tokenizers")
 TOLD = ("results.json", "report.html", "subsets.json", "stages.json", "search.json", "information.json", "transfer/*.json")
 """What is written of all seeds together, or of the one that ships."""
+MOST_HASHED = 8 * 2**30
+"""Bytes of a corpus that a run holds against its checksums at its start; run.json says whether it did."""
 PLACES = ("corpus",)
 """Arguments that say where something lies, not what it is: another fingerprint says that."""
 
@@ -72,6 +75,17 @@ def begin(folder: Path, settings: Mapping[str, Any], corpus: Corpus) -> Run:
         forget(folder)
     write_json(folder / "run.json", settings)
     return Run(folder, settings)
+
+
+def hashed(corpus: Corpus) -> bool:
+    """Whether the rows were held against their checksums, which is left out where that would take minutes; ValueError where they
+    are not as they were written.
+    """
+    if sum(shard["bytes"] for shard in corpus.shards) > MOST_HASHED:
+        return False
+    if said := changed(corpus):
+        raise ValueError(f"{corpus.folder}: {said[0]}; `understudy check` says more")
+    return True
 
 
 def refuse_several() -> None:

@@ -18,7 +18,7 @@ from understudy.process.alone import alone
 from understudy.process.partial import sweep_inside
 from understudy.study.answers import FOLDS, Fit, TeacherModel, check_answers
 from understudy.study.arguments import completed, warn_unheeded
-from understudy.study.claim import begin, refuse_several, settings_of, state_of
+from understudy.study.claim import begin, hashed, refuse_several, settings_of, state_of
 from understudy.study.coverage import check_modalities
 from understudy.study.estimate import Estimate
 from understudy.study.job import Job, finished
@@ -121,6 +121,7 @@ def carried_out(corpus: Corpus, split: Split, arguments: Mapping[str, Any], out:
     if state == "same" and finished(out, report=report):
         sweep_inside(out)
         return Run(out, settings)
+    settings |= {"corpus_hashed": hashed(corpus)}
     players = cast(corpus, split, arguments) if state == "new" else {}
     if players:
         rehearse(arguments, players)
@@ -243,6 +244,10 @@ def check_taken(what: str, arguments: Mapping[str, Any], corpus: Corpus) -> None
     for name in names:
         if theirs[name] != arguments[name]:
             raise ValueError(f"the {players} of {other.folder} were trained with another {name}; train them here instead")
+    if other.settings["split_hash"] != corpus.split(arguments["split"]).hash:
+        raise ValueError(
+            f"the {players} of {other.folder} were trained on other rows of a split of this name; train them here instead"
+        )
     if what == "teachers_of" and (lead := lead_of(arguments)) != lead_of(theirs):
         raise ValueError(
             f"the teachers of {other.folder} were trained otherwise ({lead_of(theirs)}, not {lead}); train them here"

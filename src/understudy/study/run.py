@@ -16,6 +16,7 @@ from understudy.evaluate.results import recommended
 from understudy.models.model import Model
 from understudy.players.blueprint import Blueprint
 from understudy.process.whole import read_json, whole_folder
+from understudy.tasks import Task
 from understudy.training.checkpoint import load_weights
 
 Shipped = Literal["distilled", "plain", "teacher", "auto"]
@@ -64,7 +65,15 @@ class Run:
         return corpus
 
     def split(self) -> Split:
-        return self.corpus().split(self.settings["arguments"]["split"])
+        """The rows it was trained, chosen and tested on: whoever uses them asks here. ValueError where they are others by now."""
+        corpus, name = self.corpus(), self.settings["arguments"]["split"]
+        split = corpus.split(name)
+        if split.hash != self.settings["split_hash"]:
+            raise ValueError(
+                f"split {name!r} of {corpus.folder} holds other rows than the ones {self.folder} was run on: "
+                "put that split back, or run anew on this one"
+            )
+        return split
 
     def unseen(self, split: str) -> Split:
         """A split of its corpus to test on, its own when ""; ValueError where the run used some of those rows."""
@@ -101,7 +110,9 @@ class Run:
         player = "teacher" if chosen == "teacher" else "student"
         name = "-".join(self.settings["arguments"][player]) + f"-{player}"
         about = {"name": name, "system": chosen, "results": self.results, "run": self.settings}
-        return export(self.model(chosen, seed=seed), out, corpus=self.corpus(), split=self.split(), about=about)
+        seed = self.ships if seed is None else seed
+        corpus, split, model = self.corpus(), self.split(), self.model(chosen, seed=seed)
+        return export(model, out, corpus=corpus, split=split, about=about, recorded=self.recorded(chosen, seed, model.task))
 
     @property
     def to_ship(self) -> Literal["distilled", "plain"]:
@@ -112,6 +123,24 @@ class Run:
                 f"{self.folder} is one training run, which says nothing of what to ship; train more seeds, or name the system"
             )
         return found.system
+
+    def recorded(self, system: str, seed: int, task: Task) -> Predictions:
+        """What the run kept of these test answers; ValueError where results.json has another score of it."""
+        results, at = self.results, sorted(self.seeds).index(seed)
+        found = self.predictions(system)[at]
+        kept = found.take(found.seen & found.has_target)
+        if len(kept) != results.get("rows"):
+            # Other systems see fewer of them: then the scores are of other rows.
+            return found
+        said = {name: each["seeds"][at] for name, each in results["systems"][system]["metrics"].items()}
+        for name, score in task.metrics(kept.values, kept.target).items():
+            then = said.get(name)
+            if then is not None and not np.isclose(score, then, rtol=1e-6, atol=1e-9):
+                raise ValueError(
+                    f"{self.folder / system / f'seed-{seed}'} is not what {self.folder} recorded: "
+                    f"its {name} on the test rows is {score:.4f}, results.json says {then:.4f}"
+                )
+        return found
 
     @property
     def ships(self) -> int:

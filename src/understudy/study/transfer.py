@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from understudy.batches.every_row import every_row
+from understudy.corpus import Split
 from understudy.evaluate import compare, cost, score
 from understudy.evaluate.predictions import Predictions
 from understudy.models.model import Model, views_of
@@ -22,7 +23,7 @@ def transfer(run: Run, split: str) -> dict[str, Any]:
     for name in SYSTEMS:
         models = {seed: run.model(name, seed=seed) for seed in run.seeds}
         first = next(iter(models.values()))
-        said = [predicted(run, split, name, seed, model) for seed, model in models.items()]
+        said = [predicted(run, other, name, seed, model) for seed, model in models.items()]
         systems[name] = compare.System(first.modalities, cost.parameters_of(first)["total"], said)
     sizes = {"train": len(own.train), "labelled": len(own.labelled), "valid": len(own.valid), "test": len(other.test)}
     about = {"name": split, "trained on": own.name} | sizes
@@ -31,12 +32,11 @@ def transfer(run: Run, split: str) -> dict[str, Any]:
     return found
 
 
-def predicted(run: Run, split: str, system: str, seed: int, model: Model) -> Predictions:
-    """One model's predictions of a split's test rows, from disk where they are there."""
-    path = place(run, split, system, seed)
-    if not path.is_file():
-        corpus = run.corpus()
-        found = score.predict(model, every_row(corpus, corpus.split(split).test, views_of(model)))
+def predicted(run: Run, split: Split, system: str, seed: int, model: Model) -> Predictions:
+    """One model's predictions of a split's test rows, from disk where they are there and of these rows."""
+    path, corpus = place(run, split.name, system, seed), run.corpus()
+    if not path.is_file() or set(Predictions.load(path).id.tolist()) != set(corpus.ids[split.test].tolist()):
+        found = score.predict(model, every_row(corpus, split.test, views_of(model)))
         (found if corpus.groups is None else found.grouped(corpus.ids, corpus.groups)).save(path)
     return Predictions.load(path)
 
