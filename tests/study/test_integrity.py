@@ -5,11 +5,12 @@ import shutil
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import understudy as us
 from study.small import PLAN, SIZES, make_corpus
-from understudy.corpus import Corpus, make_split
+from understudy.corpus import Corpus, Split, make_split
 from understudy.evaluate.compare import compare_runs
 from understudy.evaluate.predictions import Predictions
 from understudy.study.evaluation import evaluate_subsets
@@ -79,7 +80,7 @@ def test_kept_transfer_predictions_of_other_rows_are_made_again(run):
     corpus.save_split(make_split(corpus, name="small", valid=0.0, test=0.1))
     rows = [set(corpus.split(name).test) & set(run.split().test) for name in ("small", "full")]
     for name, kept in zip(("a", "b"), rows, strict=True):
-        corpus.save_split(us.Split(name, run.split().train, sorted(kept), run.split().labelled))
+        corpus.save_split(Split(name, run.split().train, np.array(sorted(kept)), run.split().labelled))
     assert transfer(run, "a")["rows"] == len(rows[0])
     shutil.copytree(run.folder / "transfer" / "a", run.folder / "transfer" / "b")
     assert transfer(run, "b")["rows"] == len(rows[1]) != len(rows[0])
