@@ -2,7 +2,6 @@
 
 import json
 import shutil
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -126,7 +125,7 @@ def test_a_run_says_whether_it_hashed_its_corpus_and_refuses_a_damaged_one(whole
     with pytest.raises(ValueError, match=r"rows-0.arrow was changed after it was written"):
         us.distill(folder, out=tmp_path / "run", **ASKED)
     assert not (tmp_path / "run").exists()
-    monkeypatch.setattr(sys.modules["understudy.study.distill"], "MOST_HASHED", 0)
+    monkeypatch.setattr("understudy.study.claim.MOST_HASHED", 0)
     shutil.copy(whole.corpus().folder / "rows-0.arrow", shard)
     made = us.distill(folder, out=tmp_path / "run", report=False, **ASKED | {"plan": {"epochs": 1}})
     assert made.settings["corpus_hashed"] is False
