@@ -23,6 +23,7 @@ from understudy.methods import AMID, KD
 from understudy.methods.method import Method
 from understudy.models.model import Model, views_of
 from understudy.players.blueprint import draw
+from understudy.players.player import Player
 from understudy.recipes.mfeat import SIZES
 from understudy.teachers.stored import Stored
 from understudy.teachers.teacher import Frozen
@@ -55,7 +56,7 @@ class Kept:
 
 
 def player(corpus: Corpus, split: Split, modalities: tuple[str, ...], name: str) -> Model:
-    return draw(corpus, split, modalities, name=name, named={}, sizes=SIZES).build(0)
+    return draw(corpus, split, Player(modalities, sizes=SIZES), name=name).build(0)
 
 
 def methods(corpus: Corpus, split: Split, folder: Path) -> dict[str, Method]:

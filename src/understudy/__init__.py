@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from understudy.evaluate.advice import advise as advise
     from understudy.evaluate.compare import compare_runs as compare_runs
     from understudy.models.model import Model as Model
+    from understudy.players.player import Player as Player
     from understudy.report import write_report as write_report
     from understudy.study.distill import distill as distill
     from understudy.study.evaluation import evaluate_subsets as evaluate_subsets
@@ -33,6 +34,7 @@ PUBLIC = {
     "Corpus": "understudy.corpus",
     "Model": "understudy.models.model",
     "Plan": "understudy.training.plan",
+    "Player": "understudy.players.player",
     "Run": "understudy.study.run",
     "advise": "understudy.evaluate.advice",
     "check": "understudy.corpus.check",

@@ -11,6 +11,7 @@ from understudy.corpus import Corpus, Schema, make_split, write_corpus
 from understudy.encoders.class_text import class_features
 from understudy.encoders.clip import published_frames
 from understudy.players.blueprint import Blueprint, check_encoders, draw
+from understudy.players.player import Player
 from understudy.players.prompting import check_head, fitted_anchors, tokens_of
 from understudy.prepare import Frames
 from understudy.prepare.cells import Cells, Modality
@@ -40,13 +41,13 @@ def corpus(tmp_path_factory) -> Corpus:
 
 
 def drawn(corpus, modalities, **options) -> Blueprint:
-    return draw(corpus, corpus.split("main"), modalities, name="teacher", **{"named": {}, "sizes": SIZES} | options)
+    return draw(corpus, corpus.split("main"), Player(modalities, sizes=SIZES, **options), name="teacher")
 
 
 def test_a_teacher_with_a_published_clip_comes_back_without_it(corpus, tmp_path):
     folder = str(make_clip(tmp_path / "xclip"))
     head = {"classes": 2, "text_encoder": folder, "anchors": [-2, 2]}
-    made = drawn(corpus, ["video", "text"], named={"video": folder}, head=head)
+    made = drawn(corpus, ["video", "text"], encoders={"video": folder}, head=head)
     assert made.views["video"] == published_frames(folder) == Frames(FRAMES, size=SIZE)
     first = made.build(0)
     made.save(tmp_path)
@@ -74,7 +75,7 @@ def make_weights(folder):
 
 @pytest.mark.parametrize("name", ["conv", "xclip", "clip"])
 def test_own_video_encoders_need_no_weights(corpus, name):
-    model = drawn(corpus, ["video"], named={"video": name}, head={"classes": 7}).build(0)
+    model = drawn(corpus, ["video"], encoders={"video": name}, head={"classes": 7}).build(0)
     video = model.views["video"]
     assert not video.random
     with torch.no_grad():

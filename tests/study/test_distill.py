@@ -12,7 +12,7 @@ import torch
 import understudy as us
 from study.small import PLAN, SIZES, make_corpus
 from understudy.corpus import Corpus, Split
-from understudy.study.distill import whole_plan
+from understudy.study.settings import default_plan
 from understudy.training.plan import Plan
 
 
@@ -205,13 +205,13 @@ def test_plan_may_be_changes_of_the_default(corpus, tmp_path):
 )
 def test_what_a_change_of_the_plan_decides_follows_it(changes, plan):
     split = Split("main", train=np.arange(640), valid=np.arange(640, 700), test=np.arange(700, 800), labelled=np.arange(640))
-    assert whole_plan(changes, split, ["mlp"]) == plan
+    assert default_plan(split, named=["mlp"], changes=changes) == plan
 
 
 def test_pretrained_encoders_take_few_epochs_and_nothing_stops_without_validation_rows():
     split = Split("main", train=np.arange(640), test=np.arange(700, 800), labelled=np.arange(640))
-    assert whole_plan({"batch_size": 256}, split, ["mlp", "some/encoder"]) == Plan(epochs=5, batch_size=256)
-    assert whole_plan({}, split, ["mlp"]).patience is None
+    assert default_plan(split, named=["mlp", "some/encoder"], changes={"batch_size": 256}) == Plan(epochs=5, batch_size=256)
+    assert default_plan(split, named=["mlp"], changes={}).patience is None
 
 
 @pytest.mark.parametrize(

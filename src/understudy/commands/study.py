@@ -1,13 +1,16 @@
 """Commands that train and judge: demo, advise, distill, evaluate, compare, store, report, list."""
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from understudy.commands.answer import Answer, pairs, refuse_unheeded, step, values
 from understudy.commands.data import after_check
 from understudy.commands.ship import export
 from understudy.evaluate.results import SystemName, recommended
 from understudy.process.whole import read_json
+
+if TYPE_CHECKING:
+    from understudy.study.settings import Asked
 
 
 def demo(which: Literal["digits", "theatre", "pictures"] = "digits", /, *, out: Path = Path("demo"), seeds: int = 0) -> Answer:
@@ -87,7 +90,7 @@ def advise(corpus: Path, /, *, student: tuple[str, ...], split: str = "", seed: 
     """
     from understudy.corpus import Corpus
     from understudy.evaluate.advice import advise as ask
-    from understudy.study.distill import only_split
+    from understudy.study.settings import only_split
 
     opened = Corpus(corpus)
     name = split or only_split(opened)
@@ -113,7 +116,9 @@ def distill(
     fusion: str = "concat",
     teacher_fusion: str = "concat",
     plan: tuple[str, ...] = (),
+    teacher_plan: tuple[str, ...] = (),
     sizes: tuple[str, ...] = (),
+    teacher_sizes: tuple[str, ...] = (),
     ensemble: Literal["no", "yes", "if better"] = "no",
     teachers_of: str = "",
     plain_of: str = "",
@@ -138,7 +143,9 @@ def distill(
         fusion: how the student's modalities join: concat, single_stream, or the FOLDER (or hub id) of a VisualBERT, ViLT, LXMERT.
         teacher_fusion: the same for the teacher, or experts, a head of each modality's own.
         plan: NAME=VALUE of training, e.g. `epochs=20 rate=0.001 batch_size=64 patience=5`.
+        teacher_plan: the same for the teacher, where it differs.
         sizes: width=N, dropout=P, modality_dropout=P, depth=N of a single stream, freeze=PART of a video encoder.
+        teacher_sizes: the same for the teacher, where they differ.
         ensemble: distil from the mean of all seeds' teachers.
         teachers_of: a finished run whose teachers are taken.
         plain_of: a finished run whose plain students are taken.
@@ -150,14 +157,31 @@ def distill(
         out: folder of the run; the same command on the same folder goes on where it stopped.
     """
     from understudy.study.distill import distill as run_it
+    from understudy.study.settings import Asked
     from understudy.study.summary import summary
 
-    given: dict[str, Any] = {"student": student, "teacher": teacher, "method": method, "options": values("--options", options)}
-    given |= {"encoders": pairs("--encoder", encoder), "teacher_encoders": pairs("--teacher-encoder", teacher_encoder)}
-    given |= {"teacher_head": values("--teacher-head", teacher_head), "fusion": fusion, "teacher_fusion": teacher_fusion}
-    given |= {"sizes": values("--sizes", sizes), "plan": values("--plan", plan), "ensemble": ensemble}
-    given |= {"answers": answers, "teacher_model": teacher_model}
-    given |= {"teachers_of": teachers_of, "plain_of": plain_of, "space": space, "seeds": seeds}
+    given = Asked(
+        student=student,
+        teacher=teacher,
+        method=method,
+        options=values("--options", options),
+        ensemble=ensemble,
+        seeds=seeds,
+        encoders=pairs("--encoder", encoder),
+        teacher_encoders=pairs("--teacher-encoder", teacher_encoder),
+        fusion=fusion,
+        teacher_fusion=teacher_fusion,
+        teacher_head=values("--teacher-head", teacher_head),
+        sizes=values("--sizes", sizes),
+        teacher_sizes=values("--teacher-sizes", teacher_sizes),
+        plan=values("--plan", plan),
+        teacher_plan=values("--teacher-plan", teacher_plan),
+        teachers_of=teachers_of,
+        plain_of=plain_of,
+        answers=answers,
+        teacher_model=teacher_model,
+        space=space,
+    )
     if "*" in split:
         return every_fold(corpus, split, out, given)
     run = run_it(corpus, split=split, out=out, **given)
@@ -176,11 +200,11 @@ def after(results: dict[str, Any], out: Path) -> str:
     return step("export", out, "--system", found.system, "--out", "ARTIFACT")
 
 
-def every_fold(corpus: Path, splits: str, out: Path, given: dict[str, Any]) -> Answer:
+def every_fold(corpus: Path, splits: str, out: Path, given: "Asked") -> Answer:
     """`distill` on every split of this pattern."""
     from understudy.study.folds import folds, folds_table
 
-    found = folds(corpus, splits=splits, out=out, report=False, **given)
+    found = folds(corpus, splits=splits, out=out, **{**given, "report": False})
     return Answer(found | {"out": str(out)}, folds_table(found), step("report", found["splits"][0]["run"]))
 
 

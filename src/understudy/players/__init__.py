@@ -2,6 +2,7 @@
 
 from understudy.players.blueprint import OWN, Blueprint, check_encoders, chosen_encoders, draw, for_retrieval, own_encoder
 from understudy.players.fusions import FUSIONS, check_fusion
+from understudy.players.player import Player, Sizes
 from understudy.players.prompting import check_head
 from understudy.players.published import READERS, seen_kinds
 
@@ -10,6 +11,8 @@ __all__ = [
     "OWN",
     "READERS",
     "Blueprint",
+    "Player",
+    "Sizes",
     "check_encoders",
     "check_fusion",
     "check_head",

@@ -1,7 +1,7 @@
 """Blueprint: everything that rebuilds an untrained model, and the default encoder of each kind of modality."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 from zlib import crc32
@@ -18,6 +18,7 @@ from understudy.models.fusion import Fusion
 from understudy.models.head import Head
 from understudy.models.model import Model
 from understudy.players.fusions import DEPTH, FUSIONS, fusion_of, own_parts
+from understudy.players.player import Player
 from understudy.players.prompting import prompt_head, resolved
 from understudy.players.published import READERS, published_encoder, published_view, seen_kinds, stored_features
 from understudy.prepare.catalogue import restore, view_for
@@ -186,24 +187,14 @@ def chosen_encoders(corpus: Corpus, modalities: Sequence[str], named: Mapping[st
     return found
 
 
-def draw(
-    corpus: Corpus,
-    split: Split,
-    modalities: Sequence[str],
-    *,
-    name: str,
-    named: Mapping[str, str],
-    sizes: Mapping[str, Any],
-    head: Mapping[str, Any] | None = None,
-    fusion: str = "concat",
-) -> Blueprint:
-    """The blueprint of a model over `modalities`: views and target scale fitted on the train rows of `split` alone.
+def draw(corpus: Corpus, split: Split, player: Player, *, name: str) -> Blueprint:
+    """The blueprint of a player: views and target scale fitted on the train rows of `split` alone.
 
-    named: modality -> encoder name; modalities without one take the default of their kind, or what stored their features.
-    sizes: `width`, `dropout`, `modality_dropout`, `freeze` and `depth`. head: what a user says of class prompts; a linear head
-    when empty.
+    Modalities whose encoder is not named take the default of their kind, or what stored their features.
     """
-    chosen, views, configs = chosen_encoders(corpus, modalities, named, fusion=fusion), {}, {}
+    chosen = chosen_encoders(corpus, player.modalities, player.encoders, fusion=player.fusion)
+    views: dict[str, View] = {}
+    configs: dict[str, Any] = {}
     for modality, encoder in chosen.items():
         kind = corpus.modalities[modality].kind
         if encoder in OWN[kind]:
@@ -214,7 +205,7 @@ def draw(
         if encoder not in OWN[kind]:
             configs[modality] = published_encoder(views[modality], encoder, weights=False).config
     task = corpus.task.fit(corpus.target[split.labelled])
-    told = resolved(task, head or {}, seen_kinds(corpus, modalities), corpus.target[split.labelled])
-    made: dict[str, Any] = {"encoders": chosen, "views": views, "configs": configs, "head": told, "fusion": fusion}
-    made |= {} if fusion in FUSIONS else {"fusion_config": published_config(fusion)}
-    return Blueprint(name=name, task=task, **made, **sizes)
+    head = resolved(task, player.head, seen_kinds(corpus, player.modalities), corpus.target[split.labelled])
+    fusion = {} if player.fusion in FUSIONS else published_config(player.fusion)
+    joined = {"fusion": player.fusion, "fusion_config": fusion}
+    return Blueprint(name, task, chosen, views, configs, head=head, **joined, **asdict(player.sized))

@@ -1,25 +1,12 @@
-"""Settings by name: what a method, a plan and a model can be told, and whether a value can be meant."""
+"""Settings by name: what a method can be told, and whether a value can be meant."""
 
 import inspect
 import math
-from collections.abc import Callable, Mapping
-from dataclasses import fields
+from collections.abc import Mapping
 from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin
 
-from understudy.encoders.clip import Freeze
 from understudy.methods import CATALOGUE
-from understudy.training.plan import Plan
-
-SIZES: dict[str, Any] = {"width": int, "dropout": float, "modality_dropout": float, "freeze": Freeze, "depth": int}
-"""Of every model of a run."""
-RANGES: dict[str, tuple[str, Callable[[Any], bool]]] = {
-    "width": ("1 or more", lambda width: width >= 1),
-    "dropout": ("a probability, 0 or more and below 1", lambda dropout: 0 <= dropout < 1),
-    "modality_dropout": ("a probability, 0 to 1", lambda dropout: 0 <= dropout <= 1),
-    "depth": ("1 block or more", lambda depth: depth >= 1),
-}
-PLAN: dict[str, Any] = {each.name: each.type for each in fields(Plan)}
 
 
 def options_of(method: str) -> dict[str, inspect.Parameter]:
@@ -29,8 +16,10 @@ def options_of(method: str) -> dict[str, inspect.Parameter]:
 
 
 def whole_options(method: str, given: Mapping[str, Any]) -> dict[str, Any]:
-    """Every option of a method: those given, and the defaults of its constructor."""
-    return {name: each.default for name, each in options_of(method).items()} | dict(given)
+    """Every option of a method: those given, and the defaults of its constructor; ValueError for one that it does not take."""
+    known = options_of(method)
+    told = typed(method, given, {name: each.annotation for name, each in known.items()})
+    return {name: each.default for name, each in known.items()} | told
 
 
 def typed(what: str, given: Mapping[str, Any], allowed: Mapping[str, Any]) -> dict[str, Any]:
@@ -45,16 +34,6 @@ def typed(what: str, given: Mapping[str, Any], allowed: Mapping[str, Any]) -> di
         if isinstance(value, float) and not math.isfinite(value):
             raise ValueError(f"{what}: {name} is {value!r}; expected a finite number")
         found[name] = float(value) if allowed[name] is float else value
-    return found
-
-
-def model_sizes(given: Mapping[str, Any]) -> dict[str, Any]:
-    """What is said of the sizes of models; ValueError for an unknown name or a value that cannot be meant."""
-    found = typed("a model", given, SIZES)
-    for name, value in found.items():
-        allowed, fine = RANGES.get(name, ("", lambda value: True))
-        if not fine(value):
-            raise ValueError(f"a model: {name} is {value!r}; allowed: {allowed}")
     return found
 
 

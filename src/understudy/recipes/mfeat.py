@@ -5,8 +5,9 @@ from pathlib import Path
 
 from understudy.corpus import corpus_at
 from understudy.corpus.importers.mfeat import import_mfeat
-from understudy.study.distill import Choice, distill
+from understudy.study.distill import distill
 from understudy.study.run import Run
+from understudy.study.settings import Choice
 from understudy.training.plan import Plan
 
 PLAN = Plan(epochs=55, batch_size=128, rate=3e-3, warmup=0.0, weight_decay=0.3)

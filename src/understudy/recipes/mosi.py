@@ -12,8 +12,9 @@ from typing import Literal
 
 from understudy.corpus import corpus_at
 from understudy.corpus.importers.mosi import import_mosi
-from understudy.study.distill import Choice, distill
+from understudy.study.distill import distill
 from understudy.study.run import Run
+from understudy.study.settings import Choice
 from understudy.training.plan import Plan
 
 MINILM_PLAN = Plan(epochs=5, batch_size=32, rate=1e-3, pretrained_rate=5e-5, schedule="linear", warmup=0.1)

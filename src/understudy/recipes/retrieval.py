@@ -17,6 +17,7 @@ from understudy.corpus.importers.wikipedia import import_wikipedia
 from understudy.methods import Supervised
 from understudy.models.model import views_of
 from understudy.players.blueprint import draw, for_retrieval
+from understudy.players.player import Player
 from understudy.study.distill import distill
 from understudy.study.evaluation import validator
 from understudy.study.run import Run
@@ -72,7 +73,7 @@ def by_space(
     rows, found = corpus.split(split), {}
     if not len(rows.valid):
         raise ValueError(f"split {split!r} has no validation rows, which a space is chosen by")
-    drawn = draw(corpus, rows, student, name="student", named={}, sizes=sizes)
+    drawn = draw(corpus, rows, Player(student, sizes=sizes), name="student")
     for space in get_args(Space):
         model = for_retrieval(drawn, student, space=space, fused=False).build(seed)
         validate = validator(corpus, rows.valid, {"": model})

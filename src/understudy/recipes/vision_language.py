@@ -20,8 +20,9 @@ from understudy.corpus.low_shot import Size, low_shot, size_name
 from understudy.process.whole import read_json, write_json
 from understudy.recipes.protocol_table import table_rows
 from understudy.recipes.vision_systems import SYSTEMS, Way, check_systems, check_teachers
-from understudy.study.distill import distill, seed_list
+from understudy.study.distill import distill
 from understudy.study.run import Run, load
+from understudy.study.settings import seed_list
 from understudy.study.transfer import transfer
 from understudy.training.plan import Plan
 

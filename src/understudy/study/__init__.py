@@ -2,5 +2,6 @@
 
 from understudy.study.distill import distill
 from understudy.study.run import Run, load
+from understudy.study.settings import Settings
 
-__all__ = ["Run", "distill", "load"]
+__all__ = ["Run", "Settings", "distill", "load"]

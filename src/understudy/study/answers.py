@@ -12,7 +12,6 @@ from understudy.corpus import Corpus, Split
 from understudy.evaluate.predictions import Predictions
 from understudy.evaluate.score import collect
 from understudy.evaluate.simple import Columns, ModelName, best_of, fitted, folds_of_rows, out_of_fold, quality, usable
-from understudy.methods import Method
 from understudy.tasks import Classification, Regression, Task
 from understudy.teachers.crossfit import Calibrated, Computed, CrossFitted, temperature_of
 from understudy.teachers.teacher import Teacher
@@ -49,23 +48,6 @@ class Simple:
     model: ModelName
     teacher: Teacher
     test: Predictions
-
-
-def check_answers(answers: Fit, model: TeacherModel, task: Task, split: Split, method: type[Method], options: Any) -> None:
-    """ValueError for answers that the task, the rows or the method do not allow."""
-    if answers == "insample" and model == "network":
-        return
-    asked = f"answers {answers!r}" if model == "network" else f"teacher_model {model!r}"
-    if model != "network" and answers == "insample":
-        raise ValueError(f"{asked} with answers 'insample': simple models know their train rows by heart; say 'crossfit'")
-    if not isinstance(task, Classification | Regression):
-        raise ValueError(f"{asked} given, but the task is a {task.kind}; it is for numbers and classes")
-    if method.beside(**options) or method.embeds(**options) or method.tokens(**options):
-        raise ValueError(
-            f"{asked} given, but the method reads more of its teacher than its answers; say 'insample' and 'network'"
-        )
-    if len(split.labelled) < 2 * FOLDS:
-        raise ValueError(f"{asked} needs {2 * FOLDS} labelled train rows, and split {split.name!r} has {len(split.labelled)}")
 
 
 def fold_by_id(corpus: Corpus, rows: Array, *, seed: int = 0) -> dict[str, int]:

@@ -13,8 +13,8 @@ from understudy.corpus import Corpus, Split
 from understudy.corpus.check import changed
 from understudy.process.partial import ours
 from understudy.process.whole import write_json
-from understudy.study.arguments import completed
 from understudy.study.run import Run, load
+from understudy.study.settings import Settings
 
 State = Literal["new", "same", "more seeds"]
 VERSIONED = ("understudy", "torch", "numpy", "pyarrow", "transformers", "tokenizers")
@@ -26,11 +26,11 @@ PLACES = ("corpus",)
 """Arguments that say where something lies, not what it is: another fingerprint says that."""
 
 
-def settings_of(recipe: str, arguments: Mapping[str, Any], corpus: Corpus, split: Split) -> dict[str, Any]:
+def settings_of(recipe: str, asked: Settings, corpus: Corpus, split: Split) -> dict[str, Any]:
     """run.json: what was asked, of which rows, and with which versions."""
     settings = {
         "recipe": recipe,
-        "arguments": dict(arguments),
+        "arguments": asked.to_json(),
         "corpus_fingerprint": corpus.fingerprint,
         "split_hash": split.hash,
         "versions": {"python": platform.python_version()} | installed(),
@@ -60,13 +60,22 @@ def state_of(folder: Path, settings: Mapping[str, Any], corpus: Corpus) -> State
     asked, known = settings["arguments"], other["arguments"]
     differ = [name for name in ("recipe", "corpus_fingerprint", "split_hash", "versions") if settings[name] != other[name]]
     if "corpus_fingerprint" not in differ:
-        theirs = completed(known, corpus)
-        differ = [name for name in asked if name not in PLACES and asked[name] != theirs[name]] + differ
+        theirs = known_of(folder, known).whole(corpus).to_json()
+        names = dict.fromkeys([*asked, *theirs])
+        differ = [name for name in names if name not in PLACES and asked.get(name) != theirs.get(name)] + differ
     if differ == ["seeds"] and set(known["seeds"]) < set(asked["seeds"]) and asked["ensemble"] == "no":
         return "more seeds"
     if differ:
         raise ValueError(f"{folder} holds another run (differs in {', '.join(differ)}); give another --out or remove it")
     return "same"
+
+
+def known_of(folder: Path, arguments: Mapping[str, Any]) -> Settings:
+    """What the run in a folder was asked; ValueError where this version knows no such settings."""
+    try:
+        return Settings.from_json(arguments)
+    except (ValueError, TypeError) as error:
+        raise ValueError(f"{folder} holds a run of another version: {error}; give another --out") from None
 
 
 def begin(folder: Path, settings: Mapping[str, Any], corpus: Corpus) -> Run:

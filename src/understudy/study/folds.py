@@ -4,7 +4,7 @@ import json
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 
@@ -14,19 +14,20 @@ from understudy.evaluate.predictions import Predictions
 from understudy.process.whole import write_json
 from understudy.study.distill import distill
 from understudy.study.run import SYSTEMS, Run
+from understudy.study.settings import Asked
 from understudy.tasks import Classification
 
 
-def folds(corpus: Corpus | Path | str, *, splits: str | Sequence[str], out: Path | str, **options: Any) -> dict[str, Any]:
+def folds(corpus: Corpus | Path | str, *, splits: str | Sequence[str], out: Path | str, **asked: Unpack[Asked]) -> dict[str, Any]:
     """`distill` on each split, into OUT/SPLIT, and OUT/folds.json; the same call resumes.
 
-    splits: names, or a pattern of them such as `fold-*`. options: of `distill`. The document: see `over_folds`.
+    splits: names, or a pattern of them such as `fold-*`. asked: of every `distill`. The document: see `over_folds`.
     """
     opened = corpus if isinstance(corpus, Corpus) else Corpus(corpus)
     names = [each for each in opened.splits if fnmatchcase(each, splits)] if isinstance(splits, str) else list(splits)
     if len(names) < 2:
         raise ValueError(f"splits {splits!r} are {len(names)} of {', '.join(opened.splits) or 'none'}; name two or more")
-    runs = [distill(opened, split=each, out=Path(out) / each, **options) for each in names]
+    runs = [distill(opened, split=each, out=Path(out) / each, **asked) for each in names]
     document = over_folds(runs)
     write_json(Path(out) / "folds.json", document)
     return document

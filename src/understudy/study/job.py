@@ -18,6 +18,7 @@ from understudy.evaluate.predictions import Predictions
 from understudy.methods import CATALOGUE, Method, Supervised
 from understudy.models.model import Model, views_of
 from understudy.players.blueprint import Blueprint
+from understudy.players.cast import asks_for, copied, drawn, method_of
 from understudy.prepare.cells import TEXTS
 from understudy.prepare.view import Views
 from understudy.process.whole import write_json
@@ -34,11 +35,11 @@ from understudy.study.answers import (
     simple_teacher,
     without_fold,
 )
-from understudy.study.coverage import seen, untested, with_target
+from understudy.study.checks import seen, untested, with_target
 from understudy.study.estimate import Estimate
 from understudy.study.evaluation import validator
-from understudy.study.players import asks_for, blueprint_of, copied, method_of
 from understudy.study.run import WEIGHTS, Run, load, take
+from understudy.study.settings import Settings
 from understudy.tasks import Retrieval
 from understudy.teachers.stored import Stored
 from understudy.teachers.teacher import Ensemble, Frozen, Teacher
@@ -55,29 +56,24 @@ class Job:
     run: Run
     corpus: Corpus
     split: Split
-    plan: Plan
-    teacher_plan: Plan
+    settings: Settings
     estimate: Estimate
-
-    @property
-    def arguments(self) -> Mapping[str, Any]:
-        return self.run.settings["arguments"]
 
     def play(self, *, report: bool) -> Run:
         """Everything, in order."""
         student, teacher = self.blueprint("student"), self.blueprint("teacher")
-        start = self.method.beside(**self.arguments["options"])
+        start = self.method.beside(**self.settings.options)
         unseen = self.unseen_answers(teacher)
-        leads = {} if isinstance(unseen, Simple) else {seed: self.lead(teacher, seed) for seed in self.run.seeds}
+        leads = {} if isinstance(unseen, Simple) else {seed: self.lead(teacher, seed) for seed in self.settings.seeds}
         told = Told({}, "") if start else self.answers(leads, unseen, student)
         systems: dict[str, dict[int, Model]] = {"teacher": leads} if leads else {}
         systems |= {"plain": {}, "distilled": {}}
-        for seed in self.run.seeds:
+        for seed in self.settings.seeds:
             systems["plain"][seed] = self.plain(student, seed)
             beside = {"joint_teacher": copied(teacher, seed, leads[seed] if start == "trained" else None)} if start else {}
             beside |= self.auxiliary(seed)
             others = {"teacher": beside["joint_teacher"] if start else told.by_seed[seed], "auxiliary": beside.get("auxiliary")}
-            taught = method_of(self.arguments, seed, student.build(seed), others)
+            taught = method_of(self.settings.method, self.settings.options, seed, student.build(seed), others)
             systems["distilled"][seed] = self.train("distilled", seed, taught, beside=beside)
             for name, model in beside.items():
                 systems.setdefault(name, {})[seed] = model
@@ -88,30 +84,31 @@ class Job:
 
     @property
     def method(self) -> type[Method]:
-        return CATALOGUE[self.arguments["method"]]
+        return CATALOGUE[self.settings.method]
 
     def blueprint(self, name: str) -> Blueprint:
         """Saved with the run, so that it is drawn once and models come back without the corpus."""
         if not (self.run.folder / f"{name}.json").is_file():
-            blueprint_of(name, self.corpus, self.split, self.arguments).save(self.run.folder)
+            players = self.settings.players(self.corpus)
+            drawn(name, players, self.corpus, self.split, space=self.settings.space).save(self.run.folder)
         return Blueprint.load(self.run.folder, name)
 
     def lead(self, teacher: Blueprint, seed: int) -> Model:
         """The teacher of a seed: trained here as the method says, or taken from the run that `teachers_of` names."""
         model = teacher.build(seed)
-        lead = self.method.lead(model, **self.arguments["options"]) or Supervised(model)
-        return self.train("teacher", seed, lead, of=self.arguments["teachers_of"])
+        lead = self.method.lead(model, **self.settings.options) or Supervised(model)
+        return self.train("teacher", seed, lead, of=self.settings.teachers_of)
 
     def plain(self, student: Blueprint, seed: int) -> Model:
         """The control of a seed: trained here, or taken from the run that `plain_of` names."""
-        return self.train("plain", seed, Supervised(student.build(seed)), of=self.arguments["plain_of"])
+        return self.train("plain", seed, Supervised(student.build(seed)), of=self.settings.plain_of)
 
     def auxiliary(self, seed: int) -> dict[str, Model]:
         """The auxiliary player of a seed by its system's name, if the method has one; trained here if it is to stay as it is."""
-        if not asks_for(self.arguments["method"], "auxiliary"):
+        if not asks_for(self.settings.method, "auxiliary"):
             return {}
         model = self.blueprint("auxiliary").build(seed)
-        if self.method.fixed_auxiliary(**self.arguments["options"]):
+        if self.method.fixed_auxiliary(**self.settings.options):
             self.train("auxiliary", seed, Supervised(model))
         return {"auxiliary": model}
 
@@ -132,7 +129,8 @@ class Job:
                 remove(path.parent)
             self.estimate.skip(system)
             return model.eval()
-        plan = self.teacher_plan if system.startswith(("teacher", "auxiliary")) else self.plan
+        own = system.startswith(("teacher", "auxiliary"))
+        plan = (self.settings.teacher if own else self.settings.student).planned
         say(f"{system}, seed {seed}: {'+'.join(model.modalities)}, {plan.epochs} epochs at most")
         train = self.loader(method.views(), plan, seed=seed, labelled_only=method.needs_labels)
         validate = self.validator(model, beside) if len(self.split.valid) else None
@@ -164,7 +162,7 @@ class Job:
 
     def loader(self, views: Views, plan: Plan, *, seed: int, labelled_only: bool) -> Loader:
         """Batches of train rows: targets only where the split says so, like lengths together where there is a text."""
-        text = [m for m in (*self.arguments["student"], *views) if self.corpus.modalities[m].kind in TEXTS and m in views]
+        text = [m for m in (*self.settings.student.modalities, *views) if self.corpus.modalities[m].kind in TEXTS and m in views]
         labelled = self.split.labelled
         return Loader(
             self.corpus,
@@ -191,7 +189,7 @@ class Job:
 
     def unseen_answers(self, blueprint: Blueprint) -> Simple | Teacher | None:
         """The teacher that never saw the row it answers, as `answers` and `teacher_model` ask for it; None for in-sample ones."""
-        model, answers = self.arguments["teacher_model"], self.arguments["answers"]
+        model, answers = self.settings.teacher_model, self.settings.answers
         if answers == "insample":
             return None
         simple = None if model == "network" else self.simple(blueprint, model)
@@ -204,20 +202,20 @@ class Job:
 
     def simple(self, blueprint: Blueprint, model: TeacherModel) -> Simple:
         """The simple teacher, with its answers to test rows as the teacher's predictions."""
-        found = simple_teacher(model, self.corpus, self.split, blueprint.task, self.arguments["teacher"])
-        path = self.run.folder / "teacher" / f"seed-{self.run.seeds[0]}" / "predictions.npz"
+        found = simple_teacher(model, self.corpus, self.split, blueprint.task, self.settings.teacher.modalities)
+        path = self.run.folder / "teacher" / f"seed-{self.settings.seeds[0]}" / "predictions.npz"
         if not path.is_file():
             self.grouped(found.test).save(path)
         return found
 
     def crossfitted(self, blueprint: Blueprint) -> Teacher:
         """Teachers of the folds, with the first seed, as one."""
-        seed, teachers = self.run.seeds[0], []
+        seed, teachers = self.settings.seeds[0], []
         fold = fold_by_id(self.corpus, self.split.labelled)
         for number in sorted(set(fold.values())):
             part = replace(self, split=without_fold(self.split, self.corpus, fold, number))
             model = blueprint.build(seed)
-            lead = self.method.lead(model, **self.arguments["options"]) or Supervised(model)
+            lead = self.method.lead(model, **self.settings.options) or Supervised(model)
             teachers.append(Frozen(part.train(f"teacher/fold-{number}", seed, lead)))
         return crossfitted(teachers, fold, self.corpus, self.split.labelled)
 
@@ -225,23 +223,23 @@ class Job:
         """What each seed's student learns from, stored once."""
         if isinstance(unseen, Simple):
             once = self.stored("answers", unseen.teacher)
-            return Told(dict.fromkeys(self.run.seeds, once), f"{unseen.model}, crossfit")
-        insample = None if self.arguments["answers"] == "crossfit" else self.insample(leads)
+            return Told(dict.fromkeys(self.settings.seeds, once), f"{unseen.model}, crossfit")
+        insample = None if self.settings.answers == "crossfit" else self.insample(leads)
         if insample and unseen is None:
             return insample
         assert unseen is not None
         once = self.stored("answers_crossfit", unseen)
-        if insample and not self.prefers(once, insample.by_seed[self.run.seeds[0]], student):
+        if insample and not self.prefers(once, insample.by_seed[self.settings.seeds[0]], student):
             return insample
-        return Told(dict.fromkeys(self.run.seeds, once), "network, crossfit")
+        return Told(dict.fromkeys(self.settings.seeds, once), "network, crossfit")
 
     def prefers(self, once: Teacher, insample: Teacher, student: Blueprint) -> bool:
         """Whether a student of the first seed is no worse on validation rows when it learns from `once`; so without such rows."""
         if not len(self.split.valid):
             return True
-        seed, found = self.run.seeds[0], {}
+        seed, found = self.settings.seeds[0], {}
         for name, teacher in (("crossfit", once), ("insample", insample)):
-            taught = method_of(self.arguments, seed, student.build(seed), {"teacher": teacher})
+            taught = method_of(self.settings.method, self.settings.options, seed, student.build(seed), {"teacher": teacher})
             model = self.train(f"tried/{name}", seed, taught)
             scores = self.validator(model)()
             found[name] = scores.primary * (1 if scores.higher_is_better else -1)
@@ -259,11 +257,11 @@ class Job:
 
     def insample(self, leads: Mapping[int, Model]) -> Told:
         """The answers of teachers to the rows that they learnt from."""
-        ensemble = self.arguments["ensemble"] == "yes" or (self.arguments["ensemble"] == "if better" and self.better(leads))
+        ensemble = self.settings.ensemble == "yes" or (self.settings.ensemble == "if better" and self.better(leads))
         teachers: dict[int, Teacher] = {seed: Frozen(model) for seed, model in leads.items()}
         if ensemble:
             teachers = dict.fromkeys(leads, Ensemble(list(teachers.values())))
-        tokens = self.method.tokens(**self.arguments["options"])
+        tokens = self.method.tokens(**self.settings.options)
         names = {False: "answers", "text": "answers_with_tokens", "located": "answers_with_regions"}
         stored: dict[int, Teacher] = {}
         for seed, teacher in teachers.items():
@@ -288,16 +286,18 @@ class Job:
         """The seed that ships, and results.json; with baselines where there is to be a report."""
         compared = {name: self.system(name, models) for name, models in systems.items()}
         if "teacher" not in systems:
-            compared = {"teacher": compare.System(self.arguments["teacher"], 0, self.run.predictions("teacher"))} | compared
+            compared = {
+                "teacher": compare.System(self.settings.teacher.modalities, 0, self.run.predictions("teacher"))
+            } | compared
         if told.ensemble:
             compared["ensemble"] = self.ensemble(list(systems["teacher"].values()))
         sizes = {part: len(getattr(self.split, part)) for part in ("train", "labelled", "valid", "test")}
         selection = f"best epoch on {sizes['valid']} validation rows" if sizes["valid"] else "none: the plan was fixed in advance"
-        lacking = untested(self.corpus, self.split, {player: self.arguments[player] for player in ("student", "teacher")})
+        lacking = untested(self.corpus, self.split, self.settings.reads)
         absent = {"untested": lacking} if lacking else {}
         write_json(self.run.folder / "ships.json", {"seed": self.best(systems["distilled"])})
         task = next(iter(systems["plain"].values())).task
-        beside = baselines_of(self.corpus, self.split, self.arguments["student"]) if report else {}
+        beside = baselines_of(self.corpus, self.split, self.settings.student.modalities) if report else {}
         split = {"name": self.split.name} | sizes | absent
         found = compare.compare(task, compared, split=split, selection=selection, baselines=beside)
         compare.write_results(self.run.folder, found | self.listening(told))
@@ -307,7 +307,7 @@ class Job:
         if not told.by_seed or isinstance(self.corpus.task, Retrieval):
             return {}
         labelled, held_out = self.split.labelled, self.run.predictions("teacher")[0]
-        said = heard(told.by_seed[self.run.seeds[0]], self.corpus, labelled, held_out)
+        said = heard(told.by_seed[self.settings.seeds[0]], self.corpus, labelled, held_out)
         return {"listening": {"source": told.source} | said}
 
     def report(self, systems: Mapping[str, Mapping[int, Model]]) -> None:

@@ -1,0 +1,235 @@
+"""Settings: what a run is asked, with every default, every check, and the way to JSON and back in one place.
+
+A new setting of a run is a field of `Settings`, one of both players a field of `Player`; a keyword of `distill` is a key of
+`Keywords` too, and a flag an argument of the command. What earlier versions did not write is left out of run.json at its default,
+so that their runs are known again.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
+from pathlib import Path
+from typing import Any, Literal, Required, TypedDict, Unpack
+
+from understudy.corpus import Corpus, Split
+from understudy.players.blueprint import chosen_encoders, own_encoder
+from understudy.players.cast import auxiliary_modalities
+from understudy.players.fusions import FUSIONS
+from understudy.players.options import whole_options
+from understudy.players.player import Player, Sizes, changed_plan, typed_plan
+from understudy.players.prompting import check_head
+from understudy.players.published import seen_kinds
+from understudy.study import checks
+from understudy.study.answers import Fit, TeacherModel
+from understudy.tasks import Retrieval, Space
+from understudy.training.plan import Plan
+
+Choice = Literal["no", "yes", "if better"]
+PLAYERS = ("student", "teacher")
+WRITTEN = (
+    *("method", "options", "encoders", "teacher_encoders", "teacher_head", "fusion", "teacher_fusion", "sizes", "space"),
+    *("teachers_of", "plain_of", "corpus", "split", "student", "teacher", "plan", "teacher_plan", "ensemble", "seeds"),
+)
+"""The names that every run.json has, in its order."""
+
+
+class Keywords(TypedDict, total=False):
+    """What `distill` also takes by keyword: a field of the student's Player by its name, of the teacher's as `teacher_NAME`, ...
+
+    ... and the rest of `Settings`. teachers_of, plain_of: finished runs whose teachers and plain students are taken (same corpus,
+    split, seeds, and settings of what is taken). space: of a retrieval task, where its branches, the student's modalities, meet;
+    the corpus's own when "". answers: to the rows that the teacher learnt from: "insample", or "crossfit", of five teachers that
+    each never saw a fifth of them; "auto" asks the validation rows. teacher_model: "network", or a simple model of scikit-learn
+    (answers "crossfit"); "auto" takes the best on labelled train rows out of fold.
+    """
+
+    encoders: Mapping[str, str] | None
+    teacher_encoders: Mapping[str, str] | None
+    fusion: str
+    teacher_fusion: str
+    head: Mapping[str, Any] | None
+    teacher_head: Mapping[str, Any] | None
+    sizes: Sizes | Mapping[str, Any] | None
+    teacher_sizes: Sizes | Mapping[str, Any] | None
+    plan: Plan | Mapping[str, Any] | None
+    teacher_plan: Plan | Mapping[str, Any] | None
+    teachers_of: Path | str
+    plain_of: Path | str
+    space: Space | Literal[""]
+    answers: Fit
+    teacher_model: TeacherModel
+
+
+class Asked(Keywords, total=False):
+    """Every keyword of `distill` that many runs share: of `folds`, too."""
+
+    student: Required[Player | Sequence[str]]
+    teacher: Player | Sequence[str]
+    method: str
+    options: Mapping[str, Any] | None
+    ensemble: Choice
+    seeds: int | Sequence[int]
+    report: bool
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a run is asked. See `distill` for what each means; `checked` fills in what nobody named."""
+
+    corpus: str
+    student: Player
+    teacher: Player = field(default_factory=Player)
+    split: str = ""
+    method: str = "kd"
+    options: Mapping[str, Any] = field(default_factory=dict)
+    ensemble: Choice = "no"
+    teachers_of: str = ""
+    plain_of: str = ""
+    space: Space | Literal[""] = ""
+    answers: Fit = "insample"
+    teacher_model: TeacherModel = "network"
+    seeds: Sequence[int] = (0, 1, 2, 3, 4)
+
+    def told(self, **more: Unpack[Keywords]) -> "Settings":
+        """These and what keywords say; ValueError for a player's setting that is said twice."""
+        changes: dict[str, Any] = {name: str(value) if isinstance(value, Path) else value for name, value in more.items()}
+        for name in PLAYERS:
+            player, said = getattr(self, name), {}
+            for each in fields(Player):
+                key = key_of(name, each.name)
+                if key in changes and key != name:
+                    said[each.name] = changes.pop(key) or getattr(Player(), each.name)
+            if twice := [each for each in said if getattr(player, each) != getattr(Player(), each)]:
+                raise ValueError(f"{', '.join(twice)} of the {name} is said in its Player and by keyword; say it once")
+            changes[name] = replace(player, **said)
+        return replace(self, **changes)
+
+    def checked(self, corpus: Corpus) -> "Settings":
+        """The settings whole: defaults filled in, every value checked against the corpus, before anything is written or trained.
+
+        ValueError and KeyError say what cannot be done; a warning, what changes nothing.
+        """
+        split = corpus.split(self.split or only_split(corpus))
+        reads = tuple(self.teacher.modalities) or tuple(corpus.modalities)
+        asked = replace(self, split=split.name, teacher=replace(self.teacher, modalities=reads))
+        checks.check_asked(asked, corpus, split)
+        whole = asked.whole(corpus)
+        checks.check_method(whole, corpus)
+        checks.check_answers(whole, corpus, split)
+        checks.warn_unheeded(asked, whole, corpus)
+        checks.check_taken(whole, corpus)
+        return whole
+
+    def whole(self, corpus: Corpus) -> "Settings":
+        """Every option, size, encoder and plan by name. Of encoders, those that nobody reads are left out."""
+        student, teacher = self.student, self.teacher
+        named = {"student": student.encoders, "teacher": {**student.encoders, **teacher.encoders}}
+        plan, changes = student.plan, None
+        if not isinstance(plan, Plan):
+            everything = [*named["teacher"].values(), student.fusion, teacher.fusion]
+            plan = default_plan(corpus.split(self.split), named=everything, changes=plan or {})
+        both: dict[str, Player] = {}
+        for name, player, changes in (("student", student, None), ("teacher", teacher, teacher.plan)):
+            both[name] = replace(
+                player,
+                encoders=chosen_encoders(corpus, player.modalities, named[name], fusion=player.fusion),
+                head=check_head(corpus.task, player.head, seen_kinds(corpus, player.modalities)),
+                sizes=student.sized if player is student else student.sized.changed(player.sizes),
+                plan=changed_plan(plan, changes),
+            )
+        space = self.space or corpus.task.space if isinstance(corpus.task, Retrieval) else self.space
+        return replace(self, **both, options=whole_options(self.method, self.options), space=space)
+
+    @property
+    def reads(self) -> dict[str, Sequence[str]]:
+        """Player -> the modalities that it reads."""
+        return {name: getattr(self, name).modalities for name in PLAYERS}
+
+    def players(self, corpus: Corpus) -> dict[str, Player]:
+        """All who take part, by their blueprint's name. The auxiliary reads by what the teacher would read by."""
+        found = {"student": self.student, "teacher": self.teacher}
+        if extra := auxiliary_modalities(self.method, corpus.task, self.student.modalities, self.teacher.modalities):
+            encoders = {**self.student.encoders, **self.teacher.encoders}
+            found["auxiliary"] = replace(self.teacher, modalities=extra, encoders=encoders, fusion="concat", head={})
+        return found
+
+    def to_json(self) -> dict[str, Any]:
+        """The `arguments` of run.json; `from_json` is the way back."""
+        found, usual = flat(self), flat(Settings(corpus="", student=Player()))
+        usual["teacher_sizes"] = found["sizes"]
+        later = (name for name in found if name not in WRITTEN and found[name] != usual[name])
+        return {name: plain(found[name]) for name in (*WRITTEN, *later)}
+
+    @staticmethod
+    def from_json(document: Mapping[str, Any]) -> "Settings":
+        """What `to_json` of this version or an earlier one wrote; ValueError for a setting that there is no more."""
+        given = dict(document)
+        both: dict[str, Any] = {name: Player(**taken(given, name)) for name in PLAYERS}
+        if unknown := sorted(set(given) - {each.name for each in fields(Settings)}):
+            raise ValueError(f"it was asked with {', '.join(unknown)}, which this version of understudy does not know")
+        return Settings(**{**given, **both})
+
+
+def key_of(player: str, name: str) -> str:
+    """How a field of a player is called among all settings."""
+    if name == "modalities":
+        return player
+    return name if player == "student" else f"{player}_{name}"
+
+
+def flat(settings: Settings) -> dict[str, Any]:
+    """Every setting by its name, those of players beside the others."""
+    found = {each.name: getattr(settings, each.name) for each in fields(Settings)}
+    for name in PLAYERS:
+        player = found.pop(name)
+        found |= {key_of(name, each.name): getattr(player, each.name) for each in fields(Player)}
+    return found
+
+
+def taken(given: dict[str, Any], player: str) -> dict[str, Any]:
+    """A player's settings, taken out of all. Sizes and plans are types again."""
+    keys = {each.name: key_of(player, each.name) for each in fields(Player)}
+    found = {name: given.pop(key) for name, key in keys.items() if key in given}
+    if found.get("sizes") is not None:
+        found["sizes"] = Sizes().changed(found["sizes"])
+    if found.get("plan") is not None:
+        found["plan"] = Plan(**typed_plan(found["plan"]))
+    return found
+
+
+def plain(value: Any) -> Any:
+    """As JSON has it."""
+    if is_dataclass(value) and not isinstance(value, type):
+        return asdict(value)
+    return dict(value) if isinstance(value, Mapping) else list(value) if isinstance(value, tuple) else value
+
+
+def only_split(corpus: Corpus) -> str:
+    """The name of the corpus's one split; ValueError when there is none or a choice."""
+    if len(corpus.splits) == 1:
+        return corpus.splits[0]
+    if not corpus.splits:
+        raise ValueError(f"{corpus.folder} has no split yet; `understudy split {corpus.folder}` makes one")
+    raise ValueError(f"{corpus.folder} has several splits; choose one of {', '.join(corpus.splits)}")
+
+
+def seed_list(seeds: int | Sequence[int]) -> list[int]:
+    """0, 1 ... for a number of seeds; ValueError unless there is at least one, each once and not negative."""
+    found = list(range(seeds)) if isinstance(seeds, int) else list(seeds)
+    if not found or len(set(found)) != len(found) or min(found) < 0:
+        raise ValueError(f"seeds is {seeds!r}; give how many (1 or more), or different numbers from 0 on")
+    return found
+
+
+def default_plan(split: Split, *, named: Sequence[str], changes: Mapping[str, Any]) -> Plan:
+    """About 1,500 updates of new networks, or 5 epochs of pretrained ones; validation stops early where there are such rows.
+
+    named: encoders and fusions, of which any that is not ours is pretrained. changes: what is asked for instead, from which the
+    rest follows: epochs from the rows of an update, patience from epochs.
+    """
+    told = typed_plan(changes)
+    batch = told.get("batch_size", 64 if len(split.train) < 10_000 else 256)
+    rows = 1500 * batch * told.get("accumulate", 1)
+    pretrained = not all(own_encoder(name) or name in FUSIONS for name in named)
+    epochs = told.get("epochs", 5 if pretrained else max(5, min(200, math.ceil(rows / len(split.train)))))
+    return replace(Plan(epochs=epochs, batch_size=batch, patience=max(5, epochs // 5) if len(split.valid) else None), **told)
