@@ -61,6 +61,8 @@ def test_what_a_command_calls_is_there():
 
 def test_public_names_are_not_hidden_by_modules():
     """Python puts a module that was imported over a name of the package that is looked up."""
-    assert [name for name in understudy.__all__ if find_spec(f"understudy.{name}")] == []
+    # `corpus` is a room that can be called, so that its two meanings are one object.
+    assert [name for name in understudy.__all__ if find_spec(f"understudy.{name}")] == ["corpus"]
+    assert callable(understudy.corpus)
     assert callable(understudy.advise)
     assert callable(understudy.advise)

@@ -410,19 +410,20 @@ def test_pictures_are_read_once_and_within_limits(tmp_path, monkeypatch):
     picture(tmp_path / "a.jpg", seed=0)
     (tmp_path / "b.jpg").write_text("broken")
     seen = []
-    monkeypatch.setattr(pictures, "read_image", lambda path: seen.append(path.name) or np.zeros((32, 48, 1), np.uint8))
+    read = pictures.read_image
+    monkeypatch.setattr(pictures, "read_image", lambda path, **limit: seen.append(path.name) or read(path, **limit))
     reader = MediaReader("skip", Limits(megapixels=0.0016))
     found = pictures.Pictures(tmp_path, side=24, reader=reader)
     for row, name in enumerate("aabba"):
         found.add(f"{name}.jpg", where=f"row {row}")
     cells = found.rows.cells("image")
     assert cells.present.tolist() == [True, True, False, False, True]
-    assert [cells.values[row].shape for row in (0, 1, 4)] == [(16, 24, 1)] * 3
-    assert seen == ["a.jpg"]
+    assert [cells.values[row].shape[:2] for row in (0, 1, 4)] == [(16, 24)] * 3
+    assert seen == ["a.jpg", "b.jpg"]
     assert found.whole("b.jpg", where="row 9") is None
     assert [each.where for each in reader.errors] == ["row 2"]
     picture(tmp_path / "c.jpg", seed=0, size=(60, 32))
-    with pytest.raises(ValueError, match=r"row 1: .*c.jpg has 60 x 32 pixels; at most 0.0016 megapixels"):
+    with pytest.raises(ValueError, match=r"row 1: .*c.jpg is not a readable picture: 60 x 32 pixels; at most 0.0016 megapixels"):
         pictures.Pictures(tmp_path, side=24, reader=MediaReader("fail", Limits(megapixels=0.0016))).add("c.jpg", where="row 1")
     with pytest.raises(FileNotFoundError, match="no folder"):
         pictures.Pictures(tmp_path / "nowhere", side=24, reader=reader)

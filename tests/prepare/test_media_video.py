@@ -272,7 +272,7 @@ def test_what_is_no_file(tmp_path):
 def test_sound_of_a_video(whole, tmp_path):
     (tmp_path / "a.mp4").write_bytes(whole)
     (tmp_path / "silent.mp4").write_bytes(clip(numbered(3)))
-    sound, _ = read_audio(tmp_path / "a.mp4", 8000)
+    sound = read_audio(tmp_path / "a.mp4", 8000)
     assert len(sound) == pytest.approx(2.4 * 8000, rel=0.05)
     loudest = np.argmax(np.abs(np.fft.rfft(sound[4000:12000])))
     assert loudest == pytest.approx(440, abs=2)
@@ -286,7 +286,7 @@ def test_a_file_beside_the_user_is_never_executed(whole, tmp_path, monkeypatch):
     (tmp_path / "a.mp4").write_bytes(whole)
     (tmp_path / "av.py").write_text("from pathlib import Path; Path('executed').touch()")
     monkeypatch.chdir(tmp_path)
-    Isolated(Limits()).check_video(tmp_path / "a.mp4")
+    assert Isolated(Limits()).complete(whole)
     assert not (tmp_path / "executed").exists()
 
 
@@ -294,18 +294,16 @@ def test_a_process_that_hangs_or_dies_loses_only_its_file(whole, tmp_path):
     path = tmp_path / "a.mp4"
     path.write_bytes(whole)
     decoder = Isolated(Limits(patience=1.0), grace=0.5)
-    decoder.check_video(path)
+    decoder.complete(whole)
     os.kill(decoder._child.pid, signal.SIGSTOP)
-    with pytest.raises(ValueError, match=r"a.mp4 is not readable: decoding it did not end within 1.5 seconds"):
-        decoder.check_video(path)
+    with pytest.raises(ValueError, match=r"decoding it did not end within 1.5 seconds"):
+        decoder.complete(whole)
     decoder = Isolated(Limits())
-    np.testing.assert_array_equal(decoder.audio(path, 8000)[0], read_audio(path, 8000)[0])
+    np.testing.assert_array_equal(decoder.audio(whole, 8000)[0], read_audio(path, 8000))
     decoder._child.terminate()
     decoder._child.wait()
     with pytest.raises(ValueError, match=r"the decoder crashed on it \(exit status -15\)"):
-        decoder.check_video(path)
-    with pytest.raises(FileNotFoundError, match="no file"):
-        decoder.check_video(tmp_path / "b.mp4")
+        decoder.complete(whole)
 
 
 def test_a_table_of_videos(whole, tmp_path):
@@ -323,7 +321,7 @@ def test_a_table_of_videos(whole, tmp_path):
     assert corpus.present("sound").tolist() == [True, False, False, False, False, True]
     rows = corpus.cells("film", [5, 2, 1]).values
     assert rows == [whole, None, (tmp_path / "b.webm").read_bytes()]
-    np.testing.assert_array_equal(corpus.cells("sound", [0]).values[0], read_audio(tmp_path / "a.mp4", 8000)[0])
+    np.testing.assert_array_equal(corpus.cells("sound", [0]).values[0], read_audio(tmp_path / "a.mp4", 8000))
     assert corpus.content[0] == corpus.content[5] != corpus.content[1]
     assert corpus.schema.about["skipped"] == "5 files, see errors.json"
     listed = json.loads((corpus.folder / "errors.json").read_text())

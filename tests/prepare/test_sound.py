@@ -2,6 +2,7 @@
 
 import io
 import wave
+from pathlib import Path
 
 import av
 import numpy as np
@@ -86,7 +87,7 @@ def test_broken_packets_are_read_around_and_counted(tmp_path):
     (tmp_path / "a.m4a").write_bytes(whole)
     samples, broken = decode_audio(bytes(whole), RATE)
     assert broken > 0
-    with pytest.warns(UserWarning, match=rf"{broken} broken packets of a\.m4a were read around"):
+    with pytest.warns(UserWarning, match=rf"a\.m4a: {broken} broken packets were read around"):
         found = MediaReader().audio(tmp_path / "a.m4a", RATE)
     np.testing.assert_array_equal(found, samples)
     assert len(found) / RATE == pytest.approx(3, abs=0.3)
@@ -141,10 +142,18 @@ def test_what_ends_the_decoder_is_one_sentence_and_the_next_file_is_read(tmp_pat
     assert len(MediaReader().audio(tmp_path / "a.wav", RATE)) == RATE
 
 
+def test_where_a_process_stands_later_makes_no_difference(tmp_path, monkeypatch):
+    (tmp_path / "a.wav").write_bytes(wav(tone()))
+    (tmp_path / "inside").mkdir()
+    MediaReader().audio(tmp_path / "a.wav", RATE)
+    monkeypatch.chdir(tmp_path)
+    assert len(MediaReader().audio(Path("a.wav"), RATE)) == RATE
+
+
 def test_readers_share_the_process_that_is_kept(tmp_path):
     (tmp_path / "a.wav").write_bytes(wav(tone()))
     MediaReader().audio(tmp_path / "a.wav", RATE)
     child = isolated.decoder(LIMITS)._child
     MediaReader("skip").audio(tmp_path / "a.wav", RATE)
     assert isolated.decoder(LIMITS)._child is child
-    np.testing.assert_array_equal(MediaReader().audio(tmp_path / "a.wav", RATE), read_audio(tmp_path / "a.wav", RATE)[0])
+    np.testing.assert_array_equal(MediaReader().audio(tmp_path / "a.wav", RATE), read_audio(tmp_path / "a.wav", RATE))

@@ -1,28 +1,28 @@
 """Decoding files of strangers in a process of its own: one that hangs, crashes or grows is ended, and only its file is lost.
 
 This module is both sides: imported, `Isolated` asks; run as a program, it answers requests on its standard input, each a line
-of JSON with a clip's bytes behind it where it is in memory, with a line of JSON and the samples or pictures behind it.
+of JSON with the file's bytes behind it, with a line of JSON and the samples or pictures behind it.
 """
 
 import functools
 import json
 import os
+import signal
 import subprocess
 import sys
 import threading
 import weakref
 from dataclasses import asdict
-from pathlib import Path
 from subprocess import DEVNULL, PIPE
 from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from understudy.prepare.clip import pictures_at
+from understudy.prepare.clip import pictures_at, probe_video
 from understudy.prepare.limits import LIMITS, Limits
-from understudy.prepare.media import read_audio, read_video
 from understudy.prepare.picture import Resample, centre_square
+from understudy.prepare.sound import decode_audio
 
 READY = b"ready\n"
 GRACE = 10.0
@@ -42,48 +42,46 @@ class Isolated:
         self._child: subprocess.Popen[bytes] | None = None
         self._turn = threading.Lock()
 
-    def check_video(self, path: Path) -> None:
-        """ValueError or FileNotFoundError where `read_video` would raise it, or where decoding did not end well."""
-        self._ask(path, {"kind": "video"})
+    def complete(self, video: bytes) -> bool:
+        """Whether a video plays as long as it states; ValueError where `probe_video` would raise it, or decoding ended badly."""
+        return self._ask(video, {"kind": "video"})[0]["complete"]
 
-    def audio(self, path: Path, rate: int) -> tuple[NDArray[np.float32], int]:
-        """As `read_audio`."""
-        said, content = self._ask(path, {"kind": "audio", "rate": rate})
-        return np.frombuffer(content, dtype=np.float32), said["broken"]
+    def audio(self, content: bytes, rate: int) -> tuple[NDArray[np.float32], int]:
+        """As `decode_audio`."""
+        said, samples = self._ask(content, {"kind": "audio", "rate": rate})
+        return np.frombuffer(samples, dtype=np.float32), said["broken"]
 
     def pictures(self, content: bytes, places: NDArray[np.float64], size: int, resample: Resample) -> NDArray[np.uint8]:
-        """As `pictures_at` of a clip in memory, `[T size size 3]`, each the centre of a picture."""
+        """As `pictures_at`, `[T size size 3]`, each the centre of a picture."""
         asked = {"kind": "pictures", "places": places.tolist(), "size": size, "resample": resample}
-        _, found = self._ask(Path("the clip"), asked, content)
-        return np.frombuffer(found, dtype=np.uint8).reshape(len(places), size, size, 3)
+        return np.frombuffer(self._ask(content, asked)[1], dtype=np.uint8).reshape(len(places), size, size, 3)
 
-    def _ask(self, path: Path, request: dict[str, Any], content: bytes = b"") -> tuple[dict[str, Any], bytes]:
+    def _ask(self, content: bytes, request: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
         with self._turn:
-            return self._answer(
-                path, request | {"path": str(path), "limits": asdict(self.limits), "bytes": len(content)}, content
-            )
+            return self._answer(content, request | {"limits": asdict(self.limits), "bytes": len(content)})
 
-    def _answer(self, path: Path, request: dict[str, Any], given: bytes) -> tuple[dict[str, Any], bytes]:
+    def _answer(self, content: bytes, request: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
         child = self._started()
         assert child.stdin is not None
         assert child.stdout is not None
         timer = threading.Timer(self.limits.patience + self.grace, child.kill)
         timer.start()
         try:
-            child.stdin.write(json.dumps(request).encode() + b"\n" + given)
+            child.stdin.write(json.dumps(request).encode() + b"\n")
+            child.stdin.write(content)
             child.stdin.flush()
             line = child.stdout.readline()
             answer = json.loads(line) if line.endswith(b"\n") else {}
-            content = child.stdout.read(answer.get("bytes", 0))
+            found = child.stdout.read(answer.get("bytes", 0))
         except BrokenPipeError:
-            answer, content = {}, b""
+            answer, found = {}, b""
         finally:
             timer.cancel()
-        if not answer or len(content) < answer.get("bytes", 0):
-            raise ValueError(f"{path} is not readable: {self._ended(child)}")
+        if not answer or len(found) < answer.get("bytes", 0):
+            raise ValueError(self._ended(child))
         if "error" in answer:
-            raise (FileNotFoundError if answer["missing"] else ValueError)(answer["error"])
-        return answer, content
+            raise ValueError(answer["error"])
+        return answer, found
 
     def _started(self) -> "subprocess.Popen[bytes]":
         if self._child is None:
@@ -94,14 +92,14 @@ class Isolated:
             # Starting it may take long on a busy machine, and is not the file's fault.
             if self._child.stdout.readline() != READY:
                 raise RuntimeError(f"the process that decodes did not start: {' '.join(command)}")
-            weakref.finalize(self, end, self._child)
+            weakref.finalize(self, end, self._child, os.getpid())
         return self._child
 
     def _ended(self, child: "subprocess.Popen[bytes]") -> str:
         """Why the process is gone; the next file gets a new one."""
         self._child = None
         code = child.wait()
-        end(child)
+        end(child, os.getpid())
         if code == -9:
             return f"decoding it did not end within {self.limits.patience + self.grace:g} seconds, or took all memory"
         return f"the decoder crashed on it (exit status {code})"
@@ -118,8 +116,10 @@ def decoder(limits: Limits = LIMITS) -> Isolated:
     return kept(limits, os.getpid())
 
 
-def end(child: "subprocess.Popen[bytes]") -> None:
-    """Nothing is left of it."""
+def end(child: "subprocess.Popen[bytes]", owner: int) -> None:
+    """Nothing is left of it. owner: the process that started it; a fork of that one lets it be."""
+    if os.getpid() != owner:
+        return
     child.kill()
     child.wait()
     for pipe in (child.stdin, child.stdout):
@@ -131,30 +131,32 @@ def end(child: "subprocess.Popen[bytes]") -> None:
 
 
 def answer(request: dict[str, Any], given: bytes, out: IO[bytes]) -> None:
-    """One request's. given: a clip's bytes, where they are in memory."""
-    path, limits = Path(request["path"]), Limits(**request["limits"])
+    """One request's. given: the file's bytes."""
+    limits = Limits(**request["limits"])
     content, said = b"", {}
     try:
         if request["kind"] == "video":
-            read_video(path, limits=limits)
+            said = {"complete": probe_video(given, limits=limits).complete}
         elif request["kind"] == "audio":
-            samples, broken = read_audio(path, request["rate"], limits=limits)
+            samples, broken = decode_audio(given, request["rate"], limits=limits)
             content, said = samples.tobytes(), {"broken": broken}
         else:
             size, resample = request["size"], request["resample"]
             places = np.array(request["places"])
             content = np.stack(pictures_at(given, places, lambda p: centre_square(p, size, resample), limits=limits)).tobytes()
-        said = said | {"bytes": len(content)}
-    except (ValueError, FileNotFoundError) as error:
-        said = {"error": str(error), "missing": isinstance(error, FileNotFoundError)}
+        said |= {"bytes": len(content)}
+    except ValueError as error:
+        content, said = b"", {"error": str(error)}
     except MemoryError:
-        said = {"error": f"{path} is not readable: it needs more than {MEMORY / 2**30:g} GiB of memory", "missing": False}
+        content, said = b"", {"error": f"it needs more than {MEMORY / 2**30:g} GiB of memory"}
     out.write(json.dumps(said).encode() + b"\n" + content)
     out.flush()
 
 
 def main() -> None:
     """Answer until there are no more requests."""
+    # Ctrl-C is for the process that asks; a decoder that it ended would be taken for the file's fault.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     if sys.platform == "linux":
         import resource
 

@@ -1,14 +1,17 @@
-"""Media files in memory: arrays, pictures and sound. Every fault is one ValueError that names the file."""
+"""Media files in memory: arrays, pictures, sound and video, of which the last two are decoded in a process of their own.
 
+Every fault is one ValueError that names the file.
+"""
+
+import warnings
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from understudy.prepare.clip import probe_video
+from understudy.prepare.isolated import decoder
 from understudy.prepare.limits import LIMITS, Limits
-from understudy.prepare.sound import decode_audio
 
 LARGEST_FILE = 2**30
 """Bytes of a video or sound file: it is read into memory whole."""
@@ -70,20 +73,22 @@ def read_video(path: Path, *, limits: Limits = LIMITS) -> bytes:
     """The bytes of a video file, after a look at its packets and its first picture; a file that was cut short is refused."""
     content = read_bytes(path)
     try:
-        facts = probe_video(content, limits=limits)
+        if not decoder(limits).complete(content):
+            raise ValueError("it ends before its stated end; it was cut short")
     except ValueError as error:
         raise ValueError(f"{path} is not a readable video: {error}") from None
-    if not facts.complete:
-        raise ValueError(f"{path} is not a readable video: it ends before its stated end; it was cut short")
     return content
 
 
-def read_audio(path: Path, rate: int, *, limits: Limits = LIMITS) -> tuple[NDArray[np.float32], int]:
-    """A sound file, or the sound of a video file, as float32 `[T]` in [-1, 1] at `rate` samples a second; and its broken packets.
+def read_audio(path: Path, rate: int, *, limits: Limits = LIMITS) -> NDArray[np.float32]:
+    """A sound file, or the sound of a video file, as float32 `[T]` in [-1, 1] at `rate` samples a second.
 
-    The mean of the channels of its first stream of sound.
+    The mean of the channels of its first stream of sound; a warning says how many broken packets were read around.
     """
     try:
-        return decode_audio(read_bytes(path), rate, limits=limits)
+        samples, broken = decoder(limits).audio(read_bytes(path), rate)
     except ValueError as error:
         raise ValueError(f"{path} is not a readable sound file: {error}") from None
+    if broken:
+        warnings.warn(f"{path}: {broken} broken packets were read around")
+    return samples

@@ -1,17 +1,16 @@
 """MediaReader: the one way in which importers read media files, with a list of those that cannot be read."""
 
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from understudy.prepare.isolated import decoder
 from understudy.prepare.limits import LIMITS, Limits
-from understudy.prepare.media import read_array, read_bytes, read_image
+from understudy.prepare.media import read_array, read_audio, read_image, read_video
 
 OnError = Literal["fail", "skip"]
 Value = TypeVar("Value")
@@ -47,21 +46,11 @@ class MediaReader:
 
     def video(self, path: Path, *, where: str = "") -> bytes | None:
         """The bytes of a video file that was probed."""
-        return self.read(self._video, path, where=where)
-
-    def _video(self, path: Path) -> bytes:
-        decoder(self.limits).check_video(path)
-        return read_bytes(path)
+        return self.read(partial(read_video, limits=self.limits), path, where=where)
 
     def audio(self, path: Path, rate: int, *, where: str = "") -> NDArray[np.float32] | None:
-        """Samples of a sound file, or of the sound of a video file; a warning where broken packets were read around."""
-        found = self.read(lambda path: decoder(self.limits).audio(path, rate), path, where=where)
-        if found is None:
-            return None
-        samples, broken = found
-        if broken:
-            warnings.warn(f"{where or path}: {broken} broken packets of {path.name} were read around")
-        return samples
+        """Samples of a sound file, or of the sound of a video file."""
+        return self.read(partial(read_audio, rate=rate, limits=self.limits), path, where=where)
 
     def image(self, path: Path, *, where: str = "") -> NDArray[np.uint8] | None:
         """A picture."""
