@@ -50,6 +50,24 @@ def same(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> bool:
     return one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
 
 
+def test_any_system_ships_and_auto_ships_what_the_verdict_says(run, tmp_path):
+    for system, reads in (("plain", ["weak"]), ("teacher", ["strong", "weak"]), ("auto", ["weak"])):
+        folder = run.export(tmp_path / system, system=system)
+        shipped = run.to_ship if system == "auto" else system
+        assert f"This artifact is the system {shipped}." in (folder / "card.md").read_text()
+        assert sorted(us.Artifact(folder).contract.modalities) == reads
+    assert run.to_ship == ("distilled" if run.verdict == "better" else "plain")
+
+
+def test_one_training_run_does_not_say_what_ships(run, tmp_path, monkeypatch):
+    told = run.results
+    told["comparison"]["verdict"] = "one training run"
+    monkeypatch.setattr(us.Run, "results", property(lambda self: told))
+    with pytest.raises(ValueError, match="train more seeds, or name the system"):
+        run.export(tmp_path / "artifact", system="auto")
+    assert not (tmp_path / "artifact").exists()
+
+
 def test_three_systems_on_the_same_rows(run):
     found = run.results
     assert set(found["systems"]) == {"teacher", "plain", "distilled"}

@@ -18,7 +18,7 @@ def write_card(contract: Contract, parity: Mapping[str, Any], *, corpus: Mapping
         if len(contract.modalities) > 1
         else "A row without it gets no prediction.",
         trained(about.get("run")),
-        results(about.get("results")),
+        results(about.get("results"), str(about.get("system", "distilled"))),
         checked(parity),
         data(corpus),
         limits(),
@@ -86,8 +86,8 @@ def read_by(modalities: Sequence[str], encoders: Mapping[str, str]) -> str:
     return ", ".join(f"{m} ({shown[m]})" if m in shown else m for m in modalities)
 
 
-def results(document: Mapping[str, Any] | None) -> str:
-    """The table of systems and the verdict, as the run found them on the test split."""
+def results(document: Mapping[str, Any] | None, shipped: str) -> str:
+    """The table of systems and the verdict, as the run found them on the test split; `shipped` is the one of this artifact."""
     if not document:
         return "## Results\n\nExported without the results of a run: nothing is claimed about its quality beyond parity."
     metric = document["metric"]["name"]
@@ -96,7 +96,7 @@ def results(document: Mapping[str, Any] | None) -> str:
     rows = [f"| system | reads | parameters | {metric} ({better} is better) | {title} |", "|---|---|---|---|---|"]
     rows += [system_row(name, system, metric) for name, system in document["systems"].items()]
     rows += [baseline_row(document, name) for name in document.get("baselines", {})]
-    return "## Results\n\n" + "\n".join(rows) + "\n\n" + verdict(document)
+    return "## Results\n\n" + "\n".join(rows) + "\n\n" + verdict(document, shipped)
 
 
 def system_row(name: str, system: Mapping[str, Any], metric: str) -> str:
@@ -113,7 +113,7 @@ def baseline_row(document: Mapping[str, Any], name: str) -> str:
     return f"| {title} | {', '.join(reads)} | | {found['metric']:.4g} | distilled is {found['verdict']} |"
 
 
-def verdict(document: Mapping[str, Any]) -> str:
+def verdict(document: Mapping[str, Any], shipped: str) -> str:
     """Distilled against the plain control, what that recovered, and how much of the test split it rests on."""
     found, split = document["comparison"], document["split"]
     absent = [
@@ -121,9 +121,10 @@ def verdict(document: Mapping[str, Any]) -> str:
         for player, lacking in split.get("untested", {}).items()
     ]
     return (
-        f"Against the plain control (the same student, trained without a teacher) this is **{found['verdict']}**: difference "
+        f"This artifact is the system {shipped}. Against the plain control (the same student, trained without a teacher) the "
+        f"distilled one is **{found['verdict']}**: difference "
         f"{found['difference']:.4g} (positive is better), {interval(found)}, p = {found['p']:.3g} ({found['test']}). "
-        f"{recovered(document['recovered_share'])}\n\nThese figures are of all seeds together; the student here is one of them. "
+        f"{recovered(document['recovered_share'])}\n\nThese figures are of all seeds together; the model here is one of them. "
         f"Split {split['name']!r}: {split['labelled']} labelled of {split['train']} train rows, {split['valid']} for validation, "
         f"{split['test']} test rows, of which every system sees {document['coverage']:.1%}.{''.join(absent)} "
         f"Selection: {document['selection']}."

@@ -79,7 +79,7 @@ def shipped(run: Path, rows: Path, out: Path) -> list[str]:
     return [f"The student, shipped and asked without PyTorch ({answers}):", *head]
 
 
-def advise(corpus: Path, /, *, student: tuple[str, ...], split: str = "", seed: int = 0) -> Answer:
+def advise(corpus: Path, /, *, student: tuple[str, ...], split: str = "", seed: int = 0, verify: Path | None = None) -> Answer:
     """Should this be distilled at all, and from which modality? Quick probes on the train rows.
 
     Args:
@@ -87,6 +87,7 @@ def advise(corpus: Path, /, *, student: tuple[str, ...], split: str = "", seed: 
         student: modalities that will be there in use.
         split: needed when the corpus has several.
         seed: of folds and resampling.
+        verify: folder of a run to train now with all defaults; says whether the advice was right.
     """
     from understudy.corpus import Corpus
     from understudy.evaluate.advice import advise as ask
@@ -98,7 +99,14 @@ def advise(corpus: Path, /, *, student: tuple[str, ...], split: str = "", seed: 
     go = step("distill", corpus, "--student", *student, "--split", name)
     if found.verdict == "no":
         go = "ask the same of another student, or bring more labels or another modality: here a teacher has little to add"
-    return Answer(found.to_json(), str(found), go)
+    if verify is None:
+        return Answer(found.to_json(), str(found), go)
+    from understudy.study.run import load
+    from understudy.study.verify import verify as train
+
+    checked = train(found, opened, opened.split(name), out=verify)
+    document = found.to_json() | {"verified": checked.to_json()}
+    return Answer(document, f"{found}\n{checked}", after(load(verify).results, verify))
 
 
 def distill(
