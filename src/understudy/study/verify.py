@@ -11,7 +11,7 @@ from understudy.study.distill import distill
 
 @dataclass(frozen=True)
 class Verified:
-    """The run's verdict, and whether the advice was right: "yes" then better, "no" then not; None where either decides nothing."""
+    """The verdict of a run, and whether advice was right: "yes" then better, "no" then not; None where either decides nothing."""
 
     run: str
     verdict: str
