@@ -241,3 +241,32 @@ def test_a_file_without_rows(reader, tmp_path):
     summary = predict_file(Artifact(reader.artifact), tmp_path / "in.csv", tmp_path / "out.csv")
     assert (summary.rows, summary.answered, summary.coverage) == (0, 0, 1.0)
     assert (tmp_path / "out.csv").read_text().startswith('"row","prediction"')
+
+
+def test_bad_cells_fail_the_whole_or_are_named_beside_it(six, files, tmp_path):
+    rows = read_table(files / "table.parquet").slice(0, 4).to_pylist()
+    for row in rows:
+        row |= {"n0": 1.0, "picture": None, "sound": None, "steps": None, "said": "the cat", "age": "40", "town": "Ulm"}
+    rows[1] |= {"age": "tbc", "picture": "nothing.png"}
+    (tmp_path / "in.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    with pytest.raises(ValueError, match="column 'age', row 2: 'tbc' is not a number"):
+        predict_file(six, tmp_path / "in.jsonl", tmp_path / "out.csv")
+    assert not (tmp_path / "out.csv").exists()
+    found = predict_file(six, tmp_path / "in.jsonl", tmp_path / "out.csv", on_error="skip")
+    assert (found.rows, found.answered) == (4, 4)
+    errors = list(csv.DictReader((tmp_path / "out.errors.csv").open()))
+    assert [(e["row"], e["modality"]) for e in errors] == [("2", "facts"), ("2", "picture")]
+    assert "'tbc' is not a number" in errors[0]["reason"]
+    said = [float(row["prediction"]) for row in csv.DictReader((tmp_path / "out.csv").open())]
+    kept = six.predict([{**rows[1], "age": None, "town": None, "picture": None}])
+    assert said[1] == pytest.approx(kept[0]["prediction"])
+    rows[1] |= {"age": "41", "picture": None}
+    (tmp_path / "in.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    assert not predict_file(six, tmp_path / "in.jsonl", tmp_path / "out.csv", on_error="skip").faults
+    assert not (tmp_path / "out.errors.csv").exists()
+
+
+def test_what_onnxruntime_raises_is_one_sentence(world, six):
+    session = next(iter(six._sessions.values()))
+    with pytest.raises(ValueError, match=r"^onnxruntime [\d.]+ cannot run student.onnx: [^\n]+$"):
+        session.run({"numbers.values": np.zeros((2, 9), dtype=np.float32)})

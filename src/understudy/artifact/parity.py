@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from understudy.artifact.predict import Artifact, Predicted
+from understudy.artifact.answers import Predicted
+from understudy.artifact.predict import Artifact
 from understudy.batches.loader import Loader
 from understudy.corpus import Corpus, Split
 from understudy.evaluate.predictions import Predictions

@@ -1,18 +1,19 @@
 """Predict with a shipped student: table in, predictions or embeddings out. Needs onnxruntime, never torch."""
 
-from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnxruntime
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from understudy.artifact.answers import Predicted, as_table
 from understudy.artifact.contract import Contract, read_contract, verify
+from understudy.artifact.session import Session
 from understudy.prepare import restore
 from understudy.prepare.cells import Cells, Modality
+from understudy.prepare.faults import Fault, read_around
 from understudy.prepare.frames import Data, framed
 from understudy.prepare.source import absent, cells_from_table, source_columns
 from understudy.prepare.view import FieldArrays, View, trim
@@ -21,19 +22,6 @@ ROWS_AT_ONCE = 32
 """Rows prepared and run together: bounds memory where a row may be a picture or a long text."""
 FLAT_ROWS_AT_ONCE = 1024
 """The same where every modality is a vector or a table."""
-
-
-@dataclass(frozen=True, eq=False)
-class Predicted:
-    """values: `[N]` in the target's unit, class probabilities `[N C]`, or an embedding a branch `[N M D]`.
-
-    They are NaN where not `seen`, and an embedding where a row lacks its branch.
-
-    seen: the row has at least one modality of the student; its share is the coverage.
-    """
-
-    values: NDArray[np.floating[Any]]
-    seen: NDArray[np.bool_]
 
 
 class Artifact:
@@ -47,7 +35,8 @@ class Artifact:
         verify(self.folder)
         self.contract: Contract = read_contract(self.folder)
         self.views: dict[str, View] = {name: self._view(name) for name in self.contract.views}
-        self._sessions = {reads: open_graph(self.folder / file) for reads, file in self.contract.graphs.items()}
+        graphs = self.contract.graphs
+        self._sessions = {reads: Session(self.folder / file, self.contract.output) for reads, file in graphs.items()}
 
     def _view(self, modality: str) -> View:
         shipped = self.contract.views[modality]
@@ -86,7 +75,14 @@ class Artifact:
             raise ValueError(f"unknown modality{_list(unknown)}; this student reads: {', '.join(self.modalities)}")
         return [m for m in self.modalities if m in asked]
 
-    def predict(self, data: Data, *, folder: Path | None = None, only: Collection[str] | None = None) -> Any:
+    def predict(
+        self,
+        data: Data,
+        *,
+        folder: Path | None = None,
+        only: Collection[str] | None = None,
+        faults: list[Fault] | None = None,
+    ) -> Any:
         """One row of `prediction` (and `probability_{class}` columns) for each row given; null where nothing is present.
 
         data: a frame of pandas (whose index comes back), polars or pyarrow, a Hugging Face Dataset, a dict of columns or a list
@@ -94,23 +90,34 @@ class Artifact:
         Of choices the prediction is the place of one, from 0. Of classes that are apart it is the likeliest, with its
         `probability` alone. Of a retrieval student, `embedding_{branch}` instead: lists of numbers, null where the row lacks it.
         folder: what relative media paths are relative to; else a file's own folder, or the working one. only: as in `readable`.
+        faults: takes the cells that cannot be read, which are absent then; without it the first of them is a ValueError.
         """
         given = framed(data)
-        return given.back(self._predict_table(given.table, folder or given.folder, only))
-
-    def _predict_table(self, table: pa.Table, folder: Path, only: Collection[str] | None) -> pa.Table:
-        modalities = self.readable(table.column_names, only=only)
-        slices = (self._predict_slice(table, start, modalities, folder) for start in range(0, len(table), self.rows_at_once))
         # Of thousands of classes a slice's probabilities are let go before the next one's are computed.
+        slices = self.predict_table(given.table, folder=folder or given.folder, only=only, faults=faults)
         answers = [self.as_table(predicted) for predicted in slices]
         nothing = self.as_table(Predicted(self._filler(0), np.zeros(0, dtype=bool)))
-        return pa.concat_tables([nothing, *answers]).combine_chunks()
+        return given.back(pa.concat_tables([nothing, *answers]).combine_chunks())
 
-    def _predict_slice(self, table: pa.Table, start: int, modalities: tuple[str, ...], folder: Path) -> Predicted:
-        piece = table.slice(start, self.rows_at_once)
-        return self.predict_cells(
-            {m: cells_from_table(piece, m, self.modalities[m], folder=folder, first_row=start + 1) for m in modalities}
-        )
+    def predict_table(
+        self, table: pa.Table, *, folder: Path, only: Collection[str] | None = None, faults: list[Fault] | None = None
+    ) -> Iterator[Predicted]:
+        """The same some rows at a time, so that between them a caller can stop, or write what there is."""
+        modalities = self.readable(table.column_names, only=only)
+        for start in range(0, len(table), self.rows_at_once):
+            piece = table.slice(start, self.rows_at_once)
+            yield self.predict_cells({m: self._read(piece, m, start + 1, folder, faults) for m in modalities})
+
+    def _read(self, table: pa.Table, modality: str, first_row: int, folder: Path, faults: list[Fault] | None) -> Cells:
+        def read(some: pa.Table, first: int) -> Cells:
+            return cells_from_table(some, modality, self.modalities[modality], folder=folder, first_row=first)
+
+        if faults is None:
+            return read(table, first_row)
+        columns = table.select(list(source_columns(modality, self.modalities[modality])))
+        cells, found = read_around(columns, read, modality, first_row)
+        faults += found
+        return cells
 
     def predict_cells(self, cells: Mapping[str, Cells]) -> Predicted:
         """Predictions for rows in memory; a modality that is not given is absent in every row."""
@@ -135,59 +142,20 @@ class Artifact:
             fields = trim(self.views[modality].prepare(here)) | {"present": here.present}
             feed |= {f"{modality}.{name}": values for name, values in fields.items()}
         inputs = {i.name: feed[i.name] for i in self.contract.inputs if i.name in feed}
-        return np.asarray(self._sessions[reads].run([self.contract.output], inputs)[0])
+        return self._sessions[reads].run(inputs)
 
     def _filler(self, rows: int) -> NDArray[np.floating[Any]]:
-        shape = [rows]
         session = next(iter(self._sessions.values()))
-        double = session.get_outputs()[0].type == "tensor(double)"
+        shape = [rows]
         if self.contract.branches:
-            shape += [len(self.contract.branches), session.get_outputs()[0].shape[-1]]
+            shape += [len(self.contract.branches), session.width]
         elif self.contract.classes or self.contract.choices:
             shape += [len(self.contract.classes) or self.contract.choices]
-        return np.full(shape, np.nan, dtype=np.float64 if double else np.float32)
+        return np.full(shape, np.nan, dtype=session.dtype)
 
     def as_table(self, predicted: Predicted) -> pa.Table:
-        """Predictions as columns: the number, the likeliest class (or place) and its probability, or one embedding a branch.
-
-        With classes or choices that exclude each other there is one probability column for each of them.
-        """
-        if self.contract.branches:
-            places = {f"embedding_{b}": predicted.values[:, at] for at, b in enumerate(self.contract.branches)}
-            return pa.table({name: lists(values) for name, values in places.items()})
-        absent = ~predicted.seen
-        if predicted.values.ndim == 1:
-            return pa.table({"prediction": pa.array(predicted.values, mask=absent)})
-        best = predicted.values.argmax(axis=1)
-        words = pa.array(self.contract.classes or range(self.contract.choices))
-        said = words.take(pa.array(best, mask=absent))
-        if self.contract.apart:
-            probability = predicted.values[np.arange(len(best)), best]
-            return pa.table({"prediction": said, "probability": pa.array(probability, mask=absent)})
-        shares = {f"probability_{c}": pa.array(v, mask=absent) for c, v in zip(words, predicted.values.T, strict=True)}
-        return pa.table({"prediction": said} | shares)
-
-
-def lists(values: NDArray[np.floating[Any]]) -> pa.FixedSizeListArray:
-    """Rows of `[N D]` as lists, null where they are NaN."""
-    lacking = pa.array(np.isnan(values).any(axis=1))
-    return pa.FixedSizeListArray.from_arrays(pa.array(values.ravel()), values.shape[1], mask=lacking)
-
-
-def answered(answers: pa.Table) -> int:
-    """How many rows of `Artifact.predict` hold any prediction or embedding."""
-    return int(np.any([column.is_valid().to_numpy() for column in answers.columns], axis=0).sum())
-
-
-def open_graph(path: Path) -> onnxruntime.InferenceSession:
-    """The graph on the CPU; ValueError where this onnxruntime cannot run it."""
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3
-    try:
-        return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-    # Its exceptions have no common ancestor below this one.
-    except Exception as error:
-        raise ValueError(f"onnxruntime {onnxruntime.__version__} cannot run {path}: {error}") from None
+        """As `answers.as_table`."""
+        return as_table(self.contract, predicted)
 
 
 def _list(names: list[str]) -> str:

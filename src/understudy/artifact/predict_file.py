@@ -2,25 +2,33 @@
 
 import json
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import get_args
 
 import pyarrow as pa
 from pyarrow import compute, csv, parquet
 
-from understudy.artifact.predict import Artifact, answered
+from understudy.artifact.answers import answered
+from understudy.artifact.predict import Artifact
+from understudy.prepare.faults import Fault
+from understudy.prepare.reader import OnError
 from understudy.prepare.source import read_table
 from understudy.process.whole import whole_file
 
 
 @dataclass(frozen=True)
 class Summary:
-    """rows read, rows answered (the others have no modality that the student reads), and where the predictions are."""
+    """rows read, rows answered (the others have no modality that the student reads), and where the predictions are.
+
+    faults: the cells that could not be read, which are in `errors_of(out)` too.
+    """
 
     rows: int
     answered: int
     modalities: tuple[str, ...]
     out: Path
+    faults: tuple[Fault, ...] = ()
 
     @property
     def coverage(self) -> float:
@@ -62,13 +70,17 @@ def predict_file(
     *,
     id: str | None = None,
     modalities: Collection[str] | None = None,
+    on_error: OnError = "fail",
 ) -> Summary:
     """Predict (or embed) every row of a .csv, .tsv, .parquet, .jsonl or .npz file and write .csv, .parquet or .jsonl.
 
     id: a column of `path` that names its rows; without it they are numbered from 1, as in error messages, in a column `row`.
-    modalities: read only these. Media paths in the file are relative to its folder. An existing `out` is replaced. Raises
-    ValueError (columns, modalities, endings) and FileNotFoundError.
+    modalities: read only these. Media paths in the file are relative to its folder. An existing `out` is replaced.
+    on_error: whether a cell that cannot be read fails the whole, or is absent and noted in `errors_of(out)`, a .csv of row,
+    modality and reason. Raises ValueError (columns, modalities, endings) and FileNotFoundError.
     """
+    if on_error not in get_args(OnError):
+        raise ValueError(f"on_error={on_error!r}: expected 'fail' (at the first bad cell) or 'skip' (that cell)")
     path, out = Path(path), Path(out)
     if out.suffix.lower() not in WRITERS:
         raise ValueError(f"cannot write predictions to {out.name!r}: it must end in {', '.join(WRITERS)}")
@@ -78,12 +90,29 @@ def predict_file(
         raise ValueError(f"predictions would overwrite their own input {path}; choose another file")
     table = read_table(path)
     names = row_names(table, id)
-    answers = artifact.predict(table, folder=path.parent, only=modalities)
+    faults: list[Fault] = []
+    answers = artifact.predict(table, folder=path.parent, only=modalities, faults=faults if on_error == "skip" else None)
     if taken := set(names.column_names) & set(answers.column_names):
         raise ValueError(f"the id column may not be called {taken.pop()!r}: a column of the predictions is; rename it")
     with whole_file(out) as partial:
         WRITERS[out.suffix.lower()](pa.table(to_dict(names) | to_dict(answers)), partial)
-    return Summary(len(table), answered(answers), artifact.readable(table.column_names, only=modalities), out)
+    write_faults(faults, errors_of(out))
+    read = artifact.readable(table.column_names, only=modalities)
+    return Summary(len(table), answered(answers), read, out, tuple(faults))
+
+
+def errors_of(out: Path) -> Path:
+    """Where the cells are named that could not be read: predictions.errors.csv beside predictions.csv."""
+    return out.with_name(f"{out.stem}.errors.csv")
+
+
+def write_faults(faults: list[Fault], path: Path) -> None:
+    """A .csv of them; where there is none, there is no file, an earlier one's neither."""
+    if not faults:
+        path.unlink(missing_ok=True)
+        return
+    with whole_file(path) as partial:
+        write_csv(pa.Table.from_pylist([asdict(fault) for fault in sorted(faults, key=lambda fault: fault.row)]), partial)
 
 
 def to_dict(table: pa.Table) -> dict[str, pa.ChunkedArray]:

@@ -36,7 +36,16 @@ def export(
     return Answer(document, text, step("predict", out, "TABLE", "--out", "predictions.csv"))
 
 
-def predict(artifact: Path, table: Path, /, *, out: Path, id: str = "", modalities: tuple[str, ...] = ()) -> Answer:
+def predict(
+    artifact: Path,
+    table: Path,
+    /,
+    *,
+    out: Path,
+    id: str = "",
+    modalities: tuple[str, ...] = (),
+    on_error: Literal["fail", "skip"] = "fail",
+) -> Answer:
     """Predict every row of a table, without PyTorch.
 
     Args:
@@ -45,14 +54,17 @@ def predict(artifact: Path, table: Path, /, *, out: Path, id: str = "", modaliti
         out: .csv, .parquet or .jsonl to write.
         id: column that names the rows; they are numbered when empty.
         modalities: read only these; all that the table has when none is named.
+        on_error: what a cell that cannot be read does: fail the whole, or stand as absent and be named in OUT.errors.csv.
     """
     from understudy.artifact.predict import Artifact
-    from understudy.artifact.predict_file import predict_file
+    from understudy.artifact.predict_file import errors_of, predict_file
 
-    found = predict_file(Artifact(artifact), table, out, id=id or None, modalities=modalities or None)
+    found = predict_file(Artifact(artifact), table, out, id=id or None, modalities=modalities or None, on_error=on_error)
     document = {"out": str(out), "rows": found.rows, "answered": found.answered, "modalities": list(found.modalities)}
+    document |= {"coverage": found.coverage, "errors": len(found.faults)}
     unseen = "" if found.answered == found.rows else f"; {found.rows - found.answered} rows have nothing that the student reads"
-    return Answer(document | {"coverage": found.coverage}, f"{found.answered} predictions in {out}{unseen}")
+    bad = f"; {len(found.faults)} cells cannot be read, see {errors_of(out)}" if found.faults else ""
+    return Answer(document, f"{found.answered} predictions in {out}{unseen}{bad}")
 
 
 def serve(artifact: Path, /, *, host: str = "127.0.0.1", port: int = 8000) -> Answer:

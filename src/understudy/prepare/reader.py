@@ -13,6 +13,7 @@ from understudy.prepare.limits import LIMITS, Limits
 from understudy.prepare.media import read_array, read_audio, read_image, read_video
 
 OnError = Literal["fail", "skip"]
+"""What a cell that cannot be read does: end the whole, or stand as absent and be named."""
 Value = TypeVar("Value")
 
 
