@@ -42,6 +42,7 @@ def test_quick(name, monkeypatch, tmp_path):
         "videoadviser_mosi": mosi,
         "videoadviser_step1": mosi,
         "av_digits": ["--data", DATA],
+        "worth": ["--data", DATA],
     }.get(name, [])
     monkeypatch.setattr(sys, "argv", [name, "--quick", *map(str, arguments)])
     before = results()
