@@ -16,6 +16,7 @@ NEEDS = {
     "videoadviser_mosi": MOSI,
     "videoadviser_step1": MOSI,
     "mosi_context": MOSI,
+    "mosi_bge": MOSI,
     "av_digits": "fsdd/recordings.tar",
     "retrieval": WIKIPEDIA,
 }
@@ -41,6 +42,8 @@ def test_quick(name, monkeypatch, tmp_path):
         "mosi": mosi,
         "videoadviser_mosi": mosi,
         "videoadviser_step1": mosi,
+        "mosi_context": mosi,
+        "mosi_bge": mosi,
         "av_digits": ["--data", DATA],
         "worth": ["--data", DATA],
     }.get(name, [])
