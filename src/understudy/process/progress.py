@@ -1,4 +1,4 @@
-"""A progress bar on a terminal, elsewhere a line a minute."""
+"""Progress: a bar on a terminal, elsewhere a line a minute, and a line whenever there is something to say."""
 
 import sys
 import time
@@ -9,6 +9,11 @@ Tell = Callable[[int, str], None]
 """Told how many are done, and a few words."""
 EVERY = 60.0
 """Seconds between two lines where there is no terminal."""
+
+
+def say(words: str) -> None:
+    """A line on stderr: stdout is for answers."""
+    print(words, file=sys.stderr, flush=True)
 
 
 @contextmanager
@@ -43,6 +48,6 @@ def lines(title: str, total: int) -> Tell:
         nonlocal told
         if time.monotonic() - told >= EVERY:
             told = time.monotonic()
-            print(f"  {title}: {done} of {total}{', ' if words else ''}{words}", file=sys.stderr, flush=True)
+            say(f"  {title}: {done} of {total}{', ' if words else ''}{words}")
 
     return tell

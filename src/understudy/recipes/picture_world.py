@@ -10,12 +10,12 @@ from typing import Any
 
 from understudy.corpus import Corpus
 from understudy.corpus.low_shot import Size, low_shot
+from understudy.process.progress import say
 from understudy.process.whole import write_json
 from understudy.recipes.picture_teachers import Schooling, picture_teachers
 from understudy.recipes.vision_language import for_steps, vision_language
 from understudy.recipes.vision_systems import SYSTEMS, Way
 from understudy.study.distill import distill
-from understudy.study.job import say
 from understudy.study.run import Run
 from understudy.study.transfer import transfer
 from understudy.training.plan import Plan

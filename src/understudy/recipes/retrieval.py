@@ -19,8 +19,8 @@ from understudy.models.model import views_of
 from understudy.players.blueprint import draw, for_retrieval
 from understudy.players.player import Player
 from understudy.study.distill import distill
-from understudy.study.evaluation import validator
 from understudy.study.run import Run
+from understudy.study.stage import validator
 from understudy.tasks import Space
 from understudy.training.fit import fit
 from understudy.training.plan import Plan

@@ -10,9 +10,9 @@ import numpy as np
 
 from understudy.corpus import corpus_at
 from understudy.corpus.importers.raw_clips import import_raw
+from understudy.process.progress import say
 from understudy.process.whole import read_json, whole_file, write_json
 from understudy.study.distill import distill
-from understudy.study.job import say
 from understudy.study.run import Run
 from understudy.training.plan import Plan
 from understudy.worlds.theatre import Stage, ceilings, ideal, make_theatre

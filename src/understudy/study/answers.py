@@ -30,9 +30,9 @@ SMALLEST = 1e-4
 
 @dataclass(frozen=True, eq=False)
 class Told:
-    """What the student of each seed learns from, and whose answers these are: "network, crossfit"."""
+    """Where in the run's folder each seed's student finds its answers, and whose these are: "network, crossfit"."""
 
-    by_seed: Mapping[int, Teacher]
+    stores: Mapping[int, str]
     source: str
 
     @property

@@ -13,9 +13,10 @@ from understudy.process.partial import sweep_inside
 from understudy.study.answers import FOLDS
 from understudy.study.claim import begin, hashed, refuse_several, settings_of, state_of
 from understudy.study.estimate import Estimate
-from understudy.study.job import Job, finished
+from understudy.study.job import InTurn, Job
 from understudy.study.run import Run
 from understudy.study.settings import Choice, Keywords, Settings, seed_list
+from understudy.study.stage import Stages
 
 
 def distill(
@@ -81,7 +82,13 @@ def carried_out(corpus: Corpus, settings: Settings, out: Path, *, report: bool) 
         run = begin(out, document, corpus)
         for each in cast.values():
             each.save(out)
-        return Job(run, corpus, split, settings, estimate_of(settings)).play(report=report)
+        stages = Stages(run, corpus, split, settings)
+        return Job(stages, InTurn(stages, estimate_of(settings))).play(report=report)
+
+
+def finished(folder: Path, *, report: bool) -> bool:
+    """Whether nothing of a run in this folder is left to do."""
+    return all((folder / name).is_file() for name in (["results.json", "report.html"] if report else ["results.json"]))
 
 
 def estimate_of(settings: Settings) -> Estimate:

@@ -1,43 +1,18 @@
-"""What can be asked of models and of a finished run: scores on rows, splits and subsets, and a teacher's answers."""
+"""What can be asked of a finished run: scores on rows, splits and subsets, and a teacher's answers."""
 
-from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from understudy.batches.every_row import every_row
-from understudy.corpus import Corpus
 from understudy.evaluate.results import SystemName
-from understudy.evaluate.score import predict, score
 from understudy.evaluate.subsets import number, predict_subsets, score_subsets
-from understudy.models.model import Model, views_of
+from understudy.models.model import views_of
 from understudy.study.run import Run
 from understudy.teachers.header import Codec
 from understudy.teachers.store import Store
 from understudy.teachers.teacher import Frozen
 from understudy.teachers.writer import write_store
-from understudy.training.fit import Scores
-
-
-def validator(corpus: Corpus, rows: NDArray[np.intp], models: Mapping[str, Model]) -> Callable[[], Scores]:
-    """Scores of the models on `rows`, whenever asked, each under its prefix: `teacher.accuracy`. The one of "" selects.
-
-    Another that sees none of these rows with a target has no score.
-    """
-    loaders = {prefix: every_row(corpus, rows, views_of(model)) for prefix, model in models.items()}
-    task = models[""].task
-
-    def validate() -> Scores:
-        found: dict[str, float] = {}
-        for prefix, model in models.items():
-            predicted = predict(model, loaders[prefix])
-            if prefix and not (predicted.has_target & predicted.seen).any():
-                continue
-            found |= {f"{prefix}{metric}": value for metric, value in score(task, predicted).items()}
-        return Scores(found[task.primary], task.higher_is_better, found)
-
-    return validate
 
 
 def evaluate_subsets(

@@ -93,8 +93,9 @@ class Run:
         path = self.folder / system / f"seed-{seed}" / WEIGHTS
         if not path.is_file():
             raise FileNotFoundError(f"{self.folder} holds no trained {system!r} of seed {seed}; its seeds are {self.seeds}")
-        drawn = {"joint_teacher": "teacher", "plain": "student", "distilled": "student"}.get(system, system)
-        model = Blueprint.load(self.folder, drawn).build(seed, weights=False)
+        player = system.partition("/")[0]
+        drawn = {"joint_teacher": "teacher", "plain": "student", "distilled": "student", "tried": "student"}
+        model = Blueprint.load(self.folder, drawn.get(player, player)).build(seed, weights=False)
         load_weights(model, path)
         return model.eval()
 

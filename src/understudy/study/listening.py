@@ -1,0 +1,121 @@
+"""Listening: whose answers the students of a run learn from, decided and stored once."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from understudy.batches.every_row import every_row
+from understudy.evaluate import score
+from understudy.methods.method import Tokens
+from understudy.models.model import Model
+from understudy.process.progress import say
+from understudy.study.answers import (
+    ENSEMBLE,
+    Simple,
+    TeacherModel,
+    Told,
+    better_than,
+    crossfitted,
+    fold_by_id,
+    simple_teacher,
+)
+from understudy.study.run import take
+from understudy.study.stage import Engine, Stage, Stages
+from understudy.teachers.teacher import Ensemble, Frozen, Teacher
+from understudy.teachers.writer import write_store
+
+
+@dataclass(frozen=True)
+class Listening:
+    """Teachers that saw a row, or not. Whatever it has to ask before it can decide are stages for the engine."""
+
+    stages: Stages
+    engine: Engine
+
+    def unseen(self) -> Simple | Teacher:
+        """The teacher that never saw the row it answers, as `teacher_model` asks for it."""
+        settings = self.stages.settings
+        simple = None if settings.teacher_model == "network" else self.simple(settings.teacher_model)
+        if simple and settings.teacher_model != "auto":
+            return simple
+        network = self.crossfitted()
+        if simple is None or better_than(network, simple.teacher, self.stages.corpus, self.stages.split.labelled):
+            return network
+        return simple
+
+    def simple(self, model: TeacherModel) -> Simple:
+        """The simple teacher, with its answers to test rows as the teacher's predictions."""
+        stages, task = self.stages, self.stages.blueprint("teacher").task
+        found = simple_teacher(model, stages.corpus, stages.split, task, stages.settings.teacher.modalities)
+        path = stages.folder("teacher", stages.settings.seeds[0]) / "predictions.npz"
+        if not path.is_file():
+            stages.grouped(found.test).save(path)
+        return found
+
+    def crossfitted(self) -> Teacher:
+        """Teachers of the folds, with the first seed, as one."""
+        corpus, labelled, seed = self.stages.corpus, self.stages.split.labelled, self.stages.settings.seeds[0]
+        fold = fold_by_id(corpus, labelled)
+        wanted = [Stage(f"teacher/fold-{number}", seed) for number in sorted(set(fold.values()))]
+        self.engine.begin(wanted)
+        self.engine.finish(wanted)
+        return crossfitted([Frozen(self.stages.run.model(each.system, seed=seed)) for each in wanted], fold, corpus, labelled)
+
+    def told(self, leads: Mapping[int, Model], unseen: Simple | Teacher | None) -> Told:
+        """What each seed's student learns from. leads: the teachers by seed, all trained."""
+        seeds = self.stages.settings.seeds
+        if isinstance(unseen, Simple):
+            return Told(dict.fromkeys(seeds, self.stored("answers", unseen.teacher)), f"{unseen.model}, crossfit")
+        insample = None if self.stages.settings.answers == "crossfit" else self.insample(leads)
+        if insample and unseen is None:
+            return insample
+        assert unseen is not None
+        once = self.stored("answers_crossfit", unseen)
+        if insample and not self.prefers(once, insample.stores[seeds[0]]):
+            return insample
+        return Told(dict.fromkeys(seeds, once), "network, crossfit")
+
+    def prefers(self, once: str, insample: str) -> bool:
+        """Whether a student of the first seed is no worse on validation rows when it learns from `once`; so without such rows."""
+        stages, seed = self.stages, self.stages.settings.seeds[0]
+        if not len(stages.split.valid):
+            return True
+        wanted = {name: Stage(f"tried/{name}", seed, store) for name, store in (("crossfit", once), ("insample", insample))}
+        self.engine.begin([*wanted.values()])
+        self.engine.finish([*wanted.values()])
+        found = {}
+        for name, stage in wanted.items():
+            scores = stages.validator(stages.run.model(stage.system, seed=seed))()
+            found[name] = scores.primary * (1 if scores.higher_is_better else -1)
+        say(f"answers on validation rows: {', '.join(f'{name} {value:.4f}' for name, value in found.items())}")
+        better = max(found, key=lambda name: found[name])
+        if not stages.folder("distilled", seed).exists():
+            # It is trained: the student of the first seed that learnt from what all will learn from.
+            take(stages.folder(wanted[better].system, seed), stages.folder("distilled", seed))
+        return better == "crossfit"
+
+    def insample(self, leads: Mapping[int, Model]) -> Told:
+        """The answers of teachers to the rows that they learnt from."""
+        settings, method = self.stages.settings, self.stages.method
+        tokens = method.tokens(**settings.options)
+        name = {False: "answers", "text": "answers_with_tokens", "located": "answers_with_regions"}[tokens]
+        if settings.ensemble == "yes" or (settings.ensemble == "if better" and self.better(leads)):
+            together = Ensemble([Frozen(model) for model in leads.values()])
+            return Told(dict.fromkeys(leads, self.stored(name, together, tokens=tokens)), ENSEMBLE)
+        each = {seed: self.stored(f"seed-{seed}/{name}", Frozen(model), tokens=tokens) for seed, model in leads.items()}
+        return Told(each, "network, insample")
+
+    def stored(self, name: str, teacher: Teacher, *, tokens: Tokens = False) -> str:
+        """A teacher's answers to the train rows, on disk; where in the run's folder."""
+        stages, place = self.stages, f"teacher/{name}"
+        rows = every_row(stages.corpus, stages.split.train, teacher.views)
+        write_store(stages.run.folder / place, teacher, rows, corpus=stages.corpus.fingerprint, tokens=tokens)
+        return place
+
+    def better(self, leads: Mapping[int, Model]) -> bool:
+        """Whether, on the validation rows, the mean of all teachers beats the teachers' mean score."""
+        models, task = [*leads.values()], next(iter(leads.values())).task
+        loaders = [self.stages.evaluation(model, self.stages.split.valid) for model in models]
+        scores = [score.score(task, score.predict(m, each)) for m, each in zip(models, loaders, strict=True)]
+        joint = score.collect(Ensemble([Frozen(model) for model in models]), task, loaders[0])
+        gain = score.score(task, joint)[task.primary] - sum(each[task.primary] for each in scores) / len(scores)
+        return gain > 0 if task.higher_is_better else gain < 0
