@@ -1,0 +1,135 @@
+"""Which columns of a user's table are which modality, target, id, group and split: as it is said, read from a file or guessed."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from understudy.corpus.importers.guess import guess
+from understudy.corpus.importers.target import is_number
+from understudy.prepare.cells import KINDS, Modality
+from understudy.prepare.columns import Column
+from understudy.process.whole import read_json
+from understudy.tasks import Task, task_from_json
+
+Spec = str | Modality | Sequence[str] | Mapping[str, Any]
+"""`kind:column,column` (`audio@8000:column`), a Modality, columns alone, or `{"kind": ..., "columns": [...], "rate": ...}`."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What a table's columns are to be; nothing where nobody said. guessed: what was guessed and why, "" where nothing was."""
+
+    target: str | None = None
+    task: Task | str | None = None
+    modalities: Mapping[str, Spec] | None = None
+    id: str | None = None
+    group: str | None = None
+    split: str | None = None
+    guessed: str = ""
+
+    @staticmethod
+    def read(path: Path | str) -> "Wanted":
+        """What a mapping file says; ValueError for one that says something else."""
+        document = read_json(Path(path))
+        allowed = {each.name for each in fields(Wanted)} - {"guessed"}
+        if not isinstance(document.get("modalities", {}), dict) or set(document) - allowed:
+            raise ValueError(f"{path}: expected an object with the keys {', '.join(sorted(allowed))}")
+        if isinstance(document.get("task"), dict):
+            document["task"] = task_from_json(document["task"])
+        return Wanted(**document)
+
+    def over(self, other: "Wanted") -> "Wanted":
+        """This, and of `other` what this does not say."""
+        return replace(other, **{each.name: v for each in fields(self) if (v := getattr(self, each.name))})
+
+    def with_guesses(self, table: pa.Table) -> "Wanted":
+        """The modalities, and the id, that nobody named."""
+        if self.target not in table.column_names:
+            raise ValueError(f"target column {self.target!r} is not in the table; it has {', '.join(table.column_names)}")
+        found = guess(table, target=str(self.target), taken=[c for use, c in self.taken.items() if use != "target"])
+        return replace(self, modalities=found.modalities, id=self.id or found.id, guessed="; ".join(found.lines()))
+
+    @property
+    def taken(self) -> dict[str, str]:
+        """Use -> column, of those that are no modality's."""
+        found = {"target": self.target, "id": self.id, "group": self.group, "split": self.split}
+        return {use: column for use, column in found.items() if column}
+
+    def to_json(self, described: Mapping[str, Modality]) -> dict[str, Any]:
+        """The mapping file that would say it. described: the modalities as they were read."""
+        modalities = {
+            name: {"kind": each.kind, "columns": dict(each.columns) or list(each.source)}
+            | ({"rate": each.rate} if each.rate else {})
+            for name, each in described.items()
+        }
+        return self.taken | {"modalities": modalities}
+
+
+@dataclass(frozen=True, eq=False)
+class Source:
+    """The table, and the columns that are no modality's."""
+
+    table: pa.Table
+    taken: Mapping[str, str]
+
+    def column(self, name: str) -> Column:
+        if name not in self.table.column_names:
+            what = ", ".join(use for use, column in self.taken.items() if column == name) or "modality"
+            raise ValueError(f"{what} column {name!r} is not in the table; it has {', '.join(self.table.column_names)}")
+        return Column.of(self.table, name, 1)
+
+    def select(self, patterns: Sequence[str], modality: str) -> tuple[str, ...]:
+        """Column names in the patterns' order; `*`, `?` and `[...]` match any column that is not taken."""
+        chosen: dict[str, None] = {}
+        free = dict.fromkeys(name for name in self.table.column_names if name not in self.taken.values())
+        for pattern in patterns:
+            if pattern in self.taken.values():
+                use = next(use for use, column in self.taken.items() if column == pattern)
+                raise ValueError(f"modality {modality!r}: column {pattern!r} is the {use}; a model must not see it")
+            found = [pattern] if pattern in free else [name for name in free if fnmatchcase(name, pattern)]
+            if not found:
+                has = ", ".join(self.table.column_names)
+                raise ValueError(f"modality {modality!r}: no column {pattern!r} in the table; it has {has}")
+            chosen |= dict.fromkeys(found)
+        if not chosen:
+            raise ValueError(f"modality {modality!r}: no column given")
+        return tuple(chosen)
+
+
+def modality_of(name: str, spec: Spec, source: Source, said: list[str]) -> Modality:
+    """The modality that a specification describes, with the columns it is read from."""
+    kind, patterns, types, rate = parse(name, spec)
+    columns = source.select(patterns, name)
+    if kind is None:
+        kind = "vector" if all(is_number(source.column(column)) for column in columns) else "table"
+        said.append(f"{name}: {kind}")
+    if kind != "table":
+        return Modality(kind, rate=rate, source=columns)
+    found: dict[str, Any] = {}
+    for column in columns:
+        stated = next((kind for pattern, kind in types.items() if column == pattern or fnmatchcase(column, pattern)), None)
+        found[column] = stated or ("number" if is_number(source.column(column)) else "category")
+        said += [] if stated else [f"{name}.{column}: {found[column]}"]
+    return Modality("table", columns=found, source=columns)
+
+
+def parse(name: str, spec: Spec) -> tuple[Any, Sequence[str], dict[str, Any], int]:
+    """Kind (None = infer), column patterns, stated types of a table's columns, rate of audio."""
+    if isinstance(spec, Modality):
+        return spec.kind, spec.source or tuple(spec.columns) or (name,), dict(spec.columns), spec.rate
+    if isinstance(spec, str):
+        kind, colon, columns = spec.partition(":")
+        kind, at, rate = kind.partition("@")
+        spec = {"kind": kind, "columns": [each.strip() for each in columns.split(",")] if colon else [name]}
+        spec |= {"rate": int(rate)} if at and rate.isdecimal() else {}
+    if not isinstance(spec, Mapping):
+        return None, spec, {}, 0
+    if spec.get("kind") not in KINDS or set(spec) - {"kind", "columns", "rate"}:
+        raise ValueError(f"modality {name!r}: {dict(spec)}: expected kind ({', '.join(KINDS)}), columns and, for audio, rate")
+    columns = spec.get("columns", [name])
+    columns = [columns] if isinstance(columns, str) else columns
+    return spec["kind"], list(columns), dict(columns) if isinstance(columns, Mapping) else {}, int(spec.get("rate", 0))
