@@ -17,6 +17,7 @@ from corpus.made_retrieval import clips, make_stamps, make_wikipedia, write_layo
 from corpus.made_sentiment import make_csd, make_raw, write_mmsa
 from corpus.made_vision_language import make_snli_ve, make_vcr, make_vqa
 from understudy.corpus import Corpus, check, importers
+from understudy.tasks import Classification
 
 DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
 SPEAKERS = ("ann", "bob", "eve")
@@ -347,7 +348,7 @@ REFUSED = {
     "column 'job', row 1: .* is not a number": {"modalities": {"m": "vector:job"}},
     "no rate": {"modalities": {"m": "audio:review"}},
     "unknown task": {"task": "ranking"},
-    "column 'y', row 1: class '0' is none of a": {"task": importers.table.Classification(classes=("a", "b"))},
+    "column 'y', row 1: class '0' is none of a": {"task": Classification(classes=("a", "b"))},
     "'job 0' is not a number": {"target": "job", "task": "regression", "modalities": {"m": "text:review"}},
     "stands in rows 1 and 2": {"id": "who", "group": "name"},
     "split column, row 'n0'": {"split": "job", "modalities": {"m": "text:review"}},
