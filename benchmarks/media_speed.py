@@ -18,7 +18,7 @@ from PIL import Image
 from benchmarks.record import table, write_result
 from understudy.batches.batch import Batch, Output
 from understudy.prepare.cells import Cells
-from understudy.prepare.picture import CLIP_MEAN, CLIP_STD, centre_square, standardised
+from understudy.prepare.picture import CLIP_MEAN, CLIP_STD, Square, standardised
 from understudy.prepare.video import Frames
 from understudy.prepare.view import Views
 from understudy.tasks import Regression
@@ -82,7 +82,7 @@ def decode_all(content: bytes, *, convert_all: bool) -> Any:
     pictures = [frame.to_ndarray(format="rgb24") for frame in frames] if convert_all else frames
     chosen = [pictures[int((place + 0.5) / FRAMES * len(pictures))] for place in range(FRAMES)]
     arrays = chosen if convert_all else [frame.to_ndarray(format="rgb24") for frame in chosen]
-    small = [centre_square(Image.fromarray(each), SIZE, "bicubic") for each in arrays]
+    small = [Square(SIZE).of(Image.fromarray(each)) for each in arrays]
     return standardised(np.stack(small), CLIP_MEAN, CLIP_STD)
 
 

@@ -19,7 +19,7 @@ from understudy.prepare.clip import pictures_at, probe_video
 from understudy.prepare.isolated import Isolated
 from understudy.prepare.limits import LIMITS, Limits
 from understudy.prepare.media import read_audio, read_video
-from understudy.prepare.picture import CLIP_MEAN, CLIP_STD, centre_square, standardised
+from understudy.prepare.picture import CLIP_MEAN, CLIP_STD, Square, standardised
 from understudy.prepare.reader import MediaReader
 
 CONTAINERS = [
@@ -343,10 +343,10 @@ def test_equal_to_the_clip_processor(shape):
 
     picture = Image.fromarray(np.random.default_rng(0).integers(0, 256, (*shape, 3), dtype=np.uint8))
     theirs = np.asarray(CLIPImageProcessorPil()(picture, return_tensors="np")["pixel_values"][0])
-    ours = standardised(centre_square(picture, 224, "bicubic"), CLIP_MEAN, CLIP_STD)
+    ours = standardised(Square(224).of(picture), CLIP_MEAN, CLIP_STD)
     np.testing.assert_allclose(ours, theirs, atol=1e-5)
 
 
 def test_a_strip_does_not_take_gigabytes():
-    assert centre_square(Image.new("RGB", (40_000, 2)), 224, "bicubic").shape == (224, 224, 3)
-    assert centre_square(Image.new("L", (1, 9_000)), 32, "bilinear").shape == (32, 32, 3)
+    assert Square(224).of(Image.new("RGB", (40_000, 2))).shape == (224, 224, 3)
+    assert Square(32, resample="bilinear").of(Image.new("L", (1, 9_000))).shape == (32, 32, 3)

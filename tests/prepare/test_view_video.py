@@ -52,6 +52,18 @@ def test_the_short_side_is_resized_and_the_centre_kept():
     assert (values[:, :, 1:-1] > 0.9).all()
 
 
+def test_a_short_side_larger_than_the_cut_counts():
+    picture = np.random.default_rng(0).integers(0, 256, (6, 8, 3), dtype=np.uint8).repeat(8, axis=0).repeat(8, axis=1)
+    film = cells(clip([picture] * 2))
+    whole, cut = (Frames(1, size=size, short=short, **PLAIN) for size, short in ((24, None), (16, 24)))
+    shown = whole.prepare(film)["values"][0, 0]
+    np.testing.assert_array_equal(cut.prepare(film)["values"][0, 0], shown[:, 4:20, 4:20])
+    squeezed = Frames(1, size=16, short=0, **PLAIN).prepare(film)["values"]
+    assert np.abs(squeezed - Frames(1, size=16, **PLAIN).prepare(film)["values"]).max() > 0.05
+    assert Frames.restore(cut.state(), {}) == cut
+    assert not {"short", "whole"} & set(whole.state())
+
+
 def test_a_clip_that_cannot_be_read_says_which():
     good = clip(square(3))
     with pytest.raises(UnreadableCell, match=r"cell 2: .*Invalid data") as caught:
@@ -63,7 +75,10 @@ def test_a_clip_that_cannot_be_read_says_which():
         Frames(2, size=16, longest=0.01).draw(cells(good), [1])
 
 
-@pytest.mark.parametrize("wrong", [{"frames": 0}, {"size": 0}, {"std": (0.1, 0.0, 0.1)}, {"patience": 0.0}, {"megapixels": -1.0}])
+@pytest.mark.parametrize(
+    "wrong",
+    [{"frames": 0}, {"size": 0}, {"std": (0.1, 0.0, 0.1)}, {"patience": 0.0}, {"megapixels": -1.0}, {"size": 16, "short": 8}],
+)
 def test_refused(wrong):
     with pytest.raises(ValueError, match=r"expected|above 0"):
         Frames(**wrong)

@@ -8,10 +8,10 @@ from typing import Any, Literal, get_args
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from understudy.encoders.published import preprocessor, published_config, published_weights, without_origin
+from understudy.encoders.processor import published_preparation
+from understudy.encoders.published import published_config, published_weights, without_origin
 from understudy.encoders.transformer import Transformer
 from understudy.encoders.video import Tower, VideoEncoder, check_view, over_time
-from understudy.prepare.picture import CLIP_MEAN, CLIP_STD
 from understudy.prepare.stored import StoredFrames
 from understudy.prepare.video import Frames
 
@@ -190,12 +190,12 @@ def known_config(config: Mapping[str, Any], model_type: str) -> Any:
 def published_frames(name: str, *, frames: int = 8) -> Frames:
     """The view that a published X-CLIP or CLIP was trained with: size, colours, and frames where it has a number of its own.
 
-    ValueError for a preprocessor file that cannot be read.
+    ValueError as of `published_preparation`.
     """
     vision = published_config(name).get("vision_config") or {}
-    told = preprocessor(name, mean=CLIP_MEAN, std=CLIP_STD)
-    count = vision.get("num_frames", frames)
-    return Frames(frames=count, size=vision["image_size"], mean=told.mean, std=told.std, resample=told.resample)
+    told = published_preparation(name, size=vision["image_size"], clip=True)
+    short = None if told.short == told.size else told.short
+    return Frames(frames=vision.get("num_frames", frames), **told._replace(short=short)._asdict())
 
 
 def small_config(view: Frames | StoredFrames, *, model_type: str, width: int) -> dict[str, Any]:

@@ -1,21 +1,13 @@
-"""What a transformers folder or hub id holds: a configuration, weights in safetensors, and how pictures were prepared for it.
+"""What a transformers folder or hub id holds: a configuration, and weights in safetensors. `processor` has its pictures.
 
 Code that it may bring along is never executed.
 """
 
-import json
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from safetensors import SafetensorError
 from torch import Tensor
-
-from understudy.prepare.picture import Resample
-
-Colours = tuple[float, float, float]
-"""Red, green, blue."""
-BILINEAR = 2
-"""Pillow's number of it, which preprocessor files hold."""
 
 
 def published_config(name: str) -> dict[str, Any]:
@@ -70,34 +62,3 @@ def published_weights(name: str) -> dict[str, Tensor]:
 def without_origin(config: Any) -> dict[str, Any]:
     """A transformers configuration as JSON, without the place it came from."""
     return {key: value for key, value in config.to_dict().items() if key != "_name_or_path"}
-
-
-class Preprocessor(NamedTuple):
-    """How pictures were prepared: mean and deviation of each colour in [0, 1], and every setting of the file."""
-
-    mean: Colours
-    std: Colours
-    resample: Resample
-    settings: dict[str, Any]
-
-
-def preprocessor(name: str, *, mean: Colours, std: Colours) -> Preprocessor:
-    """What the preprocessor file of a folder or hub id says; mean and std where it, or the file, says nothing.
-
-    ValueError for a file that cannot be read.
-    """
-    from transformers.utils.hub import cached_file
-
-    told = cached_file(name, "preprocessor_config.json", _raise_exceptions_for_missing_entries=False)
-    try:
-        settings = json.loads(Path(told).read_text(encoding="utf-8")) if told else {}
-        mean, std = (triple(settings.get(*each)) for each in (("image_mean", mean), ("image_std", std)))
-    except (ValueError, TypeError, AttributeError) as error:
-        raise ValueError(f"{told}: {error}; expected a JSON object, image_mean and image_std each three numbers") from None
-    return Preprocessor(mean, std, "bilinear" if settings.get("resample") == BILINEAR else "bicubic", settings)
-
-
-def triple(colours: Any) -> Colours:
-    """Red, green, blue."""
-    red, green, blue = colours
-    return float(red), float(green), float(blue)

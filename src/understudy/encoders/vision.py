@@ -14,13 +14,10 @@ from understudy.batches.batch import Fields, Tokens
 from understudy.encoders.clip import known_config
 from understudy.encoders.encoder import Encoded, Encoder
 from understudy.encoders.patches import grid
-from understudy.encoders.published import preprocessor, published_config, published_weights, without_origin
+from understudy.encoders.processor import published_preparation
+from understudy.encoders.published import published_config, published_weights, without_origin
 from understudy.encoders.regions import corners
-from understudy.prepare.picture import CLIP_MEAN, CLIP_STD
 from understudy.prepare.pictures import Pictures
-
-HALF = (0.5, 0.5, 0.5)
-"""Mean and deviation of each colour, of a ViT."""
 
 
 class VisionEncoder(Encoder):
@@ -109,15 +106,8 @@ class ClipImage(VisionEncoder):
 
 
 def published_pictures(name: str) -> Pictures:
-    """The view that a published CLIP or ViT was trained with; ValueError for a preprocessor file that cannot be read.
-
-    Where its pictures were not cut to a square, they are squeezed into one here, since a graph wants one size.
-    """
+    """The view that a published CLIP or ViT was trained with; ValueError as of `published_preparation`."""
     config = published_config(name)
     clip = config.get("model_type") == "clip"
     size = (config["vision_config"] if clip else config)["image_size"]
-    told = preprocessor(name, mean=CLIP_MEAN if clip else HALF, std=CLIP_STD if clip else HALF)
-    cut, resized = told.settings.get("do_center_crop", clip), told.settings.get("size", size)
-    short = resized.get("shortest_edge", size) if isinstance(resized, dict) else resized
-    resample = told.resample if clip or told.settings else "bilinear"
-    return Pictures(size, short if cut else 0, resample, told.mean, told.std)
+    return Pictures(**published_preparation(name, size=size, clip=clip)._asdict())

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from understudy.prepare.clip import pictures_at, probe_video
 from understudy.prepare.limits import LIMITS, Limits
-from understudy.prepare.picture import Resample, centre_square
+from understudy.prepare.picture import Square
 from understudy.prepare.sound import decode_audio
 
 READY = b"ready\n"
@@ -51,10 +51,10 @@ class Isolated:
         said, samples = self._ask(content, {"kind": "audio", "rate": rate})
         return np.frombuffer(samples, dtype=np.float32), said["broken"]
 
-    def pictures(self, content: bytes, places: NDArray[np.float64], size: int, resample: Resample) -> NDArray[np.uint8]:
-        """As `pictures_at`, `[T size size 3]`, each the centre of a picture."""
-        asked = {"kind": "pictures", "places": places.tolist(), "size": size, "resample": resample}
-        return np.frombuffer(self._ask(content, asked)[1], dtype=np.uint8).reshape(len(places), size, size, 3)
+    def pictures(self, content: bytes, places: NDArray[np.float64], square: Square) -> NDArray[np.uint8]:
+        """As `pictures_at`, `[T size size 3]`."""
+        asked = {"kind": "pictures", "places": places.tolist(), "square": asdict(square)}
+        return np.frombuffer(self._ask(content, asked)[1], dtype=np.uint8).reshape(len(places), square.size, square.size, 3)
 
     def _ask(self, content: bytes, request: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
         with self._turn:
@@ -141,9 +141,8 @@ def answer(request: dict[str, Any], given: bytes, out: IO[bytes]) -> None:
             samples, broken = decode_audio(given, request["rate"], limits=limits)
             content, said = samples.tobytes(), {"broken": broken}
         else:
-            size, resample = request["size"], request["resample"]
-            places = np.array(request["places"])
-            content = np.stack(pictures_at(given, places, lambda p: centre_square(p, size, resample), limits=limits)).tobytes()
+            keep, places = Square(**request["square"]).of, np.array(request["places"])
+            content = np.stack(pictures_at(given, places, keep, limits=limits)).tobytes()
         said |= {"bytes": len(content)}
     except ValueError as error:
         content, said = b"", {"error": str(error)}

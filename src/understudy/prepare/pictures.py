@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from understudy.prepare.cells import Cells, Kind
-from understudy.prepare.picture import CLIP_MEAN, CLIP_STD, Resample, centre_square, resized, standardised
+from understudy.prepare.picture import CLIP_MEAN, CLIP_STD, Resample, Square, standardised
 from understudy.prepare.view import FieldArrays, View
 
 
@@ -17,7 +17,7 @@ class Pictures(View):
     """Field `values` [N 3 H W].
 
     size: H and W in pixels. short: the short side is resized to it, at least `size`, and the centre is cut out; 0 squeezes the
-    whole picture into the square instead. mean, std: of each colour in [0, 1].
+    whole picture into the square instead, or into one of `whole`, whose centre is cut out. mean, std: of each colour in [0, 1].
     """
 
     size: int = 224
@@ -25,15 +25,14 @@ class Pictures(View):
     resample: Resample = "bicubic"
     mean: tuple[float, float, float] = CLIP_MEAN
     std: tuple[float, float, float] = CLIP_STD
+    whole: int = 0
 
     kind: ClassVar[Kind] = "image"
 
     def __post_init__(self) -> None:
-        if self.size < 1 or 0 < self.short < self.size or self.short < 0 or min(self.std) <= 0:
-            raise ValueError(
-                f"pictures of size {self.size} from a short side of {self.short}, std={self.std}: "
-                "expected at least one pixel, a short side as large or 0, and deviations above 0"
-            )
+        if min(self.std) <= 0:
+            raise ValueError(f"pictures with std={self.std}; expected deviations above 0")
+        Square(self.size, self.short, self.whole, self.resample)
 
     def fit(self, cells: Cells) -> "Pictures":
         return self
@@ -49,13 +48,17 @@ class Pictures(View):
         from PIL import Image as Pillow
 
         loaded = Pillow.fromarray(np.ascontiguousarray(picture[:, :, 0] if picture.shape[2] == 1 else picture))
-        if self.short:
-            return centre_square(loaded, self.size, self.resample, short=self.short)
-        return np.asarray(resized(loaded, (self.size, self.size), self.resample))
+        return Square(self.size, self.short, self.whole, self.resample).of(loaded)
 
     def state(self) -> dict[str, Any]:
-        return {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()}
+        return picture_state(self)
 
     @classmethod
     def restore(cls, state: Mapping[str, Any], assets: Mapping[str, bytes]) -> "Pictures":
         return cls(**{**state, "mean": tuple(state["mean"]), "std": tuple(state["std"])})
+
+
+def picture_state(view: Any) -> dict[str, Any]:
+    """The settings of a view of pictures; how they are cut, where earlier versions knew one way, only where it is another."""
+    settings = {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(view).items()}
+    return {name: value for name, value in settings.items() if (name, value) not in (("whole", 0), ("short", None))}
