@@ -134,6 +134,7 @@ def distill(
     teacher_model: Literal["network", "linear", "forest", "boosting", "auto"] = "network",
     space: Literal["", "probabilities", "log_probabilities", "hidden"] = "",
     seeds: int = 5,
+    jobs: int | Literal["auto", "devices"] = "devices",
     out: Path = Path("runs/distill"),
 ) -> Answer:
     """Train teacher, plain student and distilled student; score the test rows once; write results and report.
@@ -162,6 +163,7 @@ def distill(
         teacher_model: a network, or with answers crossfit or auto a model of scikit-learn; auto takes the best out of fold.
         space: of a retrieval task, where the student's modalities meet.
         seeds: how many times each system is trained.
+        jobs: how many trainings run at once, each in a process of one thread: a number, auto (one a core), or one a GPU.
         out: folder of the run; the same command on the same folder goes on where it stopped.
     """
     from understudy.study.distill import distill as run_it
@@ -175,6 +177,7 @@ def distill(
         options=values("--options", options),
         ensemble=ensemble,
         seeds=seeds,
+        jobs=jobs,
         encoders=pairs("--encoder", encoder),
         teacher_encoders=pairs("--teacher-encoder", teacher_encoder),
         fusion=fusion,

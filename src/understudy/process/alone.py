@@ -5,13 +5,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from understudy.process.lock import LOCK, lock
+from understudy.process.lock import LOCK, Lock, lock
 from understudy.process.partial import sweep_inside
 from understudy.process.whole import writing
 
 
 @contextmanager
-def alone(folder: Path) -> Iterator[None]:
+def alone(folder: Path) -> Iterator[Lock]:
     """No other process of this kind in the folder, which is made where there is none; ValueError while there is one.
 
     What killed processes left half-written in it is gone.
@@ -27,7 +27,7 @@ def alone(folder: Path) -> Iterator[None]:
         warnings.warn(f"{folder} cannot be locked on this disk; see to it that no other process works in it")
     try:
         sweep_inside(folder)
-        yield
+        yield held
     finally:
         path.unlink(missing_ok=True)
         held.release()

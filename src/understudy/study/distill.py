@@ -9,6 +9,7 @@ from understudy.methods import CATALOGUE
 from understudy.players.cast import drawn, rehearse
 from understudy.players.player import Player
 from understudy.process.alone import alone
+from understudy.process.hardware import Jobs, jobs_of
 from understudy.process.partial import sweep_inside
 from understudy.study.answers import FOLDS
 from understudy.study.claim import begin, hashed, refuse_several, settings_of, state_of
@@ -16,6 +17,7 @@ from understudy.study.estimate import Estimate
 from understudy.study.job import InTurn, Job
 from understudy.study.run import Run
 from understudy.study.settings import Choice, Keywords, Settings, seed_list
+from understudy.study.side_by_side import SideBySide
 from understudy.study.stage import Stages
 
 
@@ -31,6 +33,7 @@ def distill(
     seeds: int | Sequence[int] = 5,
     out: Path | str = "runs/distill",
     report: bool = True,
+    jobs: Jobs = "devices",
     **more: Unpack[Keywords],
 ) -> Run:
     """Train the three systems, score the test split once, and write results and report into `out`; the same call resumes.
@@ -39,9 +42,10 @@ def distill(
     train rows alone; the teacher takes the student's encoders, sizes and plan where it has none of its own. split: needed when
     the corpus has several. method, options: a name of `understudy.methods` and its own options. ensemble: distil from the mean of
     all seeds' teachers; "if better" asks the validation rows. seeds: how many, or which. report: also measure subsets and costs
-    and draw the page; a table over many runs does without. more: settings of the players by keyword, such as `encoders` and
-    `teacher_plan`, and what else `Keywords` names. ValueError and KeyError say what cannot be done, before anything is written or
-    trained; a warning, what changes nothing.
+    and draw the page; a table over many runs does without. jobs: how many trainings run at once, each in a process of one
+    thread; "auto" is one a core, "devices" one an accelerator. It changes no result. more: settings of the players by keyword,
+    such as `encoders` and `teacher_plan`, and what else `Keywords` names. ValueError and KeyError say what cannot be done, before
+    anything is written or trained; a warning, what changes nothing.
     """
     refuse_several()
     corpus = corpus if isinstance(corpus, Corpus) else Corpus(corpus)
@@ -55,7 +59,8 @@ def distill(
         ensemble=ensemble,
         seeds=seed_list(seeds),
     )
-    return carried_out(corpus, asked.told(**more).checked(corpus), Path(out), report=report)
+    at_once = jobs_of(jobs)
+    return carried_out(corpus, asked.told(**more).checked(corpus), Path(out), report=report, jobs=at_once)
 
 
 def player(said: Player | Sequence[str]) -> Player:
@@ -63,7 +68,7 @@ def player(said: Player | Sequence[str]) -> Player:
     return said if isinstance(said, Player) else Player(tuple(said))
 
 
-def carried_out(corpus: Corpus, settings: Settings, out: Path, *, report: bool) -> Run:
+def carried_out(corpus: Corpus, settings: Settings, out: Path, *, report: bool, jobs: int) -> Run:
     """The run that was asked for: what is left of it to do is done, by this process alone; a finished one is left as it is."""
     split = corpus.split(settings.split)
     document = settings_of("distill", settings, corpus, split)
@@ -78,12 +83,15 @@ def carried_out(corpus: Corpus, settings: Settings, out: Path, *, report: bool) 
         cast = {name: drawn(name, players, corpus, split, space=settings.space) for name in players}
         several = settings.ensemble == "yes" or settings.answers == "crossfit"
         rehearse(settings.method, settings.options, cast, ensemble=several)
-    with alone(out):
+    with alone(out) as lock:
         run = begin(out, document, corpus)
         for each in cast.values():
             each.save(out)
-        stages = Stages(run, corpus, split, settings)
-        return Job(stages, InTurn(stages, estimate_of(settings))).play(report=report)
+        stages, estimate = Stages(run, corpus, split, settings), estimate_of(settings, at_once=jobs)
+        if jobs == 1:
+            return Job(stages, InTurn(stages, estimate)).play(report=report)
+        with SideBySide(stages, estimate, jobs=jobs, threads=1, lock=lock) as engine:
+            return Job(stages, engine).play(report=report)
 
 
 def finished(folder: Path, *, report: bool) -> bool:
@@ -91,7 +99,7 @@ def finished(folder: Path, *, report: bool) -> bool:
     return all((folder / name).is_file() for name in (["results.json", "report.html"] if report else ["results.json"]))
 
 
-def estimate_of(settings: Settings) -> Estimate:
+def estimate_of(settings: Settings, *, at_once: int) -> Estimate:
     """Of the time that the trainings of so many seeds take."""
     fixed = CATALOGUE[settings.method].fixed_auxiliary(**settings.options)
     trained = ["teacher", "plain", "distilled", *(["auxiliary"] if fixed else [])]
@@ -100,4 +108,4 @@ def estimate_of(settings: Settings) -> Estimate:
         left |= {f"teacher/fold-{number}": 1 for number in range(FOLDS)}
     if settings.answers == "auto":
         left |= {"tried/crossfit": 1, "tried/insample": 1}
-    return Estimate(left)
+    return Estimate(left, at_once)

@@ -8,6 +8,7 @@ class Estimate:
     """`left`: system -> trainings to come. A system that was not trained yet is taken to last as long as the latest one."""
 
     left: dict[str, int]
+    at_once: int = 1
     taken: dict[str, list[float]] = field(default_factory=dict)
 
     def after(self, system: str, seconds: float) -> str:
@@ -15,7 +16,7 @@ class Estimate:
         self.skip(system)
         self.taken.setdefault(system, []).append(seconds)
         means = {name: sum(times) / len(times) for name, times in self.taken.items()}
-        rest = sum(count * means.get(name, seconds) for name, count in self.left.items())
+        rest = sum(count * means.get(name, seconds) for name, count in self.left.items()) / self.at_once
         left = f", about {rest / 60:.1f} minutes left" if rest >= 30 else ""
         return f"{seconds:.1f} s{left}"
 

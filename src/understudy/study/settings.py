@@ -19,6 +19,7 @@ from understudy.players.options import whole_options
 from understudy.players.player import Player, Sizes, changed_plan, typed_plan
 from understudy.players.prompting import check_head
 from understudy.players.published import seen_kinds
+from understudy.process.hardware import Jobs
 from understudy.study import checks
 from understudy.study.answers import Fit, TeacherModel
 from understudy.tasks import Retrieval, Space
@@ -70,6 +71,7 @@ class Asked(Keywords, total=False):
     ensemble: Choice
     seeds: int | Sequence[int]
     report: bool
+    jobs: Jobs
 
 
 @dataclass(frozen=True)

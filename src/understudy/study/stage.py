@@ -101,7 +101,19 @@ class Stages:
         return all((self.folder(name, stage.seed) / WEIGHTS).is_file() for name in (stage.system, *self.beside(stage)))
 
     def play(self, stage: Stage, *, quiet: bool = False) -> float:
-        """Train, score the test rows once, write predictions and weights; seconds of training, 0 for what another run trained."""
+        """Train, score the test rows once, write predictions and weights; seconds of training, 0 where that was done before.
+
+        ValueError and OSError name the stage.
+        """
+        try:
+            return self.played(stage, quiet=quiet)
+        except ValueError as error:
+            raise ValueError(f"{stage}: {error}") from error
+        except OSError as error:
+            raise OSError(f"{stage}: {error}") from error
+
+    def played(self, stage: Stage, *, quiet: bool) -> float:
+        """As `play`."""
         folder = self.folder(stage.system, stage.seed)
         of = getattr(self.settings, TAKEN[stage.system]) if stage.system in TAKEN else ""
         if of and not folder.exists():
