@@ -171,7 +171,7 @@ auxiliary model of five, twelve encoders. "The players' own losses" is that trai
 column is the method's own price, all else is what it takes to train three players.
 
 **The goal of 2.2 times kd's step is out of reach while the teacher trains along.** The matrix products of amid's step are {amid["gflop_of_kd"]:.0f} times kd's, its time
-{amid["of_kd"]:.0f} times. Putting encoders of one shape into one product does not help, since these products are large enough to keep the core busy one by one:
+{amid["of_kd"]:.0f} times. Putting encoders of one shape into one product would save little, since these products are large enough to keep the core busy one by one:
 the second layers of all twelve take {alone["one by one"]:.1f} ms forward and backward one by one, {alone["in one product"]:.1f} ms in one product. So the encoders stay modules of
 their own. What does make a step cheaper is in the last two rows: a teacher that is trained first and then frozen, its answers stored, and an auxiliary
 model that is frozen, too; what their trainings cost comes before.

@@ -170,6 +170,8 @@ def test_one_teacher_alone(document, home):
     told |= {"sizes": (1.0,), "seeds": 1, "weights": (1.0,), "steps": 2, "teacher_steps": 2, "model": {"width": 16, "depth": 1}}
     found = vision_language(home / "entailment" / "corpus", systems=FEW | TEACHERS, out=home / "alone", **told)
     assert {"mad, text teacher", "mad, image teacher"} < {row["system"] for row in found["rows"]}
+    assert not list((home / "alone").rglob("weights.json"))  # one weight is no choice
+    assert {row["weight"] for row in found["rows"] if row["weight"] is not None} == {1.0}
     runs = {label: load(home / "alone" / "full" / "draw-0" / label) for label in ("mad", *TEACHERS)}
     assert {label: run.settings["arguments"]["teacher"] for label, run in runs.items()} == {
         "mad": ["text", "image"],

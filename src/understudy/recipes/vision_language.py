@@ -96,12 +96,15 @@ class Protocol:
         """The weight of each tuned system: the best of `weights` on a quarter of the subset's own rows, held out by groups.
 
         Each is tried with one seed on the first TUNING_DRAWS draws; the first of equally good ones is taken. No test row, shifted
-        or not, is read.
+        or not, is read. A single weight is tried nowhere.
         """
+        tuned = [label for label, system in self.systems.items() if not system.weight_of]
+        if len(self.weights) == 1:
+            return dict.fromkeys(tuned, self.weights[0])
         path = self.out / size_name(size) / "weights.json"
         merits: dict[str, dict[str, float]] = read_json(path) if path.is_file() else {}
         chosen = {}
-        for label in (label for label, system in self.systems.items() if not system.weight_of):
+        for label in tuned:
             known = merits.setdefault(label, {})
             for weight in (weight for weight in self.weights if f"{weight:g}" not in known):
                 known[f"{weight:g}"] = self.merit(size, label, weight)
