@@ -67,15 +67,25 @@ def predict(
     return Answer(document, f"{found.answered} predictions in {out}{unseen}{bad}")
 
 
-def serve(artifact: Path, /, *, host: str = "127.0.0.1", port: int = 8000) -> Answer:
+def serve(
+    artifact: Path,
+    /,
+    *,
+    host: str = "127.0.0.1",
+    port: int = 8000,
+    requests: int = 64,
+    on_error: Literal["fail", "skip"] = "fail",
+) -> Answer:
     """Answer over HTTP, with a page to try it; stops with Ctrl-C.
 
     Args:
         artifact: folder that `understudy export` wrote.
         host: address to listen on.
         port: to listen on.
+        requests: how many are computed or wait; more are told to come again (429).
+        on_error: what a cell that cannot be read does: fail its request, or stand as absent and be named beside the answers.
     """
     from understudy.serve.app import serve as run_it
 
-    run_it(artifact, host=host, port=port)
+    run_it(artifact, host=host, port=port, requests=requests, on_error=on_error)
     return Answer({"artifact": str(artifact)}, "stopped")

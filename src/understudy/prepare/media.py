@@ -37,7 +37,7 @@ def read_array(path: Path) -> NDArray[Any]:
 
 def read_image(path: Path, *, megapixels: float = MEGAPIXELS) -> NDArray[np.uint8]:
     """A picture as uint8 `[H W C]`, C = 1 (grey) or 3 (colour), turned upright; transparent parts become white."""
-    from PIL import Image, ImageOps
+    from PIL import Image, ImageOps, UnidentifiedImageError
 
     if not path.is_file():
         raise FileNotFoundError(f"no file {path}")
@@ -52,6 +52,8 @@ def read_image(path: Path, *, megapixels: float = MEGAPIXELS) -> NDArray[np.uint
                 seen = upright.convert("RGBA")
                 upright = Image.alpha_composite(Image.new("RGBA", seen.size, "white"), seen)
             pixels = np.asarray(upright.convert("L" if upright.mode in ("1", "L") else "RGB"))
+    except UnidentifiedImageError:
+        raise ValueError(f"{path} is not a readable picture: of none of the formats {', '.join(PICTURES)}") from None
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise ValueError(f"{path} is not a readable picture: {error}") from None
     return pixels[:, :, None] if pixels.ndim == 2 else pixels

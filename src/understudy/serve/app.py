@@ -2,16 +2,23 @@
 
 import socket
 import sys
+from collections.abc import Collection
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import uvicorn
 from fastapi import FastAPI, HTTPException, Request
-from fastapi.concurrency import run_in_threadpool
-from fastapi.responses import HTMLResponse
+from fastapi.responses import HTMLResponse, Response
+from starlette.requests import ClientDisconnect
 
 from understudy.artifact.predict import Artifact
+from understudy.artifact.session import GraphError
+from understudy.prepare.reader import OnError
+from understudy.process.stop import terminable
+from understudy.serve.capacity import Capacity
+from understudy.serve.connections import Guarded, allowed, file_handles
+from understudy.serve.hosts import OnlyHosts, names_of
 from understudy.serve.page import page
 from understudy.serve.rows import parse_rows, predict_rows
 
@@ -19,18 +26,32 @@ LARGEST_BODY = 10 * 2**20
 """Bytes of one request."""
 MOST_ROWS = 1000
 """Rows of one request."""
+MOST_REQUESTS = 64
+"""Requests that are computed or wait for it."""
+PARTING = 30
+"""Seconds in which requests that were accepted are answered once the service is to end."""
 
 
-def create_app(folder: str | Path) -> FastAPI:
+def create_app(
+    folder: str | Path, *, requests: int = MOST_REQUESTS, on_error: OnError = "fail", hosts: Collection[str] = ()
+) -> FastAPI:
     """The service for the artifact in `folder`; raises like `Artifact` when that is damaged.
 
     GET / is the page, /health says ok, /contract what is read. POST /predict takes a JSON list of rows, each an object with the
     source columns of at least one modality; pictures and sound as the file's bytes in base64, never as a path.
+    requests: how many are computed or wait; more are told to come again (429). on_error: whether a cell that cannot be read
+    fails its request, or is absent and named beside the answers. hosts: the only names it answers by, any where none is given.
     """
     artifact = Artifact(folder)
     # Its own documentation pages would be fetched from another host.
     app = FastAPI(title=artifact.contract.name, docs_url=None, redoc_url=None, openapi_url=None)
+    app.add_middleware(OnlyHosts, names=hosts)
     shown = page(artifact.contract)
+    capacity = Capacity(requests)
+
+    @app.exception_handler(ClientDisconnect)
+    async def nobody(request: Request, error: ClientDisconnect) -> Response:
+        return Response(status_code=499)
 
     @app.get("/")
     def home() -> HTMLResponse:
@@ -43,7 +64,8 @@ def create_app(folder: str | Path) -> FastAPI:
         )
 
     @app.get("/health")
-    def health() -> dict[str, str]:
+    async def health() -> dict[str, str]:
+        # Not in a thread: it says that the service is alive when all threads compute.
         return {"status": "ok", "artifact": artifact.contract.name}
 
     @app.get("/contract")
@@ -52,11 +74,20 @@ def create_app(folder: str | Path) -> FastAPI:
 
     @app.post("/predict")
     async def predict(request: Request) -> dict[str, Any]:
+        capacity.refuse_when_full()
         content = await read_body(request)
-        try:
-            return await run_in_threadpool(lambda: predict_rows(artifact, parse_rows(content, most=MOST_ROWS)))
-        except ValueError as error:
-            raise HTTPException(422, str(error)) from None
+        with capacity.place():
+            try:
+                return await capacity.compute(
+                    request,
+                    lambda client: predict_rows(
+                        artifact, parse_rows(content, most=MOST_ROWS), on_error=on_error, check=client.check
+                    ),
+                )
+            except GraphError as error:
+                raise HTTPException(500, str(error)) from None
+            except ValueError as error:
+                raise HTTPException(422, str(error)) from None
 
     return app
 
@@ -71,22 +102,34 @@ async def read_body(request: Request) -> bytes:
     async for part in request.stream():
         size += len(part)
         if size > LARGEST_BODY:
-            raise HTTPException(413, f"the request is larger than {LARGEST_BODY // 2**20} MB; send fewer rows at once")
+            said = f"the request is larger than {LARGEST_BODY // 2**20} MB; send fewer rows at once"
+            raise HTTPException(413, said, headers={"Connection": "close"})
         parts.append(part)
     return b"".join(parts)
 
 
-def serve(folder: str | Path, *, host: str = "127.0.0.1", port: int = 8000) -> None:
+def serve(
+    folder: str | Path,
+    *,
+    host: str = "127.0.0.1",
+    port: int = 8000,
+    requests: int = MOST_REQUESTS,
+    on_error: OnError = "fail",
+) -> None:
     """Serve until interrupted. There is no log-in: on any other host than the loopback, put your own guard before it.
 
-    ValueError for an address that cannot be listened on, such as a port that another program has.
+    requests, on_error: as in `create_app`. ValueError for an address that cannot be listened on, such as a port that another
+    program has.
     """
-    app = create_app(folder)
+    app = create_app(folder, requests=requests, on_error=on_error, hosts=names_of(host))
+    most, backlog = allowed(file_handles())
+    http = type("Bounded", (Guarded,), {"most": most})
+    config = uvicorn.Config(app, log_level="warning", http=http, ws="none", backlog=backlog, timeout_graceful_shutdown=PARTING)
     # uvicorn would log that the port is taken, and exit the whole process with a code of its own.
-    with listening(host, port) as taken, suppress(KeyboardInterrupt):
+    with listening(host, port) as taken, suppress(KeyboardInterrupt), terminable():
         named, here = f"[{host}]" if ":" in host else host, taken.getsockname()[1]
         print(f"serving {folder} on http://{named}:{here}; Ctrl-C stops it", file=sys.stderr, flush=True)
-        uvicorn.Server(uvicorn.Config(app, log_level="warning")).run(sockets=[taken])
+        uvicorn.Server(config).run(sockets=[taken])
 
 
 def listening(host: str, port: int) -> socket.socket:
