@@ -98,8 +98,29 @@ def test_the_tokens_are_those_of_the_whole_text(name, parts, most):
     text = "".join("".join(pieces) * times for pieces, times in parts)
     cutting = tokenizer(name)
     cutting.enable_truncation(most)
-    whole, found = cutting.encode(text), encode(cutting, [text], most)[0]
-    assert (found.ids, found.offsets) == (whole.ids, whole.offsets)
+    whole, (found, before) = cutting.encode(text), encode(cutting, [text], most)[0]
+    assert (found.ids, found.offsets, before) == (whole.ids, whole.offsets, 0)
+    assert bool(found.overflowing) == bool(whole.overflowing)
+
+
+@pytest.mark.parametrize("name", ["own", "wordpiece", "unigram", "unigram-unsplit", "clip"])
+@settings(max_examples=60, deadline=None, derandomize=True)
+@given(
+    parts=st.lists(
+        st.tuples(st.lists(st.sampled_from(PIECES), min_size=1, max_size=6), st.integers(1, 60)), min_size=1, max_size=5
+    ),
+    most=st.sampled_from([3, 4, 8, 20]),
+)
+def test_the_last_tokens_are_those_of_the_whole_text(name, parts, most):
+    text = "".join("".join(pieces) * times for pieces, times in parts)
+    cutting = tokenizer(name)
+    cutting.enable_truncation(most, direction="left")
+    whole, (found, before) = cutting.encode(text), encode(cutting, [text], most, cut="left")[0]
+    moved = [
+        (start + before, end + before) if not special else (start, end)
+        for special, (start, end) in zip(found.special_tokens_mask, found.offsets, strict=True)
+    ]
+    assert (found.ids, moved) == (whole.ids, whole.offsets)
     assert bool(found.overflowing) == bool(whole.overflowing)
 
 

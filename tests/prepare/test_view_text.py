@@ -43,9 +43,22 @@ def test_padding_id_and_settings_in_the_file_do_not_leak(tmp_path, minilm):
     assert not fields["ids"][2].any()
 
 
-def test_too_many_tokens_for_the_model(minilm):
-    with pytest.raises(ValueError, match="reads at most 512"):
-        Text.pretrained(minilm, max_tokens=513)
+def test_the_tokenizers_own_limit_is_taken(minilm):
+    assert Text.pretrained(minilm, max_tokens=513).max_tokens == 512
+    assert Text.pretrained(minilm).max_tokens == 128
+
+
+def test_the_side_that_the_tokenizer_cuts_off_is_heeded(tmp_path, minilm):
+    known = AutoTokenizer.from_pretrained(minilm, truncation_side="left")
+    known.save_pretrained(tmp_path)
+    view = Text.pretrained(tmp_path, max_tokens=12)
+    text = "the first words are cut off " * 90 + "and these, the very last ones, stay"
+    again = Text.restore(json.loads(json.dumps(view.state())), view.assets())
+    fields = again.prepare(texts(text, "short"))
+    assert fields["ids"][0].tolist() == known(text, truncation=True, max_length=12)["input_ids"]
+    assert [text[a:b] for a, b in fields["spans"][0, 1:4].tolist()] == ["off", "and", "these"]
+    assert view.truncated(texts(text, "short")) == 1
+    assert "cut" not in Text.pretrained(minilm).state()
 
 
 def test_a_folder_without_a_tokenizer(tmp_path):

@@ -10,6 +10,7 @@ import pytest
 import understudy as us
 from understudy.corpus import Corpus, Schema, make_split, write_corpus
 from understudy.methods import CATALOGUE
+from understudy.players.blueprint import Blueprint
 from understudy.players.options import options_of
 from understudy.prepare.cells import Cells, Modality
 from understudy.tasks import Classification, Regression
@@ -52,7 +53,7 @@ def corpora(tmp_path_factory) -> dict[bool, Corpus]:
 @pytest.fixture
 def quiet_job(monkeypatch) -> None:
     """Nothing is trained."""
-    monkeypatch.setattr("understudy.study.job.Job.play", lambda self, report: self.run)
+    monkeypatch.setattr("understudy.study.job.Job.play", lambda self, report: self.stages.run)
 
 
 @pytest.mark.parametrize("name", sorted({name for name, _ in NUMERIC}))
@@ -79,6 +80,8 @@ def test_an_option_out_of_range_leaves_nothing(corpora, tmp_path, name, option):
         ({"sizes": {"dropout": 1.5}}, "dropout is 1.5; allowed: a probability"),
         ({"sizes": {"modality_dropout": 2}}, "modality_dropout is 2.0; allowed: a probability, 0 to 1"),
         ({"sizes": {"depth": 0}, "fusion": "single_stream"}, "depth is 0"),
+        ({"max_tokens": {"text": 1}}, "max_tokens text=1; give a number of tokens, 2 or more"),
+        ({"max_tokens": {"seen": 9}}, "max_tokens is named for 'seen', a vector; it is for texts"),
         ({"options": {"weight": float("nan")}}, "kd: weight is nan; expected a finite number"),
         ({"plan": {"rate": float("inf")}}, "a plan: rate is inf"),
         ({"options": {"mixup": 0.4}}, "nothing lies between two rows of text; use mixup 0"),
@@ -102,6 +105,7 @@ def test_other_settings_that_cannot_be_meant(corpora, tmp_path, changes, message
             "encoders: seen=mlp has no effect: seen is not read by student or t",
         ),
         ({"teacher_encoders": {"text": "small"}, "teacher": ["seen"]}, "teacher_encoders: text=small .*not read by teacher"),
+        ({"teacher_max_tokens": {"text": 9}, "teacher": ["seen"]}, "teacher_max_tokens: text=9 .*not read by teacher"),
         ({"ensemble": "yes"}, "ensemble 'yes' has no effect: there is one seed"),
     ],
 )
@@ -123,3 +127,17 @@ def test_a_setting_with_an_effect_is_not(corpora, tmp_path, quiet_job, changes):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         us.distill(corpora[False], out=tmp_path / "run", **ASKED | changes)
+
+
+def test_a_text_is_cut_where_the_player_says(corpora, tmp_path, quiet_job):
+    asked = ASKED | {"max_tokens": {"text": 9}, "teacher_max_tokens": {"text": 20}}
+    run = us.distill(corpora[False], out=tmp_path / "run", **asked)
+    found = {player: Blueprint.load(run.folder, player).views["text"].max_tokens for player in ("student", "teacher")}
+    assert found == {"student": 9, "teacher": 20}
+
+
+def test_more_tokens_than_the_model_reads_are_refused(corpora, tmp_path, minilm):
+    asked = ASKED | {"encoders": {"text": str(minilm)}, "max_tokens": {"text": 513}}
+    with pytest.raises(ValueError, match=f"max_tokens text=513: {minilm} reads at most 512"):
+        us.distill(corpora[False], out=tmp_path / "run", **asked)
+    assert not (tmp_path / "run").exists()

@@ -123,6 +123,8 @@ def distill(
     teacher_head: tuple[str, ...] = (),
     fusion: str = "concat",
     teacher_fusion: str = "concat",
+    max_tokens: tuple[str, ...] = (),
+    teacher_max_tokens: tuple[str, ...] = (),
     plan: tuple[str, ...] = (),
     teacher_plan: tuple[str, ...] = (),
     sizes: tuple[str, ...] = (),
@@ -151,6 +153,8 @@ def distill(
         teacher_head: NAME=VALUE of class prompts that the teacher answers through, e.g. `classes=7`.
         fusion: how the student's modalities join: concat, single_stream, or the FOLDER (or hub id) of a VisualBERT, ViLT, LXMERT.
         teacher_fusion: the same for the teacher, or experts, a head of each modality's own.
+        max_tokens: MODALITY=N, how many tokens of a text are read at most; 128, or what its encoder can, when nothing is said.
+        teacher_max_tokens: the same for the teacher, where it differs.
         plan: NAME=VALUE of training, e.g. `epochs=20 rate=0.001 batch_size=64 patience=5`.
         teacher_plan: the same for the teacher, where it differs.
         sizes: width=N, dropout=P, modality_dropout=P, depth=N of a single stream, freeze=PART of a video encoder.
@@ -183,6 +187,8 @@ def distill(
         fusion=fusion,
         teacher_fusion=teacher_fusion,
         teacher_head=values("--teacher-head", teacher_head),
+        max_tokens=values("--max-tokens", max_tokens),
+        teacher_max_tokens=values("--teacher-max-tokens", teacher_max_tokens),
         sizes=values("--sizes", sizes),
         teacher_sizes=values("--teacher-sizes", teacher_sizes),
         plan=values("--plan", plan),

@@ -7,7 +7,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from torch import nn
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor, nn
 
 from understudy.batches.batch import Fields, Tokens
 from understudy.encoders.encoder import Encoded, Encoder
@@ -33,6 +35,19 @@ class TextTransformer(Encoder):
         return Encoded(masked_mean(states, fields["mask"]), Tokens(states, fields["mask"], fields["spans"]))
 
 
+def longest_text(config: Any) -> int | None:
+    """How many tokens a transformers configuration has places for; None where nothing limits them."""
+    text = getattr(config, "text_config", config)
+    longest = getattr(text, "max_position_embeddings", None)
+    return longest if isinstance(longest, int) and longest > 0 else None
+
+
+def places_lost(model: nn.Module) -> int:
+    """Places that no token takes: RoBERTa and its kin count from behind the id of the padding."""
+    kept = (getattr(each, "padding_idx", None) for name, each in model.named_modules() if name.endswith("position_embeddings"))
+    return 1 + next((place for place in kept if place is not None), -1)
+
+
 class TextEncoder(Encoder):
     """Any encoder of transformers, then the mean of its tokens. `TextEncoder.pretrained` fetches weights.
 
@@ -47,18 +62,54 @@ class TextEncoder(Encoder):
         known = AutoConfig.for_model(**config)
         if known.is_encoder_decoder:
             raise ValueError(f"a {known.model_type} is an encoder with a decoder; expected an encoder alone")
-        self.view, self.width = view, known.hidden_size
-        self.model = AutoModel.from_config(known, attn_implementation="sdpa", dtype="float32")
+        try:
+            self.model = AutoModel.from_config(known, attn_implementation="sdpa", dtype="float32")
+        except ValueError:  # An architecture that transformers has no fused attention for.
+            self.model = AutoModel.from_config(known, attn_implementation="eager", dtype="float32")
+        try:
+            self.view, self.width = view, known.hidden_size
+            room = len(self.model.get_input_embeddings().weight)
+        except (AttributeError, NotImplementedError):
+            raise ValueError(f"a {known.model_type} gives no vector a token of an embedding; choose another encoder") from None
         # A pooler belongs to the first pretraining task; here it would only be weights without a gradient.
-        self.model.pooler = None
-        room = self.model.get_input_embeddings().num_embeddings
+        if getattr(self.model, "pooler", None) is not None:
+            self.model.pooler = nn.Identity()
         if view.tokens > room:
             raise ValueError(
                 f"the text view has {view.tokens} tokens, but this {known.model_type} embeds {room}: take its tokenizer"
             )
-        longest = getattr(known, "max_position_embeddings", None)
-        if isinstance(longest, int) and view.max_tokens > longest:
+        longest = longest_text(known)
+        longest = longest and longest - places_lost(self.model)
+        if longest and view.max_tokens > longest:
             raise ValueError(f"the text view has max_tokens={view.max_tokens}; this {known.model_type} reads at most {longest}")
+        self._check(view)
+
+    @torch.no_grad()
+    def _check(self, view: Text | Choices) -> None:
+        """ValueError unless it gives a state a token, which does not depend on the padding behind a text."""
+        kind = self.model.config.model_type
+        steps = min(8, view.max_tokens)
+        ids = torch.full((2, steps), view.padding)
+        ids[:, : steps // 2] = torch.arange(steps // 2) + max(0, min(9, view.tokens - steps))
+        mask = torch.arange(steps) < steps // 2
+        training = self.model.training
+        try:
+            with torch.random.fork_rng(devices=[]):
+                self.model.eval()
+                states = self._states(ids, mask.expand(2, -1))
+                alone = self._states(ids[:, : steps // 2], mask[: steps // 2].expand(2, -1))
+        except (ValueError, TypeError, AttributeError, RuntimeError, IndexError, NotImplementedError, ImportError) as error:
+            reason = " ".join(str(error).split())[:200]
+            raise ValueError(f"a {kind} does not read texts by ids and mask alone ({reason}); choose another encoder") from None
+        finally:
+            self.model.train(training)
+        if states.shape != (2, steps, self.width):
+            said = f"gives states of shape {list(states.shape)} to {steps} tokens of 2 texts, not [2, {steps}, {self.width}]"
+            raise ValueError(f"a {kind} {said}; choose another encoder")
+        if not torch.allclose(states[:, : steps // 2], alone, rtol=1e-3, atol=1e-4):
+            raise ValueError(
+                f"a {kind} reads the padding behind a text, too, so its rows depend on others; choose another encoder"
+            )
 
     @classmethod
     def pretrained(cls, name: str | Path, view: Text | Choices, *, weights: bool = True) -> "TextEncoder":
@@ -85,5 +136,8 @@ class TextEncoder(Encoder):
         return without_origin(self.model.config)
 
     def forward(self, fields: Fields) -> Encoded:
-        states = self.model(input_ids=fields["ids"], attention_mask=attended(fields["mask"]).long()).last_hidden_state
+        states = self._states(fields["ids"], attended(fields["mask"]))
         return Encoded(masked_mean(states, fields["mask"]), Tokens(states, fields["mask"], fields["spans"]))
+
+    def _states(self, ids: Int[Tensor, "B T"], mask: Bool[Tensor, "B T"]) -> Float[Tensor, "B T D"]:
+        return self.model(input_ids=ids, attention_mask=mask.long()).last_hidden_state

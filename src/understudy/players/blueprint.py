@@ -23,9 +23,11 @@ from understudy.players.prompting import prompt_head, resolved
 from understudy.players.published import READERS, published_encoder, published_view, seen_kinds, stored_features
 from understudy.prepare.catalogue import restore, view_for
 from understudy.prepare.cells import TEXTS, Kind
+from understudy.prepare.choices import Choices
 from understudy.prepare.knots import Knots
 from understudy.prepare.pictures import Pictures
 from understudy.prepare.stored import StoredFrames
+from understudy.prepare.text import Text
 from understudy.prepare.video import Frames
 from understudy.prepare.view import View
 from understudy.process.whole import read_json, whole_file, write_json
@@ -199,8 +201,10 @@ def draw(corpus: Corpus, split: Split, player: Player, *, name: str) -> Blueprin
         kind = corpus.modalities[modality].kind
         if encoder in OWN[kind]:
             view = SMALL_FRAMES if kind == "video" else READS.get(encoder) or view_for(corpus.modalities[modality])
+            if modality in player.max_tokens and isinstance(view, Text | Choices):
+                view = view.limited(player.max_tokens[modality])
         else:
-            view = published_view(corpus, modality, encoder)
+            view = published_view(corpus, modality, encoder, max_tokens=player.max_tokens.get(modality))
         views[modality] = view.fit(corpus.cells(modality, split.train)) if not isinstance(view, NOTHING_TO_FIT) else view
         if encoder not in OWN[kind]:
             configs[modality] = published_encoder(views[modality], encoder, weights=False).config

@@ -30,9 +30,10 @@ MAX_TOKENS = 128
 """Of a text, where an encoder reads as many."""
 
 
-def published_view(corpus: Corpus, modality: str, name: str) -> View:
+def published_view(corpus: Corpus, modality: str, name: str, *, max_tokens: int | None = None) -> View:
     """The unfitted view of a published encoder, or of what one said of a video when its features were stored.
 
+    max_tokens: of a text, refused where the model or its tokenizer reads less; MAX_TOKENS or what they read if None.
     ValueError for a name that is neither ours nor published, FileNotFoundError for one that is nowhere.
     """
     kind, stored = corpus.modalities[modality].kind, stored_features(corpus, modality)
@@ -42,8 +43,12 @@ def published_view(corpus: Corpus, modality: str, name: str) -> View:
         return StoredFrames(**stored["view"])
     config = published_config(name)
     if kind in TEXTS:
-        longest = (config.get("text_config") or config).get("max_position_embeddings", MAX_TOKENS)
-        return (Text if kind == "text" else Choices).pretrained(name, max_tokens=min(MAX_TOKENS, longest))
+        asked = max_tokens or MAX_TOKENS
+        longest = (config.get("text_config") or config).get("max_position_embeddings") or asked
+        view = (Text if kind == "text" else Choices).pretrained(name, max_tokens=min(asked, longest))
+        if max_tokens and view.max_tokens < max_tokens:
+            raise ValueError(f"max_tokens {modality}={max_tokens}: {name} reads at most {view.max_tokens}")
+        return view
     if config["model_type"] not in READERS[kind]:
         known = ", ".join(READERS[kind])
         raise ValueError(f"{name} is a {config['model_type']}; an encoder of kind {kind} is one of {known}")

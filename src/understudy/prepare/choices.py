@@ -34,6 +34,10 @@ class Choices(View):
         """As `Text.pretrained`."""
         return cls(Text.pretrained(name, max_tokens=max_tokens))
 
+    def limited(self, max_tokens: int) -> "Choices":
+        """With choices of at most `max_tokens`."""
+        return replace(self, text=self.text.limited(max_tokens))
+
     @property
     def tokens(self) -> int:
         """How many ids there are."""

@@ -1,36 +1,56 @@
-"""Openings: of a long text only as much is tokenised as its first tokens need; the tokens are those of the whole."""
+"""Openings and endings: of a long text only as much is tokenised as its first or last tokens need, as in the whole text."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 if TYPE_CHECKING:
     from tokenizers import Encoding, Tokenizer
 
+Side = Literal["right", "left"]
+"""Of a text that is too long, what is cut off."""
 CHARACTERS = 8
 """Characters a token at first; words of most languages take fewer."""
 GROWTH = 4
 """How much more is read where that was not enough."""
 OPEN = 2
-"""Words before a cut that what is behind it may change: the one that is cut, and one that a combining mark reaches back to."""
+"""Words beside a cut that what is behind it may change: the one that is cut, and one that a combining mark reaches back to."""
 
 
-def encode(tokenizer: "Tokenizer", texts: Sequence[str], most: int) -> "list[Encoding]":
-    """The first `most` tokens of each text, as a `tokenizer` that truncates to `most` finds them in the whole text.
+class Part(NamedTuple):
+    """Tokens of a part of a text, and how many characters stand before the part."""
 
-    Truncation bounds what a tokenizer returns, not its work: it splits the whole text and keeps all of it in memory.
+    encoding: "Encoding"
+    before: int
+
+
+def encode(tokenizer: "Tokenizer", texts: Sequence[str], most: int, *, cut: Side = "right") -> list[Part]:
+    """The first `most` tokens of each text, the last where its left is cut off.
+
+    As a `tokenizer` that truncates to `most` on that side finds them in the whole text. Truncation bounds what it returns, not
+    its work: it splits the whole text and keeps all of it in memory.
     """
-    found: dict[int, Encoding] = {}
+    found: dict[int, Part] = {}
     size, left = CHARACTERS * most, list(range(len(texts)))
     while left:
-        openings = [texts[i][:size] for i in left]
-        for i, opening, encoding in zip(left, openings, tokenizer.encode_batch(openings), strict=True):
-            if len(opening) == len(texts[i]) or settled(encoding):
-                found[i] = encoding
-            elif encoding.overflowing and (same := agreed(tokenizer, opening)):
-                found[i] = same
+        starts = [max(0, len(texts[i]) - size) if cut == "left" else 0 for i in left]
+        parts = [texts[i][start : start + size] for i, start in zip(left, starts, strict=True)]
+        for i, start, part, encoding in zip(left, starts, parts, tokenizer.encode_batch(parts), strict=True):
+            if len(part) == len(texts[i]) or (ends_settled(part, encoding) if cut == "left" else settled(encoding)):
+                found[i] = Part(encoding, start)
+            elif cut == "right" and encoding.overflowing and (same := agreed(tokenizer, part)):
+                found[i] = Part(same, 0)
         left = [i for i in left if i not in found]
         size *= GROWTH
     return [found[i] for i in range(len(texts))]
+
+
+def ends_settled(ending: str, encoding: "Encoding") -> bool:
+    """Whether the tokens that were kept begin words behind the cut: those that spaces part, and the tokenizer's own.
+
+    Digits in groups of three, say, depend on where a number begins; a space ends that.
+    """
+    kept = [(word, start) for word, (start, _) in zip(encoding.word_ids, encoding.offsets, strict=True) if word is not None]
+    return bool(encoding.overflowing and kept) and kept[0][0] > OPEN and len(ending[: kept[0][1]].split()) > OPEN
 
 
 def settled(encoding: "Encoding") -> bool:

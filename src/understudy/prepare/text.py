@@ -7,14 +7,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from understudy.prepare.cells import Cells, Kind
-from understudy.prepare.openings import encode
+from understudy.prepare.openings import Part, Side, encode
 from understudy.prepare.ragged import pad
 from understudy.prepare.view import FieldArrays, View
 
 if TYPE_CHECKING:
-    from tokenizers import Encoding, Tokenizer
+    from tokenizers import Tokenizer
 
 ASSET = "tokenizer.json"
 
@@ -25,13 +26,14 @@ class Text(View):
 
     Made by `Text.bpe` or `Text.pretrained`. max_tokens: longest row, special tokens included; the rest is cut off.
     vocabulary: size of the BPE that `fit` trains, 0 for a tokenizer that is given. padding: id behind the end of a row.
-    tokenizer: JSON of the `tokenizers` library.
+    tokenizer: JSON of the `tokenizers` library. cut: the end of a text that is too long, "right", or its beginning.
     """
 
     max_tokens: int
     vocabulary: int = 0
     padding: int = 0
     tokenizer: str = field(default="", repr=False)
+    cut: Side = "right"
 
     kind: ClassVar[Kind] = "text"
 
@@ -48,7 +50,10 @@ class Text(View):
 
     @classmethod
     def pretrained(cls, name: str | Path, *, max_tokens: int = 128) -> "Text":
-        """The fast tokenizer of a transformers folder or hub id; needs transformers here, but nowhere later."""
+        """The fast tokenizer of a transformers folder or hub id; needs transformers here, but nowhere later.
+
+        max_tokens: at most; a tokenizer that says that its model reads less has its way. It says, too, which side is cut off.
+        """
         from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
         try:
@@ -57,10 +62,17 @@ class Text(View):
             raise FileNotFoundError(f"no tokenizer {name}: {error}") from None
         if not isinstance(loaded, PreTrainedTokenizerFast):
             raise ValueError(f"{name}: its tokenizer is a {type(loaded).__name__}; expected a fast one, that is a tokenizer.json")
-        if max_tokens > loaded.model_max_length:
-            raise ValueError(f"max_tokens={max_tokens}: {name} reads at most {loaded.model_max_length}")
-        padding = loaded.pad_token_id
-        return cls(max_tokens, padding=padding if isinstance(padding, int) else 0, tokenizer=loaded.backend_tokenizer.to_str())
+        padding, cut = loaded.pad_token_id, loaded.truncation_side
+        return cls(
+            min(max_tokens, int(loaded.model_max_length)),
+            padding=padding if isinstance(padding, int) else 0,
+            tokenizer=loaded.backend_tokenizer.to_str(),
+            cut="left" if cut == "left" else "right",
+        )
+
+    def limited(self, max_tokens: int) -> "Text":
+        """With rows of at most `max_tokens`."""
+        return replace(self, max_tokens=max_tokens)
 
     @property
     def tokens(self) -> int:
@@ -76,23 +88,22 @@ class Text(View):
         return replace(self, tokenizer=train_bpe(texts, self.vocabulary).to_str())
 
     def prepare(self, cells: Cells) -> FieldArrays:
-        encodings = self._encode(cells)
-        ids = [None if e is None else np.array(e.ids, dtype=np.int64) for e in encodings]
-        spans = [None if e is None else np.array(e.offsets, dtype=np.int64).reshape(-1, 2) for e in encodings]
+        parts = self._encode(cells)
+        ids = [None if part is None else np.array(part.encoding.ids, dtype=np.int64) for part in parts]
+        spans = [None if part is None else places_in_text(part) for part in parts]
         padded, mask = pad(ids, dtype=np.int64, filler=self.padding)
         return {"ids": padded, "mask": mask, "spans": pad(spans, step=(2,), dtype=np.int64)[0]}
 
     def truncated(self, cells: Cells) -> int:
-        return sum(bool(e.overflowing) for e in self._encode(cells) if e is not None)
+        return sum(bool(part.encoding.overflowing) for part in self._encode(cells) if part is not None)
 
-    def _encode(self, cells: Cells) -> "list[Encoding | None]":
+    def _encode(self, cells: Cells) -> list[Part | None]:
         here = np.flatnonzero(cells.present)
-        encodings: list[Encoding | None] = [None] * len(cells)
-        for row, encoding in zip(
-            here, encode(self._tokenizer, [cells.values[row] for row in here], self.max_tokens), strict=True
-        ):
-            encodings[row] = encoding
-        return encodings
+        parts: list[Part | None] = [None] * len(cells)
+        texts = [cells.values[row] for row in here]
+        for row, part in zip(here, encode(self._tokenizer, texts, self.max_tokens, cut=self.cut), strict=True):
+            parts[row] = part
+        return parts
 
     @cached_property
     def _tokenizer(self) -> "Tokenizer":
@@ -103,11 +114,13 @@ class Text(View):
         # A published file may carry padding and truncation of its own.
         loaded = Tokenizer.from_str(self.tokenizer)
         loaded.no_padding()
-        loaded.enable_truncation(self.max_tokens)
+        loaded.enable_truncation(self.max_tokens, direction=self.cut)
         return loaded
 
     def state(self) -> dict[str, Any]:
-        return {"max_tokens": self.max_tokens, "vocabulary": self.vocabulary, "padding": self.padding}
+        # Only where it is not as earlier versions cut every text.
+        side = {} if self.cut == "right" else {"cut": self.cut}
+        return {"max_tokens": self.max_tokens, "vocabulary": self.vocabulary, "padding": self.padding} | side
 
     def assets(self) -> dict[str, bytes]:
         return {ASSET: self.tokenizer.encode()}
@@ -115,6 +128,13 @@ class Text(View):
     @classmethod
     def restore(cls, state: Mapping[str, Any], assets: Mapping[str, bytes]) -> "Text":
         return cls(**state, tokenizer=assets[ASSET].decode())
+
+
+def places_in_text(part: Part) -> NDArray[np.int64]:
+    """[T 2]: where each token stands in the whole text; (0, 0) of special ones."""
+    special = np.array(part.encoding.special_tokens_mask, dtype=bool)
+    offsets = np.array(part.encoding.offsets, dtype=np.int64).reshape(-1, 2)
+    return np.where(special[:, None], offsets, offsets + part.before)
 
 
 def train_bpe(texts: list[str], vocabulary: int) -> "Tokenizer":

@@ -15,6 +15,7 @@ from understudy.models.model import check_names
 from understudy.players import check_encoders, check_fusion, own_encoder, seen_kinds
 from understudy.players.cast import asks_for, auxiliary_modalities
 from understudy.players.player import Player, Sizes
+from understudy.prepare.cells import TEXTS
 from understudy.study.answers import FOLDS
 from understudy.study.run import load
 from understudy.tasks import Classification, Regression, Retrieval
@@ -38,10 +39,12 @@ TAKEN: dict[str, tuple[str, tuple[str, ...]]] = {
             "sizes",
             "teacher_sizes",
             "teacher_plan",
+            "max_tokens",
+            "teacher_max_tokens",
             "space",
         ),
     ),
-    "plain_of": ("plain students", ("split", "student", "encoders", "fusion", "sizes", "plan", "space")),
+    "plain_of": ("plain students", ("split", "student", "encoders", "fusion", "sizes", "plan", "max_tokens", "space")),
 }
 """What can be taken from another run, and the settings that must then be the same."""
 
@@ -59,10 +62,22 @@ def check_asked(asked: "Settings", corpus: Corpus, split: Split) -> None:
         raise ValueError(f'ensemble "if better" asks the validation rows, and split {split.name!r} has none; say "yes" or "no"')
     if asked.student.head:
         raise ValueError("the student has a head of class prompts, which are for a teacher: say teacher_head, or leave it out")
+    check_max_tokens(corpus, {**asked.student.max_tokens, **asked.teacher.max_tokens})
     check_encoders(corpus, asked.student.encoders)
     check_encoders(corpus, {**asked.student.encoders, **asked.teacher.encoders})
     for name, player in (("student", asked.student), ("teacher", asked.teacher)):
         check_fusion(name, player.fusion, corpus, player.modalities, prompts=bool(player.head))
+
+
+def check_max_tokens(corpus: Corpus, named: Mapping[str, int]) -> None:
+    """KeyError for a modality that the corpus lacks, ValueError for one without tokens or a number that cannot be."""
+    for modality, most in named.items():
+        if modality not in corpus.modalities:
+            raise KeyError(f"max_tokens is named for {modality!r}, but the corpus has {', '.join(corpus.modalities)}")
+        if corpus.modalities[modality].kind not in TEXTS:
+            raise ValueError(f"max_tokens is named for {modality!r}, a {corpus.modalities[modality].kind}; it is for texts")
+        if not isinstance(most, int) or isinstance(most, bool) or most < 2:
+            raise ValueError(f"max_tokens {modality}={most!r}; give a number of tokens, 2 or more, special ones included")
 
 
 def check_retrieval(asked: "Settings", corpus: Corpus) -> None:
@@ -159,10 +174,16 @@ def warn_unheeded(asked: "Settings", whole: "Settings", corpus: Corpus) -> None:
         unheeded += [(f"teacher_sizes: {name}", why) for name, why in theirs]
     # The teacher takes the student's encoders, too.
     own, theirs = set(asked.student.encoders.items()), set(asked.teacher.encoders.items())
-    for key, named, names in (("encoders", own, [*whole.reads]), ("teacher_encoders", theirs - own, ["teacher"])):
-        for modality, encoder in sorted(named):
+    few, fewer = set(asked.student.max_tokens.items()), set(asked.teacher.max_tokens.items())
+    for key, named, names in (
+        ("encoders", own, [*whole.reads]),
+        ("teacher_encoders", theirs - own, ["teacher"]),
+        ("max_tokens", few, [*whole.reads]),
+        ("teacher_max_tokens", fewer - few, ["teacher"]),
+    ):
+        for modality, said in sorted(named):
             if not any(modality in whole.reads[name] for name in names):
-                unheeded.append((f"{key}: {modality}={encoder}", f"{modality} is not read by {' or '.join(names)}"))
+                unheeded.append((f"{key}: {modality}={said}", f"{modality} is not read by {' or '.join(names)}"))
     if whole.ensemble != "no" and len(whole.seeds) == 1:
         unheeded.append((f"ensemble {whole.ensemble!r}", "there is one seed, so one teacher"))
     for setting, reason in unheeded:

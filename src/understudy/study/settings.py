@@ -50,6 +50,8 @@ class Keywords(TypedDict, total=False):
     teacher_fusion: str
     head: Mapping[str, Any] | None
     teacher_head: Mapping[str, Any] | None
+    max_tokens: Mapping[str, int] | None
+    teacher_max_tokens: Mapping[str, int] | None
     sizes: Sizes | Mapping[str, Any] | None
     teacher_sizes: Sizes | Mapping[str, Any] | None
     plan: Plan | Mapping[str, Any] | None
@@ -126,6 +128,7 @@ class Settings:
         """Every option, size, encoder and plan by name. Of encoders, those that nobody reads are left out."""
         student, teacher = self.student, self.teacher
         named = {"student": student.encoders, "teacher": {**student.encoders, **teacher.encoders}}
+        tokens = {"student": student.max_tokens, "teacher": {**student.max_tokens, **teacher.max_tokens}}
         plan, changes = student.plan, None
         if not isinstance(plan, Plan):
             everything = [*named["teacher"].values(), student.fusion, teacher.fusion]
@@ -138,6 +141,7 @@ class Settings:
                 head=check_head(corpus.task, player.head, seen_kinds(corpus, player.modalities)),
                 sizes=student.sized if player is student else student.sized.changed(player.sizes),
                 plan=changed_plan(plan, changes),
+                max_tokens={each: tokens[name][each] for each in player.modalities if each in tokens[name]},
             )
         space = self.space or corpus.task.space if isinstance(corpus.task, Retrieval) else self.space
         return replace(self, **both, options=whole_options(self.method, self.options), space=space)
@@ -152,7 +156,10 @@ class Settings:
         found = {"student": self.student, "teacher": self.teacher}
         if extra := auxiliary_modalities(self.method, corpus.task, self.student.modalities, self.teacher.modalities):
             encoders = {**self.student.encoders, **self.teacher.encoders}
-            found["auxiliary"] = replace(self.teacher, modalities=extra, encoders=encoders, fusion="concat", head={})
+            tokens = {**self.student.max_tokens, **self.teacher.max_tokens}
+            found["auxiliary"] = replace(
+                self.teacher, modalities=extra, encoders=encoders, fusion="concat", head={}, max_tokens=tokens
+            )
         return found
 
     def to_json(self) -> dict[str, Any]:
