@@ -17,6 +17,7 @@ FILES = {
 
 NO_TORCH = (
     "process.whole",
+    "process.document",
     "process.lock",
     "process.partial",
     "process.alone",

@@ -33,9 +33,10 @@ def test_a_contract_comes_back_from_json():
     ("change", "said"),
     [
         ({"format": 99}, "this understudy reads format 1"),
-        ({"inputs": [{"name": "x"}]}, "not a contract"),
-        ({"views": {"x": {"state": {}}}}, "not a contract"),
-        ({"unknown": 1}, "not a contract"),
+        ({"inputs": [{"name": "x"}]}, r"contract\.json cannot be read: inputs\[0\] lacks 'dtype'"),
+        ({"views": {"x": {"state": {}}}}, r"views\.x lacks 'view'"),
+        ({"unknown": 1}, "unknown is not known here"),
+        ({"versions": {"numpy": 2}}, r"versions\.numpy is 2; expected text"),
         ({"modalities": {"x": {"kind": "smell"}}}, "unknown modality kind"),
         ({"views": {"y": {"view": "Text", "state": {}, "assets": {"a": "../a"}}}}, "outside"),
     ],

@@ -240,12 +240,12 @@ def test_refused_files(tmp_path):
 
     changed("changed after it was written", test=["r21"])
     changed("test names 1 ids that the corpus does not have, the first 'zz'", test=["zz"])
-    changed("cannot be used", test=3)
-    changed("cannot be used", group=[], test=[["r1"]])
+    changed("damaged: test is 3; expected a list", test=3)
+    changed("damaged: group is", group=[], test=[["r1"]])
     del document["hash"]
     changed("'r0' stands in train and in test", test=["r0"])
     changed("group 'g0'", test=["r1"], group=True)
-    changed("cannot be used", **{"train": None})
+    changed("damaged: train is null; expected a list", train=None)
     path.write_text(json.dumps(document | {"test": ["r21"]}))
     assert corpus.split("s").test.tolist() == [21]
     path.write_text("{")

@@ -253,7 +253,7 @@ def test_damage_is_one_clear_error(tmp_path):
     with pytest.raises(ValueError, match=r"column in\.numbers differs"):
         Corpus(folder)
     _change(folder, schema={"modalities": 3})
-    with pytest.raises(ValueError, match="cannot be read"):
+    with pytest.raises(ValueError, match=r"corpus\.json is damaged: schema lacks 'task'"):
         Corpus(folder)
     _change(folder, schema=document["schema"], rows=3)
     with pytest.raises(ValueError, match="says 3 rows"):

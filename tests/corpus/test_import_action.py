@@ -195,9 +195,9 @@ class Evil:
             edit("net/annotation.json", '"label": "Shaving"', '"name": "Shaving"'),
             r"annotation\.json: clip 'v_.*': .* has no label",
         ),
-        (edit("net/annotation.json", '"labels"', '"names"'), "expected the names `labels`"),
+        (edit("net/annotation.json", '"labels"', '"names"'), "it lacks 'labels'"),
         (edit("net/annotation.json", '"Playing polo", "Shaving"', '"Shaving", "Shaving"'), "1 different ones"),
-        (lambda folder: (folder / "net/annotation.json").write_text("[" * 100_000), "is not JSON"),
+        (lambda folder: (folder / "net/annotation.json").write_text("[" * 100_000), "nested without end"),
         (
             lambda folder: (folder / "net/video/training_video_features.pkl").write_bytes(pickle.dumps({"v_a": Evil()})),
             r"training_video_features\.pkl .*refused",

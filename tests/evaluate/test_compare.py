@@ -200,7 +200,7 @@ def test_table_of_runs(tmp_path):
 
 @pytest.mark.parametrize(
     ("content", "said"),
-    [("{", "is damaged"), ("[]", "expected a JSON object"), ('{"task": 1}', "lacks comparison, coverage, metric")],
+    [("{", "is damaged"), ("[]", "expected an object"), ('{"task": 1}', "it lacks 'metric'")],
 )
 def test_a_damaged_file_is_named(tmp_path, content, said):
     (tmp_path / "results.json").write_text(content)

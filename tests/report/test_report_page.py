@@ -119,7 +119,7 @@ def test_no_run_no_page(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"no results\.json"):
         write_report(tmp_path)
     (tmp_path / "results.json").write_text("{}")
-    with pytest.raises(ValueError, match="lacks comparison"):
+    with pytest.raises(ValueError, match="it lacks 'task'"):
         write_report(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["results.json"]
 

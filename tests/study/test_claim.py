@@ -134,7 +134,7 @@ def test_parts_from_machines_where_the_corpus_lies_elsewhere_are_joined(moved, c
     assert join([moved.folder, second.folder], tmp_path / "joined").seeds == [0, 1]
 
 
-@pytest.mark.parametrize(("text", "message"), [("{", "is damaged: Expecting"), ('{"recipe": "distill"}', "it lacks arguments")])
+@pytest.mark.parametrize(("text", "message"), [("{", "is damaged: Expecting"), ('{"recipe": "distill"}', "it lacks 'arguments'")])
 def test_a_damaged_run_json_is_named(moved, text, message):
     (moved.folder / "run.json").write_text(text)
     with pytest.raises(ValueError, match=rf"run.json.* {message}"):

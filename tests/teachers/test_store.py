@@ -175,7 +175,11 @@ def test_what_is_no_store_is_refused(tmp_path):
     with pytest.raises((ValueError, TypeError)):  # a TypeError only under the typing hook
         module.write_store(tmp_path / "s", Counting(), toy_loader(CLASSES), corpus="abc", codec="zip")
     (tmp_path / "t").mkdir()
-    for content, message in (("{", "is damaged"), ("[]", "is damaged"), ('{"format": "understudy store 1"}', "is no")):
+    for content, message in (
+        ("{", "is damaged"),
+        ("[]", "is damaged"),
+        ('{"format": "understudy store 1"}', "is damaged: it lacks"),
+    ):
         (tmp_path / "t" / "store.json").write_text(content)
         with pytest.raises(ValueError, match=message):
             Store(tmp_path / "t")
@@ -253,7 +257,7 @@ def test_a_store_of_before_there_were_sums_opens_and_its_shards_are_validated_in
 def test_a_store_json_of_wrong_types_is_one_sentence(tmp_path, part, value):
     write(tmp_path / "s")
     change(tmp_path / "s" / "store.json", **{part: value})
-    with pytest.raises(ValueError, match=rf"store.json is damaged: {part}; make the store again"):
+    with pytest.raises(ValueError, match=rf"store.json is damaged: {part}.*; make the store again"):
         Store(tmp_path / "s")
 
 

@@ -6,13 +6,26 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from understudy.prepare.cells import Modality
-from understudy.process.whole import CHECKSUMS, read_json, sha256
+from understudy.prepare.catalogue import VIEW
+from understudy.prepare.cells import MODALITY, Modality
+from understudy.process.document import Shape, refuse_misfit
+from understudy.process.whole import CHECKSUMS, SUMS, read_json, sha256
 
 FORMAT = 1
 GRAPH = "student.onnx"
 BRANCH = "student-{branch}.onnx"
 CONTRACT = "contract.json"
+DOCUMENT: Shape = {
+    "format": int,
+    "name": str,
+    "task": {"kind": str, "classes?": [str], "choices?": int, "branches?": [str]},
+    "modalities": {...: MODALITY},
+    "views": {...: VIEW},
+    "inputs": [{"name": str, "dtype": str, "axes": [(int, str)]}],
+    "output?": str,
+    "versions?": {...: str},
+    ...: (),
+}
 
 
 @dataclass(frozen=True)
@@ -87,16 +100,16 @@ class Contract:
             raise ValueError(
                 f"artifact format {document.get('format')!r}; this understudy reads format {FORMAT}: export it again"
             )
+        refuse_misfit(document, DOCUMENT, CONTRACT)
         parts = {key: value for key, value in document.items() if key != "format"}
-        try:
-            inputs = tuple(GraphInput(i["name"], i["dtype"], tuple(i["axes"])) for i in parts["inputs"])
-            views = {name: ShippedView(**view) for name, view in parts["views"].items()}
-            if any(Path(file).name != file for view in views.values() for file in view.assets.values()):
-                raise ValueError(f"{CONTRACT} names an asset outside of the artifact's folder")
-            modalities = {name: Modality.from_json(modality) for name, modality in parts["modalities"].items()}
-            return Contract(**parts | {"inputs": inputs, "views": views, "modalities": modalities})
-        except (KeyError, TypeError, AttributeError) as error:
-            raise ValueError(f"{CONTRACT} is not a contract of format {FORMAT}: {error}") from None
+        inputs = tuple(GraphInput(i["name"], i["dtype"], tuple(i["axes"])) for i in parts["inputs"])
+        views = {name: ShippedView(view["view"], view["state"], view["assets"]) for name, view in parts["views"].items()}
+        if any(Path(file).name != file for view in views.values() for file in view.assets.values()):
+            raise ValueError(f"{CONTRACT} names an asset outside of the artifact's folder")
+        modalities = {name: Modality.from_json(modality) for name, modality in parts["modalities"].items()}
+        if set(modalities) != set(views):
+            raise ValueError(f"{CONTRACT} has modalities {', '.join(modalities)} but views of {', '.join(views)}")
+        return Contract(**parts | {"inputs": inputs, "views": views, "modalities": modalities})
 
 
 def write_checksums(folder: Path) -> None:
@@ -109,7 +122,7 @@ def verify(folder: Path) -> None:
     """Hold every file against `checksums.json`; ValueError for a changed, missing or extra one."""
     if not folder.is_dir():
         raise FileNotFoundError(f"no artifact at {folder}: `understudy export` writes one")
-    expected = part(folder, CHECKSUMS)
+    expected = part(folder, CHECKSUMS, SUMS)
     found = {path.name for path in folder.iterdir()} - {CHECKSUMS}
     for what, names in (("lacks", set(expected) - found), ("has an unlisted file", found - set(expected))):
         if names:
@@ -124,11 +137,11 @@ def read_contract(folder: Path) -> Contract:
     return Contract.from_json(part(folder, CONTRACT))
 
 
-def part(folder: Path, name: str) -> dict[str, Any]:
+def part(folder: Path, name: str, shape: Shape | None = None) -> dict[str, Any]:
     """The JSON object in one of the artifact's files."""
     if not (folder / name).is_file():
         raise ValueError(f"{folder} is no artifact: it has no {name}")
-    return read_json(folder / name)
+    return read_json(folder / name, shape)
 
 
 def checksum(path: Path) -> str:

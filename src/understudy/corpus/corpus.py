@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Sequence
 from functools import cached_property
-from operator import index
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +10,20 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from understudy.corpus.arrow import Gather, arrow_schema, gatherer, presence, targets_of
-from understudy.corpus.schema import Schema
+from understudy.corpus.schema import SCHEMA, Schema
 from understudy.corpus.split import Split, read_split, split_names, write_splits
 from understudy.prepare.cells import Cells, Modality
+from understudy.process.document import Shape
 from understudy.process.whole import read_json
 from understudy.tasks import Task
 
 FORMAT, VERSION = "understudy corpus", 1
+DOCUMENT: Shape = {
+    "rows": int,
+    "fingerprint": str,
+    "schema": SCHEMA,
+    "shards": [{"file": str, "rows": int, "bytes": int, "sha256": str}],
+}
 
 
 class Corpus:
@@ -29,14 +35,11 @@ class Corpus:
     def __init__(self, folder: Path | str) -> None:
         self.folder = Path(folder)
         document = _read_document(self.folder)
-        try:
-            self.schema = _schema(self.folder, document["schema"])
-            self.fingerprint: str = document["fingerprint"]
-            self.shards: list[dict[str, Any]] = document["shards"]
-            self._batches = [_open_shard(self.folder, self.schema, shard) for shard in self.shards]
-            self._rows = index(document["rows"])
-        except (KeyError, TypeError, AttributeError, OverflowError) as error:
-            raise ValueError(f"{self.folder / 'corpus.json'} cannot be read: {type(error).__name__}: {error}") from None
+        self.schema = _schema(self.folder, document["schema"])
+        self.fingerprint: str = document["fingerprint"]
+        self.shards: list[dict[str, Any]] = document["shards"]
+        self._batches = [_open_shard(self.folder, self.schema, shard) for shard in self.shards]
+        self._rows: int = document["rows"]
         if sum(len(batch) for batch in self._batches) != self._rows or not self._rows:
             raise ValueError(f"{self.folder}: corpus.json says {self._rows} rows, its shards say otherwise")
         self._gather: dict[str, list[Gather]] = {}
@@ -172,7 +175,7 @@ def _read_document(folder: Path) -> dict[str, Any]:
         raise ValueError(f"{path} does not describe a corpus")
     if document.get("version") != VERSION:
         raise ValueError(f"{path} has version {document.get('version')!r}; this understudy reads version {VERSION}")
-    return document
+    return read_json(path, DOCUMENT)
 
 
 def _schema(folder: Path, document: Any) -> Schema:

@@ -4,8 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from understudy.prepare.cells import Modality
-from understudy.tasks import Choice, Task, task_from_json
+from understudy.prepare.cells import MODALITY, Modality
+from understudy.process.document import Shape, refuse_misfit
+from understudy.tasks import TASK, Choice, Task, task_from_json
+
+SCHEMA: Shape = {"task": TASK, "modalities": {...: MODALITY}, "grouped?": bool, "about?": {...: str}}
 
 
 @dataclass(frozen=True)
@@ -37,12 +40,9 @@ class Schema:
     @staticmethod
     def from_json(document: Mapping[str, Any]) -> "Schema":
         """What `to_json` wrote; ValueError for anything else."""
-        try:
-            modalities = {name: Modality.from_json(each) for name, each in document["modalities"].items()}
-            task = task_from_json(document["task"])
-            return Schema(task, modalities, bool(document.get("grouped", False)), dict(document.get("about", {})))
-        except (KeyError, TypeError, AttributeError) as error:
-            raise ValueError(f"the schema cannot be read: {type(error).__name__}: {error}") from None
+        refuse_misfit(document, SCHEMA, "the schema")
+        modalities = {name: Modality.from_json(each) for name, each in document["modalities"].items()}
+        return Schema(task_from_json(document["task"]), modalities, document.get("grouped", False), document.get("about", {}))
 
 
 def _check(name: str, modality: Modality) -> None:

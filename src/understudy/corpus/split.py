@@ -11,11 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from understudy.process.alone import alone
+from understudy.process.document import Shape
 from understudy.process.whole import read_json, write_json, write_text
 
 SAVED = "splits.json"
 """Beside corpus.json: the hash of each split that was saved, so that one that is lost or replaced is missed."""
 PARTS = ("train", "valid", "test", "labelled")
+DOCUMENT: Shape = {"group": bool, "seed": (int, None), "hash?": str} | {part: [str] for part in PARTS}
 Positions = NDArray[np.intp]
 
 
@@ -56,13 +58,13 @@ def read_split(
             f"the corpus has no split {name!r}; it has {', '.join(known) or 'none (make one with `understudy split`)'}"
         )
     path = folder / "splits" / f"{name}.json"
-    document = read_json(path)
+    document = read_json(path, DOCUMENT)
     try:
         position = {each: row for row, each in enumerate(ids)}
         parts = {part: _positions(part, document[part], position) for part in PARTS}
-        split = Split(name, **parts, group=bool(document["group"]), seed=document["seed"], hash=_hash(ids, parts))
-    except (KeyError, TypeError, ValueError) as error:
-        raise ValueError(f"{path} cannot be used: {error if isinstance(error, ValueError) else repr(error)}") from None
+        split = Split(name, **parts, group=document["group"], seed=document["seed"], hash=_hash(ids, parts))
+    except ValueError as error:
+        raise ValueError(f"{path} cannot be used: {error}") from None
     if document.get("hash", split.hash) != split.hash:
         raise ValueError(f"{path} was changed after it was written: its hash does not fit its ids")
     validate(split, ids=ids, groups=groups, has_target=has_target)
@@ -108,7 +110,7 @@ def write_splits(
 
 def saved_hashes(folder: Path) -> dict[str, str]:
     """Name -> hash of every split that was saved here, whether or not its file is still there; {} of old corpora."""
-    return read_json(folder / SAVED) if (folder / SAVED).is_file() else {}
+    return read_json(folder / SAVED, {...: str}) if (folder / SAVED).is_file() else {}
 
 
 def _there(folder: Path, name: str, wanted: str) -> bool:

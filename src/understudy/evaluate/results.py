@@ -5,12 +5,31 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from understudy.process.document import Shape, misfit
 from understudy.process.whole import read_json
+from understudy.tasks import TASK
 
 SystemName = Literal["distilled", "plain", "teacher", "joint_teacher", "auxiliary"]
 """What a run may hold; joint_teacher and auxiliary where a teacher or an auxiliary model trained beside the student."""
-PARTS = {"task", "metric", "coverage", "split", "systems", "comparison"}
-"""What no results.json is without."""
+NUMBER: Shape = (float, None)
+SCORES: Shape = {"mean": NUMBER, "std": NUMBER, "low": NUMBER, "high": NUMBER, "seeds": [NUMBER]}
+SYSTEM: Shape = {"modalities": [str], "parameters": int, "metrics": {...: SCORES}}
+DIFFERENCE: Shape = {"difference": NUMBER, "low": NUMBER, "high": NUMBER, "p": NUMBER, "verdict": str}
+DOCUMENT: Shape = {
+    "task": TASK,
+    "metric": {"name": str, "higher_is_better": bool},
+    "coverage": float,
+    "rows?": int,
+    "split": {"name": str, "untested?": {...: [str]}, ...: (int, str, {})},
+    "selection?": str,
+    "interval?": str,
+    "systems": {"plain": SYSTEM, "distilled": SYSTEM, ...: SYSTEM},
+    "comparison": DIFFERENCE | {"test": str, "aso?": (None, {"eps_min": NUMBER, "favours": bool})},
+    "recovered_share?": (None, {"value": float, "low": float, "high": float}),
+    "baselines?": {...: DIFFERENCE | {"model": str, "metric": NUMBER}},
+    "listening?": {"source": str, "train?": {...: NUMBER}, "held_out?": {...: NUMBER}},
+}
+"""What results.json holds; entries that may lack are younger than the first runs."""
 
 
 def read_results(run: Path) -> dict[str, Any]:
@@ -19,8 +38,12 @@ def read_results(run: Path) -> dict[str, Any]:
     if not path.is_file():
         raise FileNotFoundError(f"{run} holds no results.json: give the folder of a finished run")
     results = read_json(path)
-    if missing := PARTS - set(results):
-        raise ValueError(f"{path} lacks {', '.join(sorted(missing))}; finish the run again")
+    said = misfit(results, DOCUMENT)
+    if not said:
+        name, systems = results["metric"]["name"], results["systems"]
+        said = next((f"systems.{each} has no {name}" for each in systems if name not in systems[each]["metrics"]), "")
+    if said:
+        raise ValueError(f"{path} is damaged: {said}; finish the run again")
     return results
 
 

@@ -21,7 +21,7 @@ from understudy.players.fusions import DEPTH, FUSIONS, fusion_of, own_parts
 from understudy.players.player import Player
 from understudy.players.prompting import prompt_head, resolved
 from understudy.players.published import READERS, published_encoder, published_view, seen_kinds, stored_features
-from understudy.prepare.catalogue import restore, view_for
+from understudy.prepare.catalogue import VIEW, restore, view_for
 from understudy.prepare.cells import TEXTS, Kind
 from understudy.prepare.choices import Choices
 from understudy.prepare.knots import Knots
@@ -30,8 +30,9 @@ from understudy.prepare.stored import StoredFrames
 from understudy.prepare.text import Text
 from understudy.prepare.video import Frames
 from understudy.prepare.view import View
+from understudy.process.document import Shape
 from understudy.process.whole import read_json, whole_file, write_json
-from understudy.tasks import Retrieval, Space, Task, task_from_json
+from understudy.tasks import TASK, Retrieval, Space, Task, task_from_json
 
 OWN: dict[Kind, dict[str, Callable[..., Encoder]]] = {
     "vector": {"mlp": encoders.VectorMLP, "piecewise": encoders.VectorPiecewise},
@@ -77,6 +78,26 @@ def check_encoders(corpus: Corpus, named: Mapping[str, str]) -> None:
             raise ValueError(
                 f"{kind} encoder {name!r}: neither ours ({', '.join(OWN[kind])}) nor a transformers folder or hub id ({reason})"
             ) from None
+
+
+DOCUMENT: Shape = {
+    "name": str,
+    "task": TASK,
+    "encoders": {...: str},
+    "views": {...: VIEW},
+    "configs": {...: {}},
+    "width": int,
+    "dropout": float,
+    "modality_dropout": float,
+    "freeze?": str,
+    "head?": {},
+    "branches?": [str],
+    "fusion?": str,
+    "depth?": int,
+    "fusion_config?": {},
+    ...: (),
+}
+"""Entries that may lack are younger than the first runs."""
 
 
 @dataclass(frozen=True)
@@ -164,10 +185,10 @@ class Blueprint:
 
     @staticmethod
     def load(folder: Path, name: str) -> "Blueprint":
-        document = read_json(folder / f"{name}.json")
+        document = read_json(folder / f"{name}.json", DOCUMENT)
         views = {}
         for modality, stored in document.pop("views").items():
-            assets = {asset: (folder / file).read_bytes() for asset, file in stored["assets"].items()}
+            assets = {asset: (folder / Path(file).name).read_bytes() for asset, file in stored["assets"].items()}
             views[modality] = restore(stored["view"], stored["state"], assets)
         return Blueprint(**document | {"task": task_from_json(document["task"]), "views": views})
 

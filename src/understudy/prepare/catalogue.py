@@ -17,11 +17,16 @@ from understudy.prepare.text import Text
 from understudy.prepare.vector import Vector
 from understudy.prepare.video import Frames
 from understudy.prepare.view import View
+from understudy.process.document import Shape
 
 VIEWS: dict[str, type[View]] = {
     view.__name__: view
     for view in (Vector, Knots, Table, Sequence, Text, Choices, Image, Pictures, Regions, LogMel, Frames, StoredFrames)
 }
+
+
+VIEW: Shape = {"view": str, "state": {}, "assets": {...: str}}
+"""A fitted view at rest, in a run as in an artifact: its class, its state, and the files of its assets by their names."""
 
 
 def restore(name: str, state: Mapping[str, Any], assets: Mapping[str, bytes]) -> View:

@@ -7,11 +7,22 @@ from typing import Any, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from understudy.process.document import Shape, refuse_misfit
+
 Kind = Literal["vector", "table", "sequence", "text", "choices", "image", "regions", "audio", "video"]
 KINDS: tuple[str, ...] = get_args(Kind)
 TEXTS = ("text", "choices")
 PICTURES = ("image", "regions")
 """Kinds whose cells are words: one text, or several to choose from."""
+MODALITY: Shape = {
+    "kind": str,
+    "width?": int,
+    "columns?": {...: ("number", "category")},
+    "rate?": int,
+    "double?": bool,
+    "source?": [str],
+    ...: (),
+}
 
 
 @dataclass(frozen=True)
@@ -41,8 +52,9 @@ class Modality:
 
     @staticmethod
     def from_json(document: Mapping[str, Any]) -> "Modality":
-        if document.get("kind") not in KINDS:
-            raise ValueError(f"unknown modality kind {document.get('kind')!r}; known: {', '.join(KINDS)}")
+        refuse_misfit(document, MODALITY, "the modality")
+        if document["kind"] not in KINDS:
+            raise ValueError(f"unknown modality kind {document['kind']!r}; known: {', '.join(KINDS)}")
         return Modality(**{**document, "source": tuple(document.get("source", ()))})
 
 

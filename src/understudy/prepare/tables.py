@@ -3,7 +3,6 @@
 import csv
 import gzip
 import io
-import json
 import zlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
@@ -17,6 +16,7 @@ from pyarrow import csv as arrow_csv
 from pyarrow import parquet
 
 from understudy.prepare.npz import read_arrays
+from understudy.process.document import parsed
 
 
 def differ(path: Path | str, names: list[str]) -> None:
@@ -116,7 +116,7 @@ def read_jsonl(path: Path) -> pa.Table:
         for number, line in enumerate(content_of(path).removeprefix(b"\xef\xbb\xbf").split(b"\n"), start=1):
             if line.strip():
                 try:
-                    yield number, json.loads(line)
+                    yield number, parsed(line.decode(), halves=True)
                 except ValueError as error:
                     raise ValueError(f"{path}: line {number} is not JSON: {error}") from None
 

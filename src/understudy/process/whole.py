@@ -10,10 +10,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from understudy.process.document import Shape, misfit, parsed
 from understudy.process.partial import begun, sweep
 
 CHECKSUMS = "checksums.json"
 """The SHA-256 of the files beside it."""
+SUMS: Shape = {...: str}
 TAKES_NO_MORE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS}
 """Of a disk; such an error often names no file."""
 
@@ -64,7 +66,7 @@ def summed_file(path: Path) -> Iterator[Path]:
         yield partial
         sync(partial)
         note = path.parent / CHECKSUMS
-        write_json(note, (read_json(note) if note.is_file() else {}) | {path.name: sha256(partial)})
+        write_json(note, (read_json(note, SUMS) if note.is_file() else {}) | {path.name: sha256(partial)})
 
 
 def refuse_changed(path: Path) -> None:
@@ -72,7 +74,7 @@ def refuse_changed(path: Path) -> None:
     is taken as it is.
     """
     note = path.parent / CHECKSUMS
-    recorded = read_json(note).get(path.name) if note.is_file() else None
+    recorded = read_json(note, SUMS).get(path.name) if note.is_file() else None
     if recorded not in (None, sha256(path)):
         raise ValueError(
             f"{path} is not the file that was written here: its SHA-256 is not the one in {CHECKSUMS}; "
@@ -115,14 +117,14 @@ def write_json(path: Path, document: Any) -> None:
     write_text(path, json.dumps(document, indent=1, allow_nan=False, ensure_ascii=False) + "\n")
 
 
-def read_json(path: Path) -> dict[str, Any]:
-    """A JSON object; ValueError that names a file which is damaged, nested without end, or holds something else."""
+def read_json(path: Path, shape: Shape | None = None) -> dict[str, Any]:
+    """A JSON object; ValueError that names a file which is damaged, nested without end, or not of its shape."""
     try:
-        document = json.loads(path.read_text(encoding="utf-8-sig"))
-    except (ValueError, RecursionError) as error:
+        document = parsed(path.read_text(encoding="utf-8-sig"))
+    except ValueError as error:
         raise ValueError(f"{path} is damaged: {error}") from None
-    if not isinstance(document, dict):
-        raise ValueError(f"{path} is damaged: expected a JSON object")
+    if said := misfit(document, shape or {}):
+        raise ValueError(f"{path} is damaged: {said}")
     return document
 
 

@@ -1,6 +1,5 @@
 """Recorded: what a run left on disk, read for the page."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,11 +7,23 @@ from typing import Any
 
 from understudy.evaluate.predictions import Predictions
 from understudy.evaluate.results import read_results
+from understudy.process.document import Shape, parsed, refuse_misfit
 from understudy.process.whole import read_json
 
 DRAWN = ("classification", "choice", "regression")
 """Tasks whose predictions the page draws; those of others may be gigabytes."""
 ORDER = ("teacher", "plain", "distilled")
+LATENCY: Shape = (None, {"p50": (float, None), "p95": (float, None)})
+COST: Shape = {
+    ...: {
+        "parameters": {"total": int, "encoders": {...: int}, "fusion": int, "head": int},
+        "latency_ms": {"views": {...: LATENCY}, "encoders": {...: LATENCY}, "model": LATENCY},
+        "machine": {},
+    }
+}
+SUBSETS: Shape = {...: {...: {"modalities": [str], "metrics": {...: [(float, None)]}}}}
+LINE: Shape = {"epoch": int}
+"""Of a log."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,16 +62,16 @@ def read_run(run: Path) -> Recorded:
         name=run.resolve().name,
         results=results,
         settings=optional(run / "run.json"),
-        subsets=optional(run / "subsets.json"),
-        cost=optional(run / "cost.json"),
+        subsets=optional(run / "subsets.json", SUBSETS),
+        cost=optional(run / "cost.json", COST),
         logs={name: [read_log(folder / "log.jsonl") for folder in seeds_of(run / name)] for name in results["systems"]},
         predictions={name: read_predictions(run / name) for name in results["systems"] if results["task"]["kind"] in DRAWN},
     )
 
 
-def optional(path: Path) -> dict[str, Any]:
+def optional(path: Path, shape: Shape | None = None) -> dict[str, Any]:
     """A JSON object, empty where there is no file."""
-    return read_json(path) if path.is_file() else {}
+    return read_json(path, shape) if path.is_file() else {}
 
 
 def seeds_of(system: Path) -> list[Path]:
@@ -73,7 +84,8 @@ def read_log(path: Path) -> list[dict[str, Any]]:
     if not path.is_file():
         return []
     try:
-        lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+        lines = [parsed(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+        refuse_misfit(lines, [LINE], "a line")
     except ValueError as error:
         raise ValueError(f"{path} is damaged: {error}") from None
     return [line for _, line in sorted({line["epoch"]: line for line in lines}.items())]

@@ -15,6 +15,7 @@ from understudy.evaluate.predictions import Predictions
 from understudy.evaluate.results import recommended
 from understudy.models.model import Model
 from understudy.players.blueprint import Blueprint
+from understudy.process.document import Shape
 from understudy.process.whole import read_json, whole_folder
 from understudy.tasks import Task
 from understudy.training.checkpoint import load_weights
@@ -23,6 +24,26 @@ Shipped = Literal["distilled", "plain", "teacher", "auto"]
 WEIGHTS = "model.safetensors"
 SYSTEMS = ("teacher", "plain", "distilled")
 """The three that every run trains, in the order of its tables."""
+DOCUMENT: Shape = {
+    "recipe": str,
+    "arguments": {
+        "corpus": str,
+        "split": str,
+        "seeds": [int],
+        "student": [str],
+        "teacher": [str],
+        "method": str,
+        "options": {},
+        "sizes": {},
+        "plan": {},
+        "encoders?": {...: str},
+        "teacher_encoders?": {...: str},
+    },
+    "corpus_fingerprint": str,
+    "split_hash": str,
+    "versions": {...: str},
+}
+"""What run.json holds, of the arguments what every reader of it needs."""
 
 
 @dataclass(frozen=True)
@@ -147,7 +168,7 @@ class Run:
     def ships(self) -> int:
         """The seed that is exported: the distilled student best on validation, or the first seed when nothing was validated."""
         chosen = self.folder / "ships.json"
-        return read_json(chosen)["seed"] if chosen.is_file() else self.seeds[0]
+        return read_json(chosen, {"seed": int})["seed"] if chosen.is_file() else self.seeds[0]
 
     def predictions(self, system: str) -> list[Predictions]:
         """Test predictions of `teacher`, `plain`, `distilled`, `joint_teacher` or `auxiliary`, one a seed."""
@@ -162,9 +183,7 @@ def load(folder: Path | str, *, corpus: Path | str = "") -> Run:
     path = Path(folder) / "run.json"
     if not path.is_file():
         raise FileNotFoundError(f"{folder} holds no run (no run.json); `understudy distill ... --out FOLDER` makes one")
-    settings = read_json(path)
-    if lacking := {"recipe", "arguments", "corpus_fingerprint", "split_hash", "versions"} - set(settings):
-        raise ValueError(f"{path} is damaged: it lacks {', '.join(sorted(lacking))}")
+    settings = read_json(path, DOCUMENT)
     if corpus:
         settings["arguments"] |= {"corpus": str(Path(corpus).resolve())}
     return Run(Path(folder), settings)

@@ -1,10 +1,11 @@
 """Header: what store.json says of a store, and whether a document says it."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal, get_args
 
+from understudy.process.document import Shape, misfit
 from understudy.process.whole import read_json
 
 Codec = Literal["float32", "float16", "int8"]
@@ -12,6 +13,22 @@ Fingerprint = dict[str, str]
 """teacher: hash of its weights; corpus: of its rows; preprocessing: the teacher's views; augmentation: always none so far."""
 FORMAT = "understudy store 1"
 FILE = "store.json"
+
+
+SHARD: Shape = {"file": str, "rows": int, "valid": int, "bytes?": (int, None), "sha256?": (str, None), ...: ()}
+DOCUMENT: Shape = {
+    "fingerprint": {...: str},
+    "task": {"kind": str},
+    "modalities": [str],
+    "codec": get_args(Codec),
+    "widths": {...: int},
+    "ragged?": {...: int},
+    "shapes?": {...: [int]},
+    "error?": {...: {...: float}},
+    "shards": [SHARD],
+    ...: (),
+}
+"""Entries that may lack are younger than the first stores."""
 
 
 @dataclass(frozen=True)
@@ -53,12 +70,14 @@ def read_header(folder: Path) -> Header:
     if not path.exists():
         raise FileNotFoundError(f"no store at {folder} (it has no {FILE}); make one with `understudy store`")
     document = read_json(path)
-    if document.pop("format", None) != FORMAT or NEEDED - set(document):
+    if document.pop("format", None) != FORMAT:
         raise ValueError(f"{path} is no {FORMAT!r}; make the store again")
-    wrong = [name for name, value in document.items() if name not in PARTS or not PARTS[name](value)]
-    if wrong:
-        raise ValueError(f"{path} is damaged: {', '.join(wrong)}; make the store again")
+    if said := misfit(document, DOCUMENT):
+        raise ValueError(f"{path} is damaged: {said}; make the store again")
     shards = [Shard(**shard) for shard in document.pop("shards")]
+    for shard in shards:
+        if Path(shard.file).name != shard.file:
+            raise ValueError(f"{path} is damaged: shards: {shard.file!r} is not in its folder; make the store again")
     return Header(**document, shards=shards)
 
 
@@ -70,48 +89,3 @@ def refuse_other(folder: Path, found: Mapping[str, str], expect: Mapping[str, st
     differ = [f"{name} is {found[name]!r}, expected {wanted!r}" for name, wanted in expect.items() if found[name] != wanted]
     if differ:
         raise ValueError(f"store {folder} is stale or foreign: {'; '.join(differ)}; make it again in a new folder")
-
-
-def _text(value: Any) -> bool:
-    return isinstance(value, str)
-
-
-def _count(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
-
-
-def _number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
-
-
-def _each(of: Callable[[Any], bool]) -> Callable[[Any], bool]:
-    return lambda value: isinstance(value, list) and all(map(of, value))
-
-
-def _named(of: Callable[[Any], bool]) -> Callable[[Any], bool]:
-    return lambda value: isinstance(value, dict) and all(map(of, value.values()))
-
-
-def _shard(value: Any) -> bool:
-    """A file of this folder, its counts, and its size and sum where they were written."""
-    if not isinstance(value, dict) or not {"file", "rows", "valid"} <= set(value) <= set(Shard.__dataclass_fields__):
-        return False
-    sealed = _count(value.get("bytes", 0)) and _text(value.get("sha256", ""))
-    plain = _text(value["file"]) and Path(value["file"]).name == value["file"] != ""
-    return plain and _count(value["rows"]) and _count(value["valid"]) and sealed
-
-
-PARTS: dict[str, Callable[[Any], bool]] = {
-    "fingerprint": _named(_text),
-    "task": lambda value: isinstance(value, dict),
-    "modalities": _each(_text),
-    "codec": lambda value: value in get_args(Codec),
-    "widths": _named(_count),
-    "ragged": _named(_count),
-    "shapes": _named(_each(_count)),
-    "error": _named(_named(_number)),
-    "shards": _each(_shard),
-}
-"""Entry -> whether it can be what was written."""
-NEEDED = {"fingerprint", "task", "modalities", "codec", "widths", "shards"}
-"""The others are younger."""

@@ -1,6 +1,5 @@
 """ActivityNet, UCF51 and the like: an annotation.json of clips, as GeWu-Lab and CCL have it, beside features in folders."""
 
-import json
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,7 +12,7 @@ from understudy.corpus.importers.clip_features import Clip, Steps, read_clips
 from understudy.corpus.schema import Schema
 from understudy.corpus.write import write_corpus
 from understudy.prepare.reader import MediaReader, OnError
-from understudy.process.whole import sha256
+from understudy.process.whole import read_json, sha256
 from understudy.tasks import Classification
 
 SUBSETS = {"training": "train", "validation": "test"}
@@ -70,13 +69,8 @@ def read_annotation(path: Path) -> tuple[list[str], dict[str, Any]]:
     """Classes in their order, and the entries by clip."""
     if not path.is_file():
         raise FileNotFoundError(f"no file {path}; it is JSON with labels and database")
-    try:
-        document = json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, RecursionError) as error:
-        raise ValueError(f"{path} is not JSON: {error}") from None
-    classes, database = (document.get(key) if isinstance(document, dict) else None for key in ("labels", "database"))
-    if not isinstance(classes, list) or not isinstance(database, dict) or not all(isinstance(each, str) for each in classes):
-        raise ValueError("expected the names `labels` and the dict `database`")
+    document = read_json(path, {"labels": [str], "database": {}})
+    classes, database = document["labels"], document["database"]
     if len(classes) < 2 or len(set(classes)) < len(classes):
         raise ValueError(
             f"labels names {len(classes)} classes, {len(set(classes))} different ones; expected two or more, each once"

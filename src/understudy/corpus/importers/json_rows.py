@@ -1,8 +1,6 @@
 """JSON and JSON lines of published sets, plain or gzipped: every fault names the file and the line or entry."""
 
 import gzip
-import json
-import re
 import zlib
 from collections import Counter
 from collections.abc import Iterator, Mapping, Set
@@ -10,9 +8,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
+from understudy.process import document
+
 Row = dict[str, Any]
-SURROGATE = re.compile(r"\\u[dD]")
-"""Where an escape may be half of a character, which no UTF-8 file can hold."""
 
 
 @contextmanager
@@ -49,12 +47,9 @@ def read_lines(path: Path) -> Iterator[tuple[str, Row]]:
 def parsed(text: str, where: str) -> Any:
     """What the text says; ValueError where it is not JSON, or holds a number or half a character that nothing can keep."""
     try:
-        found = json.loads(text)
-        if SURROGATE.search(text):
-            json.dumps(found, ensure_ascii=False).encode()
-    except (ValueError, RecursionError) as error:
+        return document.parsed(text)
+    except ValueError as error:
         raise ValueError(f"{where} is not JSON: {error}") from None
-    return found
 
 
 def existing(*paths: Path) -> Path:
