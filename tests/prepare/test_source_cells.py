@@ -113,6 +113,17 @@ def write_wave(path, samples, rate, channels=1):
         file.writeframes(samples.astype("<i2").tobytes())
 
 
+def test_sound_that_is_too_short_is_told(tmp_path):
+    for name, samples in (("none", 0), ("few", 20), ("enough", 200)):
+        np.save(tmp_path / f"{name}.npy", np.full(samples, 0.1, np.float32))
+    audio = Modality("audio", rate=8000)
+    with pytest.warns(UserWarning, match=r"column 'm', row 2: sound shorter than 0.025 s.*\(1 such\)"):
+        cells = read({"m": ["enough.npy", "few.npy", None]}, audio, tmp_path)
+    assert cells.present.tolist() == [True, True, False]
+    with pytest.raises(ValueError, match="column 'm', row 1: sound without a sample"):
+        read({"m": ["none.npy"]}, audio, tmp_path)
+
+
 def test_sound_as_it_is_and_resampled(tmp_path):
     tone = (20_000 * np.sin(2 * np.pi * 440 * np.arange(8000) / 8000)).round()
     write_wave(tmp_path / "mono.wav", tone, 8000)

@@ -1,5 +1,6 @@
 """A user's file as a table, and a table's columns as cells: for `import table` and for `predict`."""
 
+import warnings
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from understudy.prepare.audio import LogMel
 from understudy.prepare.boxes import CORNERS, check_regions
 from understudy.prepare.cells import Cells, Modality
 from understudy.prepare.columns import LARGEST, Column
@@ -265,13 +267,25 @@ def read_sounds(column: Column, modality: Modality, folder: Path, reader: MediaR
     if modality.rate < 1:
         raise ValueError(f"column {column.name!r} is audio, but its modality says no rate; give samples a second, such as 16000")
 
+    short: list[int] = []
+
     def check(i: int, row: NDArray[Any]) -> NDArray[np.float32] | None:
         if row.ndim != 1 or row.dtype.kind != "f" or not (np.abs(row) <= 1).all():
             raise column.fault(i, f"sound of shape {row.shape} and {row.dtype}; expected one row of floats in [-1, 1]")
-        return row.astype(np.float32) if len(row) else None
+        if not len(row):
+            raise column.fault(i, "sound without a sample; leave the cell empty where there is none")
+        if len(row) < LogMel.window * modality.rate:
+            short.append(i)
+        return row.astype(np.float32)
 
     rows = read_media(column, folder, reader, lambda path, where: reader.audio(path, modality.rate, where=where))
-    return ragged("audio", checked(rows, check))
+    cells = ragged("audio", checked(rows, check))
+    if short:
+        warnings.warn(
+            f"{column.at(short[0])}: sound shorter than {LogMel.window:g} s, one frame of a log-mel spectrogram: little but "
+            f"silence is heard of it ({len(short)} such)"
+        )
+    return cells
 
 
 def read_videos(column: Column, modality: Modality, folder: Path, reader: MediaReader) -> Cells:
