@@ -28,7 +28,7 @@ def corpus(tmp_path_factory) -> Corpus:
 
 def test_every_setting_is_a_keyword_and_a_flag():
     settings = set(flat(ASKED)) - {"corpus"}
-    own = {"out", "report", "jobs"}
+    own = {"out", "report", "jobs", "device", "threads"}
     call = set(inspect.signature(us.distill).parameters) - {"corpus", "more"} - own
     assert call | set(Keywords.__annotations__) == settings
     assert settings - {"split"} <= set(Asked.__annotations__)

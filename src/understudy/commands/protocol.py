@@ -9,7 +9,14 @@ from understudy.commands.data import imported
 
 
 def search(
-    run: Path, /, *, cut: int = 500, ap_divisor: Literal["hits_in_k", "min_R_k"] = "hits_in_k", corpus: str = ""
+    run: Path,
+    /,
+    *,
+    cut: int = 500,
+    ap_divisor: Literal["hits_in_k", "min_R_k"] = "hits_in_k",
+    corpus: str = "",
+    device: str = "",
+    threads: int = 0,
 ) -> Answer:
     """Does a test row's embedding find known rows of its class? R@k and mAP@CUT of every system, as in video retrieval.
 
@@ -18,17 +25,28 @@ def search(
         cut: places of the ranking that mAP counts.
         ap_divisor: of a query's precisions: its hits in these places, or the smaller of CUT and all rows of its class.
         corpus: where the run's corpus lies now, if it has moved.
+        device: where models answer: cpu, cuda, cuda:N or mps; a GPU where there is one when empty.
+        threads: of the CPU for one operation; all cores when 0.
     """
+    from understudy.process.hardware import on
     from understudy.study.run import load
     from understudy.study.search import search as ask
     from understudy.study.search import search_table
 
-    found = ask(load(run, corpus=corpus), cut=cut, ap_divisor=ap_divisor)
+    with on(device, threads=threads):
+        found = ask(load(run, corpus=corpus), cut=cut, ap_divisor=ap_divisor)
     return Answer({"run": str(run)} | found, search_table(found))
 
 
 def information(
-    run: Path, /, *, estimator: Literal["ksg", "gaussian", "infonce"] = "ksg", seed: int = -1, corpus: str = ""
+    run: Path,
+    /,
+    *,
+    estimator: Literal["ksg", "gaussian", "infonce"] = "ksg",
+    seed: int = -1,
+    corpus: str = "",
+    device: str = "",
+    threads: int = 0,
 ) -> Answer:
     """What teacher, students and label know of each other on the test rows, in nats with intervals.
 
@@ -37,11 +55,15 @@ def information(
         estimator: of what two models share: neighbours after PCA, correlations alone, or a trained critic's lower bound.
         seed: of the models; -1 takes the one that ships.
         corpus: where the run's corpus lies now, if it has moved.
+        device: where models answer: cpu, cuda, cuda:N or mps; a GPU where there is one when empty.
+        threads: of the CPU for one operation; all cores when 0.
     """
+    from understudy.process.hardware import on
     from understudy.study.information import information as ask
     from understudy.study.run import load
 
-    found = ask(load(run, corpus=corpus), estimator=estimator, seed=None if seed < 0 else seed)
+    with on(device, threads=threads):
+        found = ask(load(run, corpus=corpus), estimator=estimator, seed=None if seed < 0 else seed)
     text = "\n".join(f"I({name:24s}) {each}" for name, each in found.items())
     return Answer({"run": str(run), "information": {name: asdict(each) for name, each in found.items()}}, text)
 

@@ -15,6 +15,7 @@ def export(
     system: Literal["distilled", "plain", "teacher", "auto"] = "distilled",
     seed: int = -1,
     corpus: str = "",
+    threads: int = 0,
 ) -> Answer:
     """Ship a trained model, by default the distilled student: an ONNX graph and its contract, proven equal on every test row.
 
@@ -24,10 +25,13 @@ def export(
         system: what ships; auto takes what the run's verdict says.
         seed: which training; -1 takes the best on validation, or the first where nothing was validated.
         corpus: where the run's corpus lies now, if it has moved.
+        threads: of the CPU, which makes and proves the graph; all cores when 0.
     """
+    from understudy.process.hardware import on
     from understudy.study.run import load
 
-    folder = load(run, corpus=corpus).export(out, seed=None if seed < 0 else seed, system=system)
+    with on(threads=threads):
+        folder = load(run, corpus=corpus).export(out, seed=None if seed < 0 else seed, system=system)
     parity = read_json(folder / "parity.json")
     size = sum(path.stat().st_size for path in folder.iterdir())
     equal = f"equal to the trained model on {parity['rows']} test rows (largest difference {parity['max_difference']:.2g})"

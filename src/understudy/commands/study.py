@@ -135,8 +135,11 @@ def distill(
     answers: Literal["insample", "crossfit", "auto"] = "insample",
     teacher_model: Literal["network", "linear", "forest", "boosting", "auto"] = "network",
     space: Literal["", "probabilities", "log_probabilities", "hidden"] = "",
+    precision: Literal["fp32", "bf16", "fp16"] = "fp32",
     seeds: int = 5,
     jobs: int | Literal["auto", "devices"] = "devices",
+    device: str = "",
+    threads: int = 0,
     out: Path = Path("runs/distill"),
 ) -> Answer:
     """Train teacher, plain student and distilled student; score the test rows once; write results and report.
@@ -166,8 +169,11 @@ def distill(
             never saw them; auto asks the validation rows.
         teacher_model: a network, or with answers crossfit or auto a model of scikit-learn; auto takes the best out of fold.
         space: of a retrieval task, where the student's modalities meet.
+        precision: of products in training; fp16 needs a GPU.
         seeds: how many times each system is trained.
         jobs: how many trainings run at once, each in a process of one thread: a number, auto (one a core), or one a GPU.
+        device: where models train and answer: cpu, cuda, cuda:N or mps; a GPU where there is one when empty.
+        threads: of the CPU for each training; all cores when 0, or one where several run at once.
         out: folder of the run; the same command on the same folder goes on where it stopped.
     """
     from understudy.study.distill import distill as run_it
@@ -180,8 +186,11 @@ def distill(
         method=method,
         options=values("--options", options),
         ensemble=ensemble,
+        precision=precision,
         seeds=seeds,
         jobs=jobs,
+        device=device,
+        threads=threads,
         encoders=pairs("--encoder", encoder),
         teacher_encoders=pairs("--teacher-encoder", teacher_encoder),
         fusion=fusion,
@@ -233,6 +242,8 @@ def evaluate(
     seed: int = -1,
     split: str = "",
     corpus: str = "",
+    device: str = "",
+    threads: int = 0,
 ) -> Answer:
     """Score a trained model on the test rows of a split, with every subset of its modalities.
 
@@ -242,12 +253,16 @@ def evaluate(
         seed: which training; -1 takes the one that ships.
         split: of the run's corpus; the run's own when empty.
         corpus: where the run's corpus lies now, if it has moved.
+        device: where models answer: cpu, cuda, cuda:N or mps; a GPU where there is one when empty.
+        threads: of the CPU for one operation; all cores when 0.
     """
+    from understudy.process.hardware import on
     from understudy.study.evaluation import evaluate_subsets
     from understudy.study.run import load
 
     opened = load(run, corpus=corpus)
-    found = evaluate_subsets(opened, system=system, seed=None if seed < 0 else seed, split=split)
+    with on(device, threads=threads):
+        found = evaluate_subsets(opened, system=system, seed=None if seed < 0 else seed, split=split)
     primary = opened.results["metric"]["name"]
     text = "\n".join(f"{name:30s} {scores.get(primary, float('nan')):.4f}" for name, scores in found.items())
     return Answer({"run": str(run), "system": system, "metric": primary, "subsets": found}, f"{primary} by modalities\n{text}")
@@ -277,6 +292,8 @@ def store(
     views: int = 1,
     on_error: Literal["fail", "skip"] = "fail",
     corpus: str = "",
+    device: str = "",
+    threads: int = 0,
 ) -> Answer:
     """Keep a teacher's answers to its corpus, or a frozen encoder's features of a modality; the same command goes on.
 
@@ -289,7 +306,10 @@ def store(
         views: with --features, how many draws of frames are kept of each clip.
         on_error: with --features, whether a clip that cannot be read fails or is skipped.
         corpus: where the run's corpus lies now, if it has moved.
+        device: where models answer: cpu, cuda, cuda:N or mps; a GPU where there is one when empty.
+        threads: of the CPU for one operation; all cores when 0.
     """
+    from understudy.process.hardware import on
     from understudy.study.evaluation import store_answers
     from understudy.study.features import store_features
     from understudy.study.run import load
@@ -298,12 +318,14 @@ def store(
     if features:
         refuse_unheeded(store, given, ("seed", "codec", "corpus"), "beside --features, which are kept as they are, of no run")
         ((modality, encoder),) = pairs("--features", [features]).items()
-        kept = store_features(of, out, modality=modality, encoder=encoder, views=views, on_error=on_error)
+        with on(device, threads=threads):
+            kept = store_features(of, out, modality=modality, encoder=encoder, views=views, on_error=on_error)
         document = {"corpus": str(out), "rows": len(kept), "stored": int(kept.present(modality).sum())}
         text = f"features of {document['stored']} of {len(kept)} rows in {out}"
         return Answer(document, text, after_check(kept))
     refuse_unheeded(store, given, ("views", "on_error"), "without --features")
-    made = store_answers(load(of, corpus=corpus), out, seed=None if seed < 0 else seed, codec=codec)
+    with on(device, threads=threads):
+        made = store_answers(load(of, corpus=corpus), out, seed=None if seed < 0 else seed, codec=codec)
     error = ", ".join(f"{name} off by at most {found['max']:.2g}" for name, found in made.header.error.items())
     document = {
         "store": str(out),

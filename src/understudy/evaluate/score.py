@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from understudy.batches.batch import Batch, Output
 from understudy.evaluate.predictions import Predictions
 from understudy.models.model import Model
+from understudy.process import hardware
 from understudy.tasks import Retrieval, Task
 
 
@@ -25,14 +26,24 @@ def predict(model: Model, loader: Batches) -> Predictions:
     """Every row of the loader's epoch 0 once, in its order, in evaluation mode; the training flags come back afterwards."""
     device = next(model.parameters()).device
     with evaluating(model):
-        return collect(lambda batch: model(batch.to(device)), model.task, loader, alone=bool(model.branches))
+        return collect(model, model.task, loader, alone=bool(model.branches), device=device)
 
 
 @torch.inference_mode()
-def collect(answer: Callable[[Batch], Output], task: Task, loader: Batches, *, alone: bool = False) -> Predictions:
-    """Predictions of anything that answers batches: a Teacher, say. alone: it answers each branch of a retrieval apart."""
-    parts = []
-    for batch in loader.batches(0):
+def collect(
+    answer: Callable[[Batch], Output],
+    task: Task,
+    loader: Batches,
+    *,
+    alone: bool = False,
+    device: torch.device | None = None,
+) -> Predictions:
+    """Predictions of anything that answers batches: a Teacher, say. alone: it answers each branch of a retrieval apart.
+
+    device: where it answers; where training runs when None.
+    """
+    parts, device = [], device or hardware.device()
+    for batch in (batch.to(device) for batch in loader.batches(0)):
         if isinstance(task, Retrieval):
             parts.append(placed(task, batch, answer, alone=alone))
         else:

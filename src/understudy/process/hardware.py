@@ -1,19 +1,81 @@
 """Hardware: where models train and answer, so that both are on one device, and how many can do so at once."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Literal
 
 import torch
+from accelerate import Accelerator, PartialState
+from accelerate.state import AcceleratorState
 
 Jobs = int | Literal["auto", "devices"]
 """How many trainings run at once: a number; one a device, "devices"; or, where there is no accelerator, one a core, "auto"."""
+Precision = Literal["fp32", "bf16", "fp16"]
+"""Of products in training; weights, sums and answers are of 32 bits."""
+CPU = "ACCELERATE_USE_CPU"
+"""What keeps Accelerate, here and in processes that start here, from any other device."""
 
 
 def device() -> torch.device:
-    """The first accelerator that is there, else the CPU; ACCELERATE_USE_CPU=1 keeps the CPU."""
-    from accelerate import PartialState
-
+    """The first accelerator that is there, else the CPU; unless `on` says another, or ACCELERATE_USE_CPU=1 keeps the CPU."""
     return torch.device(PartialState().device or "cpu")
+
+
+@contextmanager
+def on(name: str = "", *, threads: int = 0) -> Iterator[None]:
+    """Inside, models train and answer on this device; the usual one when "".
+
+    threads: of the CPU for one operation; torch's choice, all cores, when 0. ValueError for a device that is not here, or fewer.
+    """
+    if threads < 0:
+        raise ValueError(f"threads is {threads}; give how many, 1 or more, or 0 for all cores")
+    wanted = here(name) if name else None
+    before, usual = torch.get_num_threads(), os.environ.get(CPU)
+    if threads:
+        torch.set_num_threads(threads)
+    if wanted:
+        choose(wanted, "1" if wanted.type == "cpu" else "0")
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+        if wanted:
+            choose(None, usual)
+
+
+def here(name: str) -> torch.device:
+    """The device of this name; ValueError where there is none."""
+    kinds = {"cpu": 1, "cuda": torch.cuda.device_count(), "mps": int(torch.backends.mps.is_available())}
+    kind, _, number = name.partition(":")
+    if kind not in kinds or not (number or "0").isdigit():
+        raise ValueError(f"device is {name!r}; choose cpu, cuda, cuda:N or mps")
+    if int(number or 0) >= kinds[kind]:
+        there = ", ".join(f"{each}:{i}" if each == "cuda" else each for each, many in kinds.items() for i in range(many))
+        raise ValueError(f"device is {name!r}, which this machine has not; it has {there}")
+    return torch.device(name)
+
+
+def choose(wanted: torch.device | None, cpu: str | None) -> None:
+    """Let Accelerate choose anew, which keeps its first choice for the whole process."""
+    os.environ.pop(CPU, None)
+    if cpu is not None:
+        os.environ[CPU] = cpu
+    if wanted and wanted.type == "cuda" and wanted.index is not None:
+        torch.cuda.set_device(wanted)
+    AcceleratorState._reset_state(reset_partial_state=True)
+
+
+def accelerator(precision: Precision) -> Accelerator:
+    """What a fit of this precision runs on. Accelerate would keep the first precision of a process for all that follow."""
+    AcceleratorState._reset_state()
+    return Accelerator(mixed_precision="no" if precision == "fp32" else precision)
+
+
+def check_precision(precision: Precision) -> None:
+    """ValueError for one that the device has not."""
+    if precision == "fp16" and device().type != "cuda":
+        raise ValueError(f"precision is fp16, which needs a GPU, and this is {device().type}; choose bf16 or fp32")
 
 
 def jobs_of(asked: Jobs) -> int:

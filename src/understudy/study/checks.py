@@ -42,9 +42,13 @@ TAKEN: dict[str, tuple[str, tuple[str, ...]]] = {
             "max_tokens",
             "teacher_max_tokens",
             "space",
+            "precision",
         ),
     ),
-    "plain_of": ("plain students", ("split", "student", "encoders", "fusion", "sizes", "plan", "max_tokens", "space")),
+    "plain_of": (
+        "plain students",
+        ("split", "student", "encoders", "fusion", "sizes", "plan", "max_tokens", "space", "precision"),
+    ),
 }
 """What can be taken from another run, and the settings that must then be the same."""
 

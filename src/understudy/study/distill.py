@@ -9,7 +9,7 @@ from understudy.methods import CATALOGUE
 from understudy.players.cast import drawn, rehearse
 from understudy.players.player import Player
 from understudy.process.alone import alone
-from understudy.process.hardware import Jobs, jobs_of
+from understudy.process.hardware import Jobs, jobs_of, on
 from understudy.process.partial import sweep_inside
 from understudy.study.answers import FOLDS
 from understudy.study.claim import begin, hashed, refuse_several, settings_of, state_of
@@ -34,6 +34,8 @@ def distill(
     out: Path | str = "runs/distill",
     report: bool = True,
     jobs: Jobs = "devices",
+    device: str = "",
+    threads: int = 0,
     **more: Unpack[Keywords],
 ) -> Run:
     """Train the three systems, score the test split once, and write results and report into `out`; the same call resumes.
@@ -43,7 +45,8 @@ def distill(
     the corpus has several. method, options: a name of `understudy.methods` and its own options. ensemble: distil from the mean of
     all seeds' teachers; "if better" asks the validation rows. seeds: how many, or which. report: also measure subsets and costs
     and draw the page; a table over many runs does without. jobs: how many trainings run at once, each in a process of one
-    thread; "auto" is one a core, "devices" one an accelerator. It changes no result. more: settings of the players by keyword,
+    thread; "auto" is one a core, "devices" one an accelerator. It changes no result. device: "cpu", "cuda", "cuda:1" or "mps"; an
+    accelerator where there is one when "". threads: of the CPU for each training. more: settings of the players by keyword,
     such as `encoders` and `teacher_plan`, and what else `Keywords` names. ValueError and KeyError say what cannot be done, before
     anything is written or trained; a warning, what changes nothing.
     """
@@ -59,8 +62,10 @@ def distill(
         ensemble=ensemble,
         seeds=seed_list(seeds),
     )
-    at_once = jobs_of(jobs)
-    return carried_out(corpus, asked.told(**more).checked(corpus), Path(out), report=report, jobs=at_once)
+    with on(device, threads=threads):
+        return carried_out(
+            corpus, asked.told(**more).checked(corpus), Path(out), report=report, jobs=jobs_of(jobs), threads=threads or 1
+        )
 
 
 def player(said: Player | Sequence[str]) -> Player:
@@ -68,7 +73,7 @@ def player(said: Player | Sequence[str]) -> Player:
     return said if isinstance(said, Player) else Player(tuple(said))
 
 
-def carried_out(corpus: Corpus, settings: Settings, out: Path, *, report: bool, jobs: int) -> Run:
+def carried_out(corpus: Corpus, settings: Settings, out: Path, *, report: bool, jobs: int, threads: int) -> Run:
     """The run that was asked for: what is left of it to do is done, by this process alone; a finished one is left as it is."""
     split = corpus.split(settings.split)
     document = settings_of("distill", settings, corpus, split)
@@ -90,7 +95,7 @@ def carried_out(corpus: Corpus, settings: Settings, out: Path, *, report: bool, 
         stages, estimate = Stages(run, corpus, split, settings), estimate_of(settings, at_once=jobs)
         if jobs == 1:
             return Job(stages, InTurn(stages, estimate)).play(report=report)
-        with SideBySide(stages, estimate, jobs=jobs, threads=1, lock=lock) as engine:
+        with SideBySide(stages, estimate, jobs=jobs, threads=threads, lock=lock) as engine:
             return Job(stages, engine).play(report=report)
 
 

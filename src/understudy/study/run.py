@@ -15,6 +15,7 @@ from understudy.evaluate.predictions import Predictions
 from understudy.evaluate.results import recommended
 from understudy.models.model import Model
 from understudy.players.blueprint import Blueprint
+from understudy.process import hardware
 from understudy.process.document import Shape
 from understudy.process.whole import read_json, whole_folder
 from understudy.tasks import Task
@@ -109,7 +110,7 @@ class Run:
         return other
 
     def model(self, system: str = "distilled", *, seed: int | None = None) -> Model:
-        """A trained model, in evaluation mode; by default the distilled student of the seed that ships."""
+        """A trained model, in evaluation mode, where training runs; by default the distilled student of the seed that ships."""
         seed = self.ships if seed is None else seed
         path = self.folder / system / f"seed-{seed}" / WEIGHTS
         if not path.is_file():
@@ -118,7 +119,7 @@ class Run:
         drawn = {"joint_teacher": "teacher", "plain": "student", "distilled": "student", "tried": "student"}
         model = Blueprint.load(self.folder, drawn.get(player, player)).build(seed, weights=False)
         load_weights(model, path)
-        return model.eval()
+        return model.to(hardware.device()).eval()
 
     def export(self, out: Path | str, *, seed: int | None = None, system: Shipped = "distilled") -> Path:
         """Ship a model (of `ships`, or of `seed`) as the artifact folder `out`; see `understudy.export`.

@@ -19,7 +19,7 @@ from understudy.players.options import whole_options
 from understudy.players.player import Player, Sizes, changed_plan, typed_plan
 from understudy.players.prompting import check_head
 from understudy.players.published import seen_kinds
-from understudy.process.hardware import Jobs
+from understudy.process.hardware import Jobs, Precision, check_precision
 from understudy.study import checks
 from understudy.study.answers import Fit, TeacherModel
 from understudy.tasks import Retrieval, Space
@@ -41,7 +41,7 @@ class Keywords(TypedDict, total=False):
     split, seeds, and settings of what is taken). space: of a retrieval task, where its branches, the student's modalities, meet;
     the corpus's own when "". answers: to the rows that the teacher learnt from: "insample", or "crossfit", of five teachers that
     each never saw a fifth of them; "auto" asks the validation rows. teacher_model: "network", or a simple model of scikit-learn
-    (answers "crossfit"); "auto" takes the best on labelled train rows out of fold.
+    (answers "crossfit"); "auto" takes the best on labelled train rows out of fold. precision: of products in training.
     """
 
     encoders: Mapping[str, str] | None
@@ -61,6 +61,7 @@ class Keywords(TypedDict, total=False):
     space: Space | Literal[""]
     answers: Fit
     teacher_model: TeacherModel
+    precision: Precision
 
 
 class Asked(Keywords, total=False):
@@ -74,6 +75,8 @@ class Asked(Keywords, total=False):
     seeds: int | Sequence[int]
     report: bool
     jobs: Jobs
+    device: str
+    threads: int
 
 
 @dataclass(frozen=True)
@@ -92,6 +95,7 @@ class Settings:
     space: Space | Literal[""] = ""
     answers: Fit = "insample"
     teacher_model: TeacherModel = "network"
+    precision: Precision = "fp32"
     seeds: Sequence[int] = (0, 1, 2, 3, 4)
 
     def told(self, **more: Unpack[Keywords]) -> "Settings":
@@ -117,6 +121,7 @@ class Settings:
         reads = tuple(self.teacher.modalities) or tuple(corpus.modalities)
         asked = replace(self, split=split.name, teacher=replace(self.teacher, modalities=reads))
         checks.check_asked(asked, corpus, split)
+        check_precision(asked.precision)
         whole = asked.whole(corpus)
         checks.check_method(whole, corpus)
         checks.check_answers(whole, corpus, split)

@@ -20,6 +20,7 @@ from understudy.players.blueprint import Blueprint
 from understudy.players.cast import asks_for, copied, drawn, method_of
 from understudy.prepare.cells import TEXTS
 from understudy.prepare.view import Views
+from understudy.process.hardware import accelerator
 from understudy.process.progress import say
 from understudy.study.answers import fold_by_id, without_fold
 from understudy.study.checks import seen, with_target
@@ -167,7 +168,8 @@ class Stages:
         target, labelled = self.corpus.target[split.train], np.isin(split.train, split.labelled)
         method.meet(self.corpus.ids[split.train].tolist(), target, labelled)
         folder = self.folder(stage.system, stage.seed)
-        fit(method, train, plan=plan, seed=stage.seed, out=folder, validate=validate, quiet=quiet)
+        on = accelerator(self.settings.precision)
+        fit(method, train, plan=plan, seed=stage.seed, out=folder, validate=validate, accelerator=on, quiet=quiet)
 
     def rows(self, stage: Stage) -> Split:
         """The split; of a fold's teacher without the rows that it will answer."""
