@@ -32,7 +32,8 @@ def test_a_contract_comes_back_from_json():
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"format": 99}, "this understudy reads format 1"),
+        ({"format": 99}, "this understudy reads format 1: a newer understudy wrote it: update this one"),
+        ({"format": "1"}, "this understudy reads format 1: export it again"),
         ({"inputs": [{"name": "x"}]}, r"contract\.json cannot be read: inputs\[0\] lacks 'dtype'"),
         ({"views": {"x": {"state": {}}}}, r"views\.x lacks 'view'"),
         ({"unknown": 1}, "unknown is not known here"),

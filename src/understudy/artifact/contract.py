@@ -96,10 +96,11 @@ class Contract:
     @staticmethod
     def from_json(document: Mapping[str, Any]) -> "Contract":
         """The contract that `to_json` wrote; ValueError for another format or a document that lacks a part."""
-        if document.get("format") != FORMAT:
-            raise ValueError(
-                f"artifact format {document.get('format')!r}; this understudy reads format {FORMAT}: export it again"
-            )
+        found = document.get("format")
+        if found != FORMAT:
+            newer = isinstance(found, int) and found > FORMAT
+            remedy = "a newer understudy wrote it: update this one" if newer else "export it again"
+            raise ValueError(f"artifact format {found!r}; this understudy reads format {FORMAT}: {remedy}")
         refuse_misfit(document, DOCUMENT, CONTRACT)
         parts = {key: value for key, value in document.items() if key != "format"}
         inputs = tuple(GraphInput(i["name"], i["dtype"], tuple(i["axes"])) for i in parts["inputs"])

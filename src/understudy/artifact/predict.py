@@ -34,9 +34,19 @@ class Artifact:
         self.folder = Path(folder)
         verify(self.folder)
         self.contract: Contract = read_contract(self.folder)
-        self.views: dict[str, View] = {name: self._view(name) for name in self.contract.views}
         graphs = self.contract.graphs
         self._sessions = {reads: Session(self.folder / file, self.contract.output) for reads, file in graphs.items()}
+        try:
+            self.views: dict[str, View] = {name: self._view(name) for name in self.contract.views}
+            self._try()
+        except (LookupError, TypeError, AttributeError, ArithmeticError, OSError) as error:
+            said = f"{type(error).__name__}: {error}".splitlines()[0]
+            raise ValueError(f"artifact {self.folder}: its contract does not fit its views and graph ({said})") from None
+
+    def _try(self) -> None:
+        """Answer a row that has nothing: what does not fit together is found now, and the first real row is as fast as others."""
+        for reads in self._sessions:
+            self._run(reads, {}, 1)
 
     def _view(self, modality: str) -> View:
         shipped = self.contract.views[modality]

@@ -48,8 +48,13 @@ class Standardisation:
 
     @staticmethod
     def restore(state: Mapping[str, list[float]]) -> "Standardisation":
-        """What `state` wrote."""
-        return Standardisation(np.array(state["mean"], dtype=np.float64), np.array(state["scale"], dtype=np.float64))
+        """What `state` wrote; ValueError unless both are as many numbers."""
+        mean, scale = (np.array(state[part], dtype=np.float64) for part in ("mean", "scale"))
+        if mean.ndim != 1 or mean.shape != scale.shape:
+            raise ValueError(
+                f"a standardisation with means of shape {mean.shape} and scales of {scale.shape}; expected one of each"
+            )
+        return Standardisation(mean, scale)
 
 
 UNFITTED = Standardisation(np.zeros(0), np.ones(0))

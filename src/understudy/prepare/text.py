@@ -38,6 +38,8 @@ class Text(View):
     kind: ClassVar[Kind] = "text"
 
     def __post_init__(self) -> None:
+        if not isinstance(self.padding, int):
+            raise ValueError(f"padding={self.padding!r}: expected the id of a token")
         if self.max_tokens < 2:
             raise ValueError(f"max_tokens={self.max_tokens}: expected at least 2, since special tokens count too")
 
