@@ -1,4 +1,7 @@
-"""Experts: one head for each modality on that modality's own vector, so that a teacher says what each of them knows."""
+"""Experts: one head for each modality on that modality's own vector, so that a teacher says what each of them knows.
+
+Late: experts whose encoders train, too, each alone.
+"""
 
 from collections.abc import Mapping
 
@@ -50,7 +53,7 @@ class Experts(Head):
 
     def apart(self, pooled: Vectors) -> dict[str, Float[Tensor, "*R C"]]:
         """Each modality's logits; of choices, one for each."""
-        given = {m: vectors.detach() for m, vectors in pooled.items()}
+        given = {m: self.read(vectors) for m, vectors in pooled.items()}
         said = {}
         for modality, vectors in given.items():
             said[modality] = self.heads[modality](vectors)
@@ -58,6 +61,10 @@ class Experts(Head):
                 text = given[self.text]
                 said[modality] = (said[modality] * text).sum(dim=-1, keepdim=True) / text.shape[-1] ** 0.5
         return said
+
+    def read(self, vectors: Float[Tensor, "*R _"]) -> Float[Tensor, "*R _"]:
+        """What the heads see of them."""
+        return vectors.detach()
 
     def joined(self, logits: Vectors, present: Mapping[str, Bool[Tensor, " B"]]) -> Float[Tensor, "B C"]:
         """The mean over the present modalities; 0 where there is none."""
@@ -70,3 +77,18 @@ class Experts(Head):
         if self.choices:
             return logits.view(-1, self.choices).log_softmax(dim=1).view(-1, 1)
         return logits.log_softmax(dim=1) if self.task.discrete else logits
+
+
+class Late(Experts):
+    """Late fusion: each modality's encoder and head are a model of their own, of which none learns from what another says.
+
+    That holds where their losses are their own (see `methods.apart`); the logits are the mean of what the present ones say, as
+    those of `Experts`. No choices, where a head would read two modalities.
+    """
+
+    def __init__(self, task: Task, widths: Mapping[str, int], *, dropout: float) -> None:
+        super().__init__(task, widths)
+        self.dropout = nn.Dropout(dropout)
+
+    def read(self, vectors: Float[Tensor, "*R _"]) -> Float[Tensor, "*R _"]:
+        return self.dropout(vectors)

@@ -13,7 +13,7 @@ from understudy.corpus import Corpus, Split
 from understudy.encoders.clip import Freeze, small_clip, small_xclip
 from understudy.encoders.encoder import Encoder
 from understudy.encoders.published import published_config
-from understudy.models.experts import Experts
+from understudy.models.experts import Experts, Late
 from understudy.models.fusion import Fusion
 from understudy.models.head import Head
 from understudy.models.model import Model
@@ -146,6 +146,8 @@ class Blueprint:
 
     def _head(self, widths: Mapping[str, int], weights: bool) -> Head | None:
         """None where it is linear."""
+        if self.fusion == "late":
+            return Late(self.task, widths, dropout=self.dropout)
         if self.fusion == "experts":
             return Experts(self.task, widths, text=next((m for m, view in self.views.items() if view.kind == "choices"), ""))
         return prompt_head(self.task, self.head, widths, self.width, self.dropout, weights) if self.head else None

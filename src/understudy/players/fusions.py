@@ -11,8 +11,10 @@ from understudy.models.published_fusion import MODELS
 from understudy.prepare.cells import TEXTS
 from understudy.tasks import Choice, Retrieval
 
-FUSIONS = ("concat", "single_stream", "experts")
-"""Vectors beside each other; one transformer over all tokens; a head of each modality's own, for a teacher."""
+APART = {"experts": "never trains an encoder", "late": "trains each modality alone"}
+"""Fusions of a teacher: each modality has a head of its own, and its encoder stays as it is, or trains without the others."""
+FUSIONS = ("concat", "single_stream", *APART)
+"""Vectors beside each other; one transformer over all tokens; those of a teacher."""
 DEPTH = 2
 """Blocks of a single stream where `sizes` says nothing else."""
 
@@ -24,10 +26,12 @@ def check_fusion(player: str, name: str, corpus: Corpus, modalities: Sequence[st
     """
     if name not in FUSIONS:
         model_type(player, name)
-    if name == "experts" and player != "teacher":
-        raise ValueError(f"{player}'s fusion 'experts' never trains an encoder, so it is for a teacher; choose another")
-    if name == "experts" and isinstance(corpus.task, Retrieval):
-        raise ValueError("teacher's fusion 'experts' has no common embedding to search in; choose another for retrieval")
+    if name in APART and player != "teacher":
+        raise ValueError(f"{player}'s fusion {name!r} {APART[name]}, so it is for a teacher; choose another")
+    if name in APART and isinstance(corpus.task, Retrieval):
+        raise ValueError(f"teacher's fusion {name!r} has no common embedding to search in; choose another for retrieval")
+    if name == "late" and isinstance(corpus.task, Choice):
+        raise ValueError("teacher's fusion 'late' compares no choice with what else is there; choose another for choices")
     if name == "experts" and isinstance(corpus.task, Choice) and "choices" not in kinds_of(corpus, modalities).values():
         raise ValueError("teacher's fusion 'experts' reads none of the choices; let the teacher read them, or choose another")
     if prompts and name != "concat":
@@ -86,7 +90,7 @@ def fusion_of(
     """
     if name == "single_stream":
         return SingleStream(widths, width=width, depth=depth, dropout=dropout)
-    if name == "experts":
+    if name in APART:
         return Beside(widths)
     if name == "concat":
         return Concat(widths, width=width, dropout=dropout)

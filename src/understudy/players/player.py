@@ -48,10 +48,11 @@ class Player:
 
     modalities: what it reads. encoders: modality -> encoder, by a name of ours or a transformers folder or hub id. fusion: how
     modalities join: "concat", "single_stream" (one transformer over all tokens), for a teacher also "experts" (a head of each
-    modality's own), or a transformers folder or hub id of a VisualBERT, ViLT or LXMERT. max_tokens: text or choices -> how many
-    tokens of one are read at most, 128 or what its encoder can where that is less. head: settings of the class prompts that
-    a teacher answers through, such as `classes` and `prompts`; a linear head when empty. sizes, plan: `Sizes` and `Plan`, or what
-    to change in those that it would have anyway: the student's are the defaults, the teacher's are the student's.
+    modality's own on a frozen encoder) and "late" (on one that trains alone), or a transformers folder or hub id of a
+    VisualBERT, ViLT or LXMERT. max_tokens: text or choices -> how many tokens of one are read at most, 128 or what its encoder
+    can where that is less. head: settings of the class prompts that a teacher answers through, such as `classes` and `prompts`;
+    a linear head when empty. sizes, plan: `Sizes` and `Plan`, or what to change in those that it would have anyway: the student's
+    are the defaults, the teacher's are the student's.
     """
 
     modalities: Sequence[str] = ()

@@ -111,6 +111,8 @@ def check_method(whole: "Settings", corpus: Corpus) -> None:
         raise ValueError(
             f"ensemble {ensemble!r} given, but {name} reads the teacher's embedding, which an ensemble has not; say 'no'"
         )
+    if method.beside(**options) and whole.teacher.fusion == "late":
+        raise ValueError(f"teacher's fusion 'late' trains before the student, but {name} trains it beside; choose 'concat'")
     auxiliary_modalities(name, corpus.task, whole.student.modalities, whole.teacher.modalities)
     kinds = {player: {m: corpus.modalities[m].kind for m in modalities} for player, modalities in whole.reads.items()}
     published = {modality: encoder for modality, encoder in whole.teacher.encoders.items() if not own_encoder(encoder)}

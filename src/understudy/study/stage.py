@@ -15,6 +15,8 @@ from understudy.corpus import Corpus, Split
 from understudy.evaluate import score
 from understudy.evaluate.predictions import Predictions
 from understudy.methods import CATALOGUE, Method, Supervised
+from understudy.methods.apart import Apart
+from understudy.models.experts import Late
 from understudy.models.model import Model, views_of
 from understudy.players.blueprint import Blueprint
 from understudy.players.cast import asks_for, copied, drawn, method_of
@@ -138,7 +140,7 @@ class Stages:
         if player in ("teacher", "plain", "auxiliary"):
             model = self.blueprint("student" if player == "plain" else player).build(seed)
             lead = self.method.lead(model, **self.settings.options) if player == "teacher" else None
-            return lead or Supervised(model), {}
+            return lead or (Apart if isinstance(model.head, Late) else Supervised)(model), {}
         beside = {name: self.along(name, seed) for name in self.beside(stage)}
         teacher = Stored(Store(self.run.folder / stage.listens)) if stage.listens else beside.get("joint_teacher")
         others = {"teacher": teacher, "auxiliary": beside.get("auxiliary")}
