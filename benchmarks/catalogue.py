@@ -172,6 +172,7 @@ def of_mfeat(folder: Path, *, draws: int = 5, cells: Sequence[tuple[str, int]] =
     home = folder / "mfeat-corpus"
     corpus = corpus_at(home, import_mfeat)
     fixed = {"sizes": mfeat.SIZES, "plan": replace(mfeat.PLAN, epochs=EPOCHS), "teacher_plan": mfeat.TEACHER_PLAN}
+    fixed |= {"encoders": mfeat.ENCODERS, "valid": 0.0}
 
     def case(view: str, count: int) -> Case:
         parts = [{"split": f"draw-{draw}-{count}", "seeds": [draw]} for draw in range(draws)]
@@ -190,6 +191,7 @@ def of_wikipedia(folder: Path, data: Path, *, seeds: int = 5) -> Family:
     home = folder / "wikipedia-corpus"
     corpus = corpus_at(home, lambda home: import_wikipedia(data, home))
     fixed = {"student": ["image", "text"], "space": "probabilities", "plan": retrieval.FEATURES, "sizes": retrieval.SIZES}
+    fixed["encoders"] = retrieval.ENCODERS
     cases = [Case("wikipedia", corpus, fixed | {"split": "given", "seeds": n}, [{}]) for n in (seeds, min(2, seeds))]
     return Family("wikipedia", cases[:1], {"wikipedia": cases[1:]}, best_epoch)
 

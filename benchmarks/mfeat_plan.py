@@ -16,7 +16,7 @@ from benchmarks.record import table, write_result
 from understudy.corpus import Corpus, Split
 from understudy.corpus.draw import draw_labelled
 from understudy.corpus.importers.mfeat import import_mfeat
-from understudy.recipes.mfeat import TEACHER_PLAN
+from understudy.recipes.mfeat import ENCODERS, TEACHER_PLAN
 from understudy.study.distill import distill
 from understudy.study.run import SYSTEMS, Run
 from understudy.training.plan import Plan
@@ -58,6 +58,8 @@ def play(corpus: Corpus, cell: Cell, change: dict[str, Any], *, out: Path, taken
         student=[view],
         split=held_out(corpus, draw, count),
         options=BEFORE["options"] | change.get("options", {}),
+        encoders=ENCODERS,
+        valid=0.0,
         sizes=BEFORE["sizes"] | change.get("sizes", {}),
         plan=replace(PLAN, **change.get("plan", {})),
         teacher_plan=TEACHER_PLAN,

@@ -6,7 +6,7 @@ Schuetze, UCI, CC BY 4.0), wikipedia/ (Rasiwasia et al., ACM MM 2010; texts CC B
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -64,7 +64,7 @@ def vectors(
     here = np.ones(len(targets), bool)
     return write_corpus(
         out,
-        Schema(task, {name: Modality("vector", width=each.shape[1]) for name, each in flat.items()}),
+        Schema(task, {name: Modality("vector", width=each.shape[1]) for name, each in flat.items()}, grouped=groups is not None),
         ids=[f"row-{row:05d}" for row in range(len(targets))],
         targets=targets,
         cells={name: Cells("vector", each, here) for name, each in flat.items()},
@@ -144,7 +144,8 @@ def views(data: Path) -> Iterator[View]:
 def inside(corpus: Corpus, name: str) -> Split:
     """A split of the train rows alone, saved: some of them stand in for the test rows, which nobody looks at."""
     whole = corpus.split(name)
-    found = hold_out(corpus, whole, HELD, seed=1)
-    split = Split(f"inside-{name}", found.train, found.valid, found.labelled, group=whole.group, seed=1)
+    found = hold_out(corpus, replace(whole, labelled=whole.train), HELD, seed=1)
+    labelled = np.intersect1d(found.train, whole.labelled)
+    split = Split(f"inside-{name}", found.train, found.valid, labelled, group=whole.group, seed=1)
     corpus.save_split(split)
     return corpus.split(split.name)

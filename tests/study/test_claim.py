@@ -39,10 +39,10 @@ def test_run_json_says_what_was_meant(run):
     asked = run.settings["arguments"]
     assert asked["options"] == {"weight": 0.5, "temperature": 2.0, "distance": "l1", "feature": 0.0, "mixup": 0.0}
     assert asked["sizes"] == {"width": 16, "dropout": 0.1, "modality_dropout": 0.0, "freeze": "tower", "depth": 2}
-    assert (asked["encoders"], asked["teacher_encoders"]) == ({"weak": "mlp"}, {"strong": "mlp", "weak": "mlp"})
+    assert (asked["encoders"], asked["teacher_encoders"]) == ({"weak": "piecewise"}, {"strong": "piecewise", "weak": "piecewise"})
     card = (run.export(run.folder.parent / "shipped") / "card.md").read_text()
     assert "method: kd (weight 0.5, temperature 2.0, distance l1, feature 0.0, mixup 0.0)" in card
-    assert "student reads: weak (mlp)\n- sizes: width 16, dropout 0.1, modality_dropout 0.0" in card
+    assert "student reads: weak (piecewise)\n- sizes: width 16, dropout 0.1, modality_dropout 0.0" in card
 
 
 @pytest.mark.parametrize(
@@ -50,8 +50,8 @@ def test_run_json_says_what_was_meant(run):
     [
         {"options": {"weight": 0.5, "temperature": 2}},
         {"sizes": SIZES | {"depth": 2, "modality_dropout": 0}},
-        {"encoders": {"weak": "mlp"}},
-        {"teacher_encoders": {"strong": "mlp"}, "fusion": "concat"},
+        {"encoders": {"weak": "piecewise"}},
+        {"teacher_encoders": {"strong": "piecewise"}, "fusion": "concat"},
     ],
 )
 def test_a_default_that_is_spelled_out_asks_for_the_same_run(run, corpus, spelled):

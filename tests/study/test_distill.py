@@ -12,7 +12,8 @@ import torch
 import understudy as us
 from study.small import PLAN, SIZES, make_corpus
 from understudy.corpus import Corpus, Split
-from understudy.study.settings import default_plan
+from understudy.players.defaults import default_plan, default_sizes
+from understudy.players.player import Sizes
 from understudy.training.plan import Plan
 
 
@@ -63,7 +64,7 @@ def test_one_training_run_does_not_say_what_ships(run, tmp_path, monkeypatch):
     told = run.results
     told["comparison"]["verdict"] = "one training run"
     monkeypatch.setattr(us.Run, "results", property(lambda self: told))
-    with pytest.raises(ValueError, match="train more seeds, or name the system"):
+    with pytest.raises(ValueError, match=r"train several seeds .*, or name the system"):
         run.export(tmp_path / "artifact", system="auto")
     assert not (tmp_path / "artifact").exists()
 
@@ -212,10 +213,10 @@ def test_plan_may_be_changes_of_the_default(corpus, tmp_path):
 @pytest.mark.parametrize(
     ("changes", "plan"),
     [
-        ({}, Plan(epochs=150, batch_size=64, patience=30)),
-        ({"batch_size": 256, "rate": 0.1}, Plan(epochs=200, batch_size=256, rate=0.1, patience=40)),
-        ({"batch_size": 32}, Plan(epochs=75, batch_size=32, patience=15)),
-        ({"batch_size": 16, "accumulate": 2}, Plan(epochs=75, batch_size=16, accumulate=2, patience=15)),
+        ({}, Plan(epochs=450, batch_size=64, schedule="plateau", patience=116)),
+        ({"batch_size": 256, "rate": 0.1}, Plan(epochs=1800, batch_size=256, rate=0.1, schedule="plateau", patience=462)),
+        ({"batch_size": 16, "accumulate": 2}, Plan(225, 16, accumulate=2, schedule="plateau", patience=58)),
+        ({"schedule": "linear"}, Plan(epochs=150, batch_size=64, schedule="linear", patience=30)),
         ({"epochs": 40}, Plan(epochs=40, patience=8)),
         ({"epochs": 3}, Plan(epochs=3, patience=5)),
         ({"epochs": 40, "patience": None}, Plan(epochs=40)),
@@ -223,13 +224,21 @@ def test_plan_may_be_changes_of_the_default(corpus, tmp_path):
 )
 def test_what_a_change_of_the_plan_decides_follows_it(changes, plan):
     split = Split("main", train=np.arange(640), valid=np.arange(640, 700), test=np.arange(700, 800), labelled=np.arange(640))
-    assert default_plan(split, named=["mlp"], changes=changes) == plan
+    assert default_plan(split, named=["mlp"], kinds={"text"}, changes=changes) == plan
 
 
 def test_pretrained_encoders_take_few_epochs_and_nothing_stops_without_validation_rows():
     split = Split("main", train=np.arange(640), test=np.arange(700, 800), labelled=np.arange(640))
-    assert default_plan(split, named=["mlp", "some/encoder"], changes={"batch_size": 256}) == Plan(epochs=5, batch_size=256)
-    assert default_plan(split, named=["mlp"], changes={}).patience is None
+    published = default_plan(split, named=["mlp", "some/encoder"], kinds={"text"}, changes={"batch_size": 256})
+    assert published == Plan(epochs=5, batch_size=256)
+    assert default_plan(split, named=["mlp"], kinds={"text"}, changes={}) == Plan(epochs=150)
+
+
+def test_networks_of_numbers_alone_are_held_back_where_rows_are_few():
+    few, many = (Split("main", np.arange(n), np.arange(2), np.arange(n)) for n in (640, 20_000))
+    assert (default_sizes(few, {"vector", "table"}).dropout, default_sizes(many, {"vector"}).dropout) == (0.3, 0.1)
+    assert default_sizes(few, {"vector", "text"}) == Sizes()
+    assert default_plan(few, named=["mlp"], kinds={"vector"}, changes={}) == Plan(epochs=150, weight_decay=0.1)
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from understudy.commands.answer import Answer, pairs, refuse_unheeded, step, values
 from understudy.commands.data import after_check
 from understudy.commands.ship import export
-from understudy.evaluate.results import SystemName, recommended
+from understudy.evaluate.results import SystemName, recommended, todo
 from understudy.process.whole import read_json
 
 if TYPE_CHECKING:
@@ -136,6 +136,7 @@ def distill(
     teacher_model: Literal["network", "linear", "forest", "boosting", "auto"] = "network",
     space: Literal["", "probabilities", "log_probabilities", "hidden"] = "",
     precision: Literal["fp32", "bf16", "fp16"] = "fp32",
+    valid: float = 0.15,
     seeds: int = 5,
     jobs: int | Literal["auto", "devices"] = "devices",
     device: str = "",
@@ -170,6 +171,7 @@ def distill(
         teacher_model: a network, or with answers crossfit or auto a model of scikit-learn; auto takes the best out of fold.
         space: of a retrieval task, where the student's modalities meet.
         precision: of products in training; fp16 needs a GPU.
+        valid: share of the labelled train rows held out to choose by where the split has no validation rows; 0 forbids it.
         seeds: how many times each system is trained.
         jobs: how many trainings run at once, each in a process of one thread: a number, auto (one a core), or one a GPU.
         device: where models train and answer: cpu, cuda, cuda:N or mps; a GPU where there is one when empty.
@@ -207,6 +209,7 @@ def distill(
         answers=answers,
         teacher_model=teacher_model,
         space=space,
+        valid=valid,
     )
     if "*" in split:
         return every_fold(corpus, split, out, given)
@@ -219,7 +222,7 @@ def after(results: dict[str, Any], out: Path) -> str:
     """What to do with a finished run, by its verdict."""
     found = recommended(results)
     if found is None:
-        return "repeat it with several seeds (--seeds 5): one training run decides nothing"
+        return f"{todo(results)}: {results['comparison']['verdict']} decides nothing"
     if found.rather:
         model = results["baselines"][found.rather]["model"]
         return f"keep the {model} model, which is no worse on the same columns, or bring more rows, labels or another modality"

@@ -9,9 +9,16 @@ from numpy.typing import NDArray
 
 from understudy.corpus.corpus import Corpus
 from understudy.corpus.split import Positions, Split, validate
+from understudy.tasks import Classification
 
 STRATA = 5
 """Quantile bins that stand in for classes where the target is a number."""
+LEAST_HELD, LEAST_OF_CLASS = 100, 10
+"""Validation rows, and rows of each class, below which holding them out costs more than choosing by them gains.
+
+Accuracy of plain students, measured on train rows: 32 of 210 labels of ten classes held out -.015, 100 of 770 of a hundred -.05;
+126 of 840 of ten 0, 167 of 1,038 of four +.05; the mean error of a number, 150 of 1,038 held out, +2.5 %.
+"""
 SPELLINGS = {"train": "train", "valid": "valid", "val": "valid", "dev": "valid", "validation": "valid", "test": "test"}
 
 
@@ -66,7 +73,10 @@ def make_folds(corpus: Corpus, *, folds: int = 5, valid: float = 0.1, seed: int 
 
 
 def hold_out(corpus: Corpus, split: Split, share: float, *, seed: int = 0) -> Split:
-    """A split without validation rows, given a `share` of its train rows for that: the same rules as in `make_split`."""
+    """A split without validation rows, given a `share` of its labelled train rows for that: the same rules as in `make_split`.
+
+    An unlabelled row whose group or duplicate is held out stands in no part.
+    """
     if not 0 <= share < 1 or len(split.valid):
         raise ValueError(
             f"share={share} of {len(split.train)} train rows beside {len(split.valid)} validation rows: "
@@ -76,11 +86,27 @@ def hold_out(corpus: Corpus, split: Split, share: float, *, seed: int = 0) -> Sp
     validate(split, ids=corpus.ids, groups=corpus.groups, has_target=corpus.has_target)
     if not share:
         return split
-    rows, strata = split.train, _strata(corpus)[split.train]
+    rows, labelled = split.train, np.isin(split.train, split.labelled)
+    strata = np.where(labelled, _strata(corpus)[rows], -1)
     units = _units(corpus.content, corpus.groups if split.group else None, _anything(corpus))[rows]
-    held = (assign(_codes(units.tolist()), strata, (1 - share, share), seed) == 1) & corpus.has_target[rows]
-    labelled = np.intersect1d(split.labelled, rows[~held])
-    return replace(split, train=rows[~held], labelled=labelled, valid=rows[held], seed=seed)
+    held = assign(_codes(units.tolist()), strata, (1 - share, share), seed) == 1
+    return replace(split, train=rows[~held], labelled=rows[labelled & ~held], valid=rows[labelled & held], seed=seed)
+
+
+def with_validation(corpus: Corpus, split: Split, share: float) -> Split:
+    """The split as a run uses it: one without validation rows has a `share` of its labelled train rows held out.
+
+    As it is where that would be fewer than 100 rows or 10 for each class, or where one group is more than the share.
+    Its name and hash stay those of the split that was saved, and the rows follow from them: nothing is drawn at random.
+    """
+    classes = corpus.task.outputs if isinstance(corpus.task, Classification) else 0
+    if len(split.valid) or not share or share * len(split.labelled) < max(LEAST_HELD, LEAST_OF_CLASS * classes):
+        return split
+    groups = corpus.groups if split.group else None
+    units = _units(corpus.content, groups, _anything(corpus))[split.labelled]
+    if share * len(np.unique(units)) < 1:
+        return split
+    return replace(hold_out(corpus, split, share), seed=split.seed)
 
 
 def leave_one_group_out(corpus: Corpus, *, valid_groups: int = 1) -> list[Split]:

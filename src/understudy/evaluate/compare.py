@@ -13,8 +13,8 @@ from understudy.evaluate import aso
 from understudy.evaluate.baselines import Baseline
 from understudy.evaluate.baselines import against as against_baselines
 from understudy.evaluate.predictions import Predictions
-from understudy.evaluate.results import read_results
-from understudy.evaluate.significance import LEVEL, ONE_RUN, crossed_bootstrap, holm, recovered_share, verdict
+from understudy.evaluate.results import OPEN, read_results
+from understudy.evaluate.significance import LEVEL, crossed_bootstrap, holm, recovered_share, verdict
 from understudy.process.whole import write_json
 from understudy.tasks import Task, task_from_json
 
@@ -223,5 +223,5 @@ def adjust(comparisons: Sequence[dict[str, Any]]) -> None:
     """Add Holm's p and the verdict that survives it."""
     for found, p in zip(comparisons, holm([c["p"] for c in comparisons]), strict=True):
         found["p_holm"] = p
-        survives = p <= 1 - LEVEL or found["verdict"] == ONE_RUN
+        survives = p <= 1 - LEVEL or found["verdict"] in OPEN
         found["verdict_holm"] = found["verdict"] if survives else "not distinguishable"

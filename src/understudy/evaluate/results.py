@@ -11,9 +11,13 @@ from understudy.tasks import TASK
 
 SystemName = Literal["distilled", "plain", "teacher", "joint_teacher", "auxiliary"]
 """What a run may hold; joint_teacher and auxiliary where a teacher or an auxiliary model trained beside the student."""
+ONE_RUN, STILL = "one training run", "still learning when stopped"
+OPEN = (ONE_RUN, STILL)
+"""In place of a verdict, where there is none."""
 NUMBER: Shape = (float, None)
 SCORES: Shape = {"mean": NUMBER, "std": NUMBER, "low": NUMBER, "high": NUMBER, "seeds": [NUMBER]}
-SYSTEM: Shape = {"modalities": [str], "parameters": int, "metrics": {...: SCORES}}
+STOPPED: Shape = {"epochs": int, "best_epoch": (int, None), "reason": str}
+SYSTEM: Shape = {"modalities": [str], "parameters": int, "metrics": {...: SCORES}, "stopped?": [STOPPED]}
 DIFFERENCE: Shape = {"difference": NUMBER, "low": NUMBER, "high": NUMBER, "p": NUMBER, "verdict": str}
 DOCUMENT: Shape = {
     "task": TASK,
@@ -27,6 +31,7 @@ DOCUMENT: Shape = {
     "comparison": DIFFERENCE | {"test": str, "aso?": (None, {"eps_min": NUMBER, "favours": bool})},
     "recovered_share?": (None, {"value": float, "low": float, "high": float}),
     "baselines?": {...: DIFFERENCE | {"model": str, "metric": NUMBER}},
+    "still_learning?": [str],
     "listening?": {"source": str, "train?": {...: NUMBER}, "held_out?": {...: NUMBER}},
 }
 """What results.json holds; entries that may lack are younger than the first runs."""
@@ -56,9 +61,9 @@ class Recommended:
 
 
 def recommended(results: Mapping[str, Any]) -> Recommended | None:
-    """The distilled student where it is better than plain, else the plain one; None after one training run."""
+    """The distilled student where it is better than plain, else the plain one; None where there is no verdict."""
     verdict, metric = results["comparison"]["verdict"], results["metric"]
-    if verdict == "one training run":
+    if verdict in OPEN:
         return None
     system = "distilled" if verdict == "better" else "plain"
     sign = 1 if metric["higher_is_better"] else -1
@@ -66,3 +71,10 @@ def recommended(results: Mapping[str, Any]) -> Recommended | None:
     best = max(reached, key=lambda name: reached[name], default="")
     ahead = best and reached[best] >= sign * results["systems"][system]["metrics"][metric["name"]]["mean"]
     return Recommended(system, best if ahead else "")
+
+
+def todo(results: Mapping[str, Any]) -> str:
+    """What a run without a verdict lacks, as a request."""
+    if results["comparison"]["verdict"] == STILL:
+        return "give it more time (--plan epochs=N, or more minutes)"
+    return "train several seeds (--seeds 5)"

@@ -12,6 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
+from understudy.evaluate.results import ONE_RUN
+
 Array = NDArray[Any]
 
 LEVEL = 0.95
@@ -19,7 +21,6 @@ CHUNK = 2_000_000
 """Numbers in one block of resampling weights: 16 MB."""
 FEW = 8
 """A draw of counts costs as much as drawing so many groups one by one (measured)."""
-ONE_RUN = "one training run"
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ from understudy.players.player import Player
 from understudy.players.prompting import prompt_head, resolved
 from understudy.players.published import READERS, published_encoder, published_view, seen_kinds, stored_features
 from understudy.prepare.catalogue import VIEW, restore, view_for
-from understudy.prepare.cells import TEXTS, Kind
+from understudy.prepare.cells import TEXTS, Kind, Modality
 from understudy.prepare.choices import Choices
 from understudy.prepare.knots import Knots
 from understudy.prepare.pictures import Pictures
@@ -35,7 +35,7 @@ from understudy.process.whole import read_json, whole_file, write_json
 from understudy.tasks import TASK, Retrieval, Space, Task, task_from_json
 
 OWN: dict[Kind, dict[str, Callable[..., Encoder]]] = {
-    "vector": {"mlp": encoders.VectorMLP, "piecewise": encoders.VectorPiecewise},
+    "vector": {"piecewise": encoders.VectorPiecewise, "mlp": encoders.VectorMLP},
     "table": {"mlp": encoders.TableMLP},
     "sequence": {"gru": encoders.SequenceGRU, "transformer": encoders.SequenceTransformer},
     "text": {"small": encoders.TextTransformer},
@@ -45,7 +45,12 @@ OWN: dict[Kind, dict[str, Callable[..., Encoder]]] = {
     "audio": {"conv": encoders.AudioConv},
     "video": {"conv": encoders.VideoConv, "xclip": small_xclip, "clip": small_clip},
 }
-"""kind -> encoder names, the first one the default. Of `published.READERS` any other name is a transformers folder or hub id."""
+"""kind -> encoder names, the first one the default (but see `default_encoder`).
+
+Of `published.READERS` any other name is a transformers folder or hub id.
+"""
+WIDEST = 256
+"""Of vectors whose numbers each get an embedding by default: longer ones are mostly another network's features."""
 NOTHING_TO_FIT = (Frames, StoredFrames, Pictures)
 """Views for which the train rows, gigabytes of video or pictures, need not be read."""
 SMALL_FRAMES = Frames(size=64, jitter=False)
@@ -208,8 +213,13 @@ def chosen_encoders(corpus: Corpus, modalities: Sequence[str], named: Mapping[st
     found = {}
     for modality in modalities:
         stored = stored_features(corpus, modality)
-        found[modality] = named.get(modality, stored["encoder"] if stored else next(iter(OWN[corpus.modalities[modality].kind])))
+        found[modality] = named.get(modality, stored["encoder"] if stored else default_encoder(corpus.modalities[modality]))
     return found
+
+
+def default_encoder(modality: Modality) -> str:
+    """The first of its kind, but a perceptron alone for long vectors."""
+    return "mlp" if modality.kind == "vector" and modality.width > WIDEST else next(iter(OWN[modality.kind]))
 
 
 def draw(corpus: Corpus, split: Split, player: Player, *, name: str) -> Blueprint:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from understudy.corpus import corpus_at
-from understudy.corpus.importers.mfeat import import_mfeat
+from understudy.corpus.importers.mfeat import WIDTHS, import_mfeat
 from understudy.study.distill import distill
 from understudy.study.run import Run
 from understudy.study.settings import Choice
@@ -15,6 +15,7 @@ TEACHER_PLAN = Plan(epochs=10, batch_size=128, rate=1e-3, warmup=0.0, weight_dec
 SIZES = {"width": 256, "dropout": 0.4}
 OPTIONS = {"weight": 0.9, "temperature": 2.0, "mixup": 0.4}
 """All four were chosen on held-out train rows (`python -m benchmarks.mfeat_plan`); the 800 test rows were not looked at."""
+ENCODERS = dict.fromkeys(WIDTHS, "mlp")
 
 
 def mfeat(
@@ -41,6 +42,8 @@ def mfeat(
         student=[student],
         split=f"draw-{draw}-{labelled}",
         options=OPTIONS,
+        encoders=ENCODERS,
+        valid=0.0,
         sizes=SIZES,
         plan=PLAN,
         teacher_plan=TEACHER_PLAN,

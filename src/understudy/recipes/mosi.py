@@ -45,7 +45,7 @@ def mosi(
         teacher=teacher,
         split="sdk",
         encoders={"text": minilm if student == "minilm" else "small"},
-        teacher_encoders={"text": minilm},
+        teacher_encoders={name: minilm if name == "text" else "mlp" for name in teacher},
         plan=MINILM_PLAN if student == "minilm" else SMALL_PLAN,
         teacher_plan=MINILM_PLAN,
         ensemble=ensemble,

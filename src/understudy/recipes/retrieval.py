@@ -28,6 +28,7 @@ from understudy.training.plan import Plan
 FEATURES = Plan(epochs=30, batch_size=64, rate=5e-4, weight_decay=0.05, patience=8)
 """For vectors. It, the sizes and the options were chosen on Wikipedia's validation rows, which are train rows; see `by_space`."""
 SIZES = {"width": 256, "dropout": 0.5}
+ENCODERS = {"image": "mlp", "text": "mlp"}
 OPTIONS = {"weight": 0.5, "temperature": 1.0}
 MEDIA = Plan(epochs=20, batch_size=32, rate=2e-3, weight_decay=0.05, patience=8)
 """For pictures and sound; of two sizes the one that was better on the stamps' validation rows."""
@@ -46,6 +47,7 @@ def wikipedia(
     """Image -> text and text -> image on the published test rows. changes: of the other arguments of `distill`."""
     found = corpus_at(corpus, partial(import_wikipedia, folder))
     chosen: dict[str, Any] = {"plan": FEATURES, "sizes": SIZES, "options": OPTIONS, "split": "given"}
+    chosen["encoders"] = ENCODERS
     return distill(found, student=["image", "text"], space=space, seeds=seeds, out=out, **chosen | changes)
 
 

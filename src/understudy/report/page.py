@@ -1,5 +1,6 @@
 """Page: RUN/report.html, one file that needs no network, no script and no other file."""
 
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -161,8 +162,24 @@ def data_rows(run: Recorded) -> list[tuple[str, str]]:
         *counts,
         ("Test rows scored", f"{scored}, coverage {value('coverage', results['coverage'], digits=1)}"),
         ("Selection", results.get("selection", "")),
+        *stopped(run),
         *listened(run),
     ]
+
+
+def stopped(run: Recorded) -> list[tuple[str, str]]:
+    """Where and why the trainings of each system ended."""
+    reasons = {"plateau": "no longer improved", "epochs": "end of the plan", "minutes": "end of the time"}
+    found = []
+    for name, system in run.systems.items():
+        stops = system.get("stopped", [])
+        counted = Counter(reasons[each["reason"]] for each in stops)
+        epochs = sorted(each["epochs"] for each in stops)
+        if stops:
+            why = ", ".join(f"{reason} {many}×" for reason, many in counted.items())
+            span = f"{epochs[0]}" if epochs[0] == epochs[-1] else f"{epochs[0]} to {epochs[-1]}"
+            found.append((f"{title(name)} stopped", f"after {span} epochs: {why}"))
+    return found
 
 
 def listened(run: Recorded) -> list[tuple[str, str]]:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from understudy.evaluate.results import recommended
+from understudy.evaluate.results import ONE_RUN, STILL, recommended
 from understudy.report.numbers import SHARES, change, label, names, percent, signed, value
 from understudy.report.recorded import Recorded
 
@@ -33,7 +33,7 @@ class Story:
 def story(run: Recorded) -> Story:
     """The run in words, by its verdict (the rule: `evaluate.significance.verdict`)."""
     verdict = run.results["comparison"]["verdict"]
-    told = {"better": better, "worse": worse, "one training run": one_run}.get(verdict, undecided)
+    told = {"better": better, "worse": worse, ONE_RUN: one_run, STILL: learning}.get(verdict, undecided)
     return told(run)
 
 
@@ -77,12 +77,25 @@ def undecided(run: Recorded) -> Story:
 def one_run(run: Recorded) -> Story:
     """A single training of each student: its luck may be all there is to see."""
     return Story(
-        tag="one training run",
+        tag=ONE_RUN,
         headline=f"One training run, no verdict: {stood(run)}.",
         evidence=f"{against(run)} The difference is {size(run)}; other test rows would give these two models "
         f"{ends(run, 'to')} (95 % interval). That says nothing about another training.",
         share="",
         advice="Repeat it with several seeds before counting on it.",
+        cautions=cautions(run),
+    )
+
+
+def learning(run: Recorded) -> Story:
+    """Students that had more to learn: a gain or a loss may be that of the moment."""
+    return Story(
+        tag="still learning",
+        headline=f"Still learning when stopped, no verdict: {stood(run)}.",
+        evidence=f"{against(run)} Most trainings of {names(run.results['still_learning'])} came to the end of their plan while "
+        f"their validation score still rose. The difference is {size(run)} (95 % interval {ends(run, 'to')}) at that moment.",
+        share="",
+        advice="Give both students more epochs or minutes before counting on it.",
         cautions=cautions(run),
     )
 

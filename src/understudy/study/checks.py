@@ -131,7 +131,7 @@ def check_taken(whole: "Settings", corpus: Corpus) -> None:
             raise ValueError(
                 f"the {players} of {other.folder} are of another corpus, or lack seeds {lacking}; train them here instead"
             )
-        if other.settings["split_hash"] != corpus.split(whole.split).hash:
+        if other.settings["split_hash"] != whole.rows(corpus).hash:
             raise ValueError(
                 f"the {players} of {other.folder} were trained on other rows of a split of this name; train them here instead"
             )

@@ -5,6 +5,7 @@ from typing import Any
 
 from understudy.evaluate import compare, cost, score, subsets
 from understudy.evaluate.baselines import baselines_of
+from understudy.evaluate.stopped import with_stops
 from understudy.models.model import Model
 from understudy.process.whole import write_json
 from understudy.report import write_report
@@ -37,7 +38,8 @@ def conclude(stages: Stages, systems: Systems, told: Told, *, report: bool) -> N
     beside = baselines_of(stages.corpus, split, student) if report else {}
     about = {"name": split.name} | sizes | absent
     found = compare.compare(task, compared, split=about, selection=selection, baselines=beside)
-    compare.write_results(run.folder, found | listening(stages, told))
+    waited = {name: stages.plan(name).schedule == "plateau" and len(split.valid) > 0 for name in systems}
+    compare.write_results(run.folder, with_stops(found | listening(stages, told), run.folder, waited=waited))
     if report:
         write_all(stages, systems)
 

@@ -11,6 +11,7 @@ from understudy.players.player import Player
 from understudy.process.alone import alone
 from understudy.process.hardware import Jobs, jobs_of, on
 from understudy.process.partial import sweep_inside
+from understudy.process.progress import say
 from understudy.study.answers import FOLDS
 from understudy.study.claim import begin, hashed, refuse_several, settings_of, state_of
 from understudy.study.estimate import Estimate
@@ -75,13 +76,16 @@ def player(said: Player | Sequence[str]) -> Player:
 
 def carried_out(corpus: Corpus, settings: Settings, out: Path, *, report: bool, jobs: int, threads: int) -> Run:
     """The run that was asked for: what is left of it to do is done, by this process alone; a finished one is left as it is."""
-    split = corpus.split(settings.split)
+    split = settings.rows(corpus)
     document = settings_of("distill", settings, corpus, split)
     state = state_of(out, document, corpus)
     if state == "same" and finished(out, report=report):
         sweep_inside(out)
         return Run(out, document)
     document |= {"corpus_hashed": hashed(corpus)}
+    if settings.valid:
+        many, share = len(split.labelled) + len(split.valid), f"{100 * settings.valid:.3g} %"
+        say(f"{len(split.valid)} of {many} labelled train rows are held out to choose by ({share}; valid 0 forbids it)")
     cast = {}
     if state == "new":
         players = settings.players(corpus)

@@ -10,9 +10,10 @@ from typing import Any, Literal
 import numpy as np
 
 from understudy.corpus import Corpus, Split
+from understudy.corpus.draw import with_validation
 from understudy.evaluate.compare import predictions_of, read_results
 from understudy.evaluate.predictions import Predictions
-from understudy.evaluate.results import recommended
+from understudy.evaluate.results import recommended, todo
 from understudy.models.model import Model
 from understudy.players.blueprint import Blueprint
 from understudy.process import hardware
@@ -61,7 +62,10 @@ class Run:
 
     @property
     def verdict(self) -> str:
-        """ "better", "worse", "not distinguishable", or "one training run": the distilled student against the plain one."""
+        """The distilled student against the plain one: "better", "worse" or "not distinguishable", or why there is no verdict.
+
+        That is "one training run" or "still learning when stopped".
+        """
         return self.results["comparison"]["verdict"]
 
     @property
@@ -95,7 +99,7 @@ class Run:
                 f"split {name!r} of {corpus.folder} holds other rows than the ones {self.folder} was run on: "
                 "put that split back, or run anew on this one"
             )
-        return split
+        return with_validation(corpus, split, float(self.settings["arguments"].get("valid", 0)))
 
     def unseen(self, split: str) -> Split:
         """A split of its corpus to test on, its own when ""; ValueError where the run used some of those rows."""
@@ -124,8 +128,8 @@ class Run:
     def export(self, out: Path | str, *, seed: int | None = None, system: Shipped = "distilled") -> Path:
         """Ship a model (of `ships`, or of `seed`) as the artifact folder `out`; see `understudy.export`.
 
-        system: "auto" takes what the verdict says, the plain student where distilling gained nothing; ValueError after one
-        training run, which says nothing.
+        system: "auto" takes what the verdict says, the plain student where distilling gained nothing; ValueError where there is
+        no verdict.
         """
         from understudy.artifact.export import export
 
@@ -139,11 +143,12 @@ class Run:
 
     @property
     def to_ship(self) -> Literal["distilled", "plain"]:
-        """The student that the verdict recommends; ValueError after one training run."""
+        """The student that the verdict recommends; ValueError where there is no verdict."""
         found = recommended(self.results)
         if found is None:
             raise ValueError(
-                f"{self.folder} is one training run, which says nothing of what to ship; train more seeds, or name the system"
+                f"{self.folder} has no verdict ({self.verdict}), so it does not say what to ship; {todo(self.results)}, "
+                "or name the system"
             )
         return found.system
 

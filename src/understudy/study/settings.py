@@ -5,16 +5,16 @@ A new setting of a run is a field of `Settings`, one of both players a field of 
 so that their runs are known again.
 """
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, Required, TypedDict, Unpack
 
 from understudy.corpus import Corpus, Split
-from understudy.players.blueprint import chosen_encoders, own_encoder
+from understudy.corpus.draw import with_validation
+from understudy.players.blueprint import chosen_encoders
 from understudy.players.cast import auxiliary_modalities
-from understudy.players.fusions import FUSIONS
+from understudy.players.defaults import default_plan, default_sizes
 from understudy.players.options import whole_options
 from understudy.players.player import Player, Sizes, changed_plan, typed_plan
 from understudy.players.prompting import check_head
@@ -32,6 +32,8 @@ WRITTEN = (
     *("teachers_of", "plain_of", "corpus", "split", "student", "teacher", "plan", "teacher_plan", "ensemble", "seeds"),
 )
 """The names that every run.json has, in its order."""
+EARLIER: dict[str, Any] = {"answers": "insample", "valid": 0.0}
+"""Settings that earlier versions had not, as they ran without them, where that is not today's default."""
 
 
 class Keywords(TypedDict, total=False):
@@ -41,7 +43,8 @@ class Keywords(TypedDict, total=False):
     split, seeds, and settings of what is taken). space: of a retrieval task, where its branches, the student's modalities, meet;
     the corpus's own when "". answers: to the rows that the teacher learnt from: "insample", or "crossfit", of five teachers that
     each never saw a fifth of them; "auto" asks the validation rows. teacher_model: "network", or a simple model of scikit-learn
-    (answers "crossfit"); "auto" takes the best on labelled train rows out of fold. precision: of products in training.
+    (answers "crossfit"); "auto" takes the best on labelled train rows out of fold. precision: of products in training. valid:
+    share of the labelled train rows that is held out to choose by, where the split has no validation rows; 0 forbids it.
     """
 
     encoders: Mapping[str, str] | None
@@ -62,6 +65,7 @@ class Keywords(TypedDict, total=False):
     answers: Fit
     teacher_model: TeacherModel
     precision: Precision
+    valid: float | int
 
 
 class Asked(Keywords, total=False):
@@ -96,6 +100,7 @@ class Settings:
     answers: Fit = "insample"
     teacher_model: TeacherModel = "network"
     precision: Precision = "fp32"
+    valid: float | int = 0.15
     seeds: Sequence[int] = (0, 1, 2, 3, 4)
 
     def told(self, **more: Unpack[Keywords]) -> "Settings":
@@ -117,9 +122,9 @@ class Settings:
 
         ValueError and KeyError say what cannot be done; a warning, what changes nothing.
         """
-        split = corpus.split(self.split or only_split(corpus))
         reads = tuple(self.teacher.modalities) or tuple(corpus.modalities)
-        asked = replace(self, split=split.name, teacher=replace(self.teacher, modalities=reads))
+        asked = replace(self, split=self.split or only_split(corpus), teacher=replace(self.teacher, modalities=reads))
+        split = asked.rows(corpus)
         checks.check_asked(asked, corpus, split)
         check_precision(asked.precision)
         whole = asked.whole(corpus)
@@ -131,25 +136,34 @@ class Settings:
 
     def whole(self, corpus: Corpus) -> "Settings":
         """Every option, size, encoder and plan by name. Of encoders, those that nobody reads are left out."""
-        student, teacher = self.student, self.teacher
+        student, teacher, split = self.student, self.teacher, self.rows(corpus)
         named = {"student": student.encoders, "teacher": {**student.encoders, **teacher.encoders}}
         tokens = {"student": student.max_tokens, "teacher": {**student.max_tokens, **teacher.max_tokens}}
+        kinds = {corpus.modalities[m].kind for modalities in self.reads.values() for m in modalities}
+        sizes = default_sizes(split, kinds).changed(student.sizes)
         plan, changes = student.plan, None
         if not isinstance(plan, Plan):
             everything = [*named["teacher"].values(), student.fusion, teacher.fusion]
-            plan = default_plan(corpus.split(self.split), named=everything, changes=plan or {})
+            plan = default_plan(split, named=everything, kinds=kinds, changes=plan or {})
         both: dict[str, Player] = {}
         for name, player, changes in (("student", student, None), ("teacher", teacher, teacher.plan)):
             both[name] = replace(
                 player,
                 encoders=chosen_encoders(corpus, player.modalities, named[name], fusion=player.fusion),
                 head=check_head(corpus.task, player.head, seen_kinds(corpus, player.modalities)),
-                sizes=student.sized if player is student else student.sized.changed(player.sizes),
+                sizes=sizes if player is student else sizes.changed(player.sizes),
                 plan=changed_plan(plan, changes),
                 max_tokens={each: tokens[name][each] for each in player.modalities if each in tokens[name]},
             )
         space = self.space or corpus.task.space if isinstance(corpus.task, Retrieval) else self.space
-        return replace(self, **both, options=whole_options(self.method, self.options), space=space)
+        valid = self.valid if len(split.valid) > len(corpus.split(self.split).valid) else 0.0
+        return replace(self, **both, options=whole_options(self.method, self.options), space=space, valid=valid)
+
+    def rows(self, corpus: Corpus) -> Split:
+        """The rows of each part, those included that are held out to choose by; ValueError for a share that is none."""
+        if not 0 <= self.valid < 1:
+            raise ValueError(f"valid is {self.valid!r}; give a share of the train rows, from 0 (none) to below 1")
+        return with_validation(corpus, corpus.split(self.split), float(self.valid))
 
     @property
     def reads(self) -> dict[str, Sequence[str]]:
@@ -169,7 +183,7 @@ class Settings:
 
     def to_json(self) -> dict[str, Any]:
         """The `arguments` of run.json; `from_json` is the way back."""
-        found, usual = flat(self), flat(Settings(corpus="", student=Player()))
+        found, usual = flat(self), flat(Settings(corpus="", student=Player(), **EARLIER))
         usual["teacher_sizes"] = found["sizes"]
         later = (name for name in found if name not in WRITTEN and found[name] != usual[name])
         return {name: plain(found[name]) for name in (*WRITTEN, *later)}
@@ -181,7 +195,7 @@ class Settings:
         both: dict[str, Any] = {name: Player(**taken(given, name)) for name in PLAYERS}
         if unknown := sorted(set(given) - {each.name for each in fields(Settings)}):
             raise ValueError(f"it was asked with {', '.join(unknown)}, which this version of understudy does not know")
-        return Settings(**{**given, **both})
+        return Settings(**{**EARLIER, **given, **both})
 
 
 def key_of(player: str, name: str) -> str:
@@ -233,17 +247,3 @@ def seed_list(seeds: int | Sequence[int]) -> list[int]:
     if not found or len(set(found)) != len(found) or min(found) < 0:
         raise ValueError(f"seeds is {seeds!r}; give how many (1 or more), or different numbers from 0 on")
     return found
-
-
-def default_plan(split: Split, *, named: Sequence[str], changes: Mapping[str, Any]) -> Plan:
-    """About 1,500 updates of new networks, or 5 epochs of pretrained ones; validation stops early where there are such rows.
-
-    named: encoders and fusions, of which any that is not ours is pretrained. changes: what is asked for instead, from which the
-    rest follows: epochs from the rows of an update, patience from epochs.
-    """
-    told = typed_plan(changes)
-    batch = told.get("batch_size", 64 if len(split.train) < 10_000 else 256)
-    rows = 1500 * batch * told.get("accumulate", 1)
-    pretrained = not all(own_encoder(name) or name in FUSIONS for name in named)
-    epochs = told.get("epochs", 5 if pretrained else max(5, min(200, math.ceil(rows / len(split.train)))))
-    return replace(Plan(epochs=epochs, batch_size=batch, patience=max(5, epochs // 5) if len(split.valid) else None), **told)

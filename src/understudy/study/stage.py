@@ -159,7 +159,7 @@ class Stages:
     def train(self, stage: Stage, method: Method, beside: Mapping[str, Model], *, quiet: bool) -> None:
         """One fit, on the rows and with the plan of this stage."""
         model, split = method.student, self.rows(stage)
-        plan = (self.settings.teacher if stage.system.startswith(("teacher", "auxiliary")) else self.settings.student).planned
+        plan = self.plan(stage.system)
         if not quiet:
             say(f"{stage}: {'+'.join(model.modalities)}, {plan.epochs} epochs at most")
         train = self.loader(method.views(), split, plan, seed=stage.seed, labelled_only=method.needs_labels)
@@ -172,6 +172,11 @@ class Stages:
         folder = self.folder(stage.system, stage.seed)
         on = accelerator(self.settings.precision)
         fit(method, train, plan=plan, seed=stage.seed, out=folder, validate=validate, accelerator=on, quiet=quiet)
+
+    def plan(self, system: str) -> Plan:
+        """A teacher's and an auxiliary's is the teacher's; who trains beside the student has the student's."""
+        player = self.settings.teacher if system.startswith(("teacher", "auxiliary")) else self.settings.student
+        return player.planned
 
     def rows(self, stage: Stage) -> Split:
         """The split; of a fold's teacher without the rows that it will answer."""

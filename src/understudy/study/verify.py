@@ -6,6 +6,7 @@ from typing import Any
 
 from understudy.corpus import Corpus, Split
 from understudy.evaluate.advice import Advice
+from understudy.evaluate.results import OPEN
 from understudy.study.distill import distill
 
 
@@ -28,5 +29,5 @@ class Verified:
 def verify(advice: Advice, corpus: Corpus, split: Split, *, out: Path, seeds: int = 5) -> Verified:
     """Train as `distill` does by default, score the test rows, and hold the advice against the verdict; the same call resumes."""
     run = distill(corpus, student=advice.student, split=split.name, seeds=seeds, out=out)
-    open_ended = advice.verdict == "undecided" or run.verdict == "one training run"
+    open_ended = advice.verdict == "undecided" or run.verdict in OPEN
     return Verified(str(out), run.verdict, None if open_ended else (advice.verdict == "yes") == (run.verdict == "better"))

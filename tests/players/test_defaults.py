@@ -1,0 +1,21 @@
+"""Which encoder reads a modality where nobody says."""
+
+import pytest
+
+from understudy.players.blueprint import OWN, WIDEST, default_encoder
+from understudy.prepare.cells import Modality
+
+
+@pytest.mark.parametrize(
+    ("modality", "encoder"),
+    [
+        (Modality("vector", width=6), "piecewise"),
+        (Modality("vector", width=WIDEST), "piecewise"),
+        (Modality("vector", width=WIDEST + 1), "mlp"),
+        (Modality("table"), "mlp"),
+        (Modality("text"), "small"),
+    ],
+)
+def test_numbers_are_read_one_by_one_unless_they_are_very_many(modality, encoder):
+    assert default_encoder(modality) == encoder
+    assert encoder in OWN[modality.kind]
