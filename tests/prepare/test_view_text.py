@@ -101,3 +101,9 @@ def test_misuse_says_what_to_do():
         Text.bpe(vocabulary=100)
     with pytest.raises(ValueError, match="at least 2"):
         Text.bpe(max_tokens=1)
+
+
+def test_a_tokenizer_of_another_kind_is_one_sentence():
+    for content in ("{", "{}", '{"version": "1.0", "model": 3}'):
+        with pytest.raises(ValueError, match=r"tokenizer\.json is no tokenizer"):
+            Text(8, tokenizer=content).prepare(Cells("text", ["x"], np.ones(1, bool)))

@@ -14,6 +14,8 @@ from understudy.tasks import Task
 
 Array = NDArray[Any]
 
+ARRAYS, KEPT = {"id", "values", "target", "has_target", "seen"}, "biufU"
+"""What a file of predictions holds, with or without `group`, and of which types by NumPy's letters."""
 LARGE = 2**26
 """Bytes of values above which a file is not compressed: that would take minutes, and save little of probabilities."""
 
@@ -92,7 +94,13 @@ class Predictions:
         if path.is_file():
             refuse_changed(path)
         arrays = read_arrays(path)
-        missing = {"id", "values", "target", "has_target", "seen"} - set(arrays)
-        if missing:
+        if missing := ARRAYS - set(arrays):
             raise ValueError(f"{path} holds no predictions: {', '.join(sorted(missing))} missing")
+        if unknown := set(arrays) - ARRAYS - {"group"}:
+            raise ValueError(f"{path} holds more than predictions: {', '.join(sorted(unknown))}")
+        wrong = [name for name, array in arrays.items() if array.shape[:1] != arrays["id"].shape or array.dtype.kind not in KEPT]
+        if wrong or arrays["has_target"].dtype != bool or arrays["seen"].dtype != bool:
+            raise ValueError(
+                f"{path} holds no predictions: {', '.join(wrong) or 'has_target and seen'} of another type or length"
+            )
         return Predictions(**arrays)

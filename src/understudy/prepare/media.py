@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from understudy.prepare import npz
 from understudy.prepare.isolated import decoder
 from understudy.prepare.limits import LIMITS, Limits
 
@@ -30,8 +31,8 @@ def read_array(path: Path) -> NDArray[Any]:
     try:
         with path.open("rb") as opened:
             # Not `np.load`, which would also open an archive of arrays under this name.
-            return np.lib.format.read_array(opened, allow_pickle=False)
-    except (ValueError, OSError, EOFError) as error:
+            return npz.read_array(opened, path.stat().st_size)
+    except npz.FAULTS as error:
         raise ValueError(f"{path} is not a .npy file of numbers: {error}") from None
 
 

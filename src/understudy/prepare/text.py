@@ -113,8 +113,11 @@ class Text(View):
 
         if not self.tokenizer:
             raise ValueError("this text view has no vocabulary yet: fit it on train rows first")
+        try:
+            loaded = Tokenizer.from_str(self.tokenizer)
+        except Exception as error:  # the library raises no other
+            raise ValueError(f"{ASSET} is no tokenizer that this version of `tokenizers` reads: {error}") from None
         # A published file may carry padding and truncation of its own.
-        loaded = Tokenizer.from_str(self.tokenizer)
         loaded.no_padding()
         loaded.enable_truncation(self.max_tokens, direction=self.cut)
         return loaded
