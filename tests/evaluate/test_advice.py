@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from scipy import sparse
 
+import understudy as us
 from understudy.corpus import Schema, Split, write_corpus
 from understudy.evaluate import advice
 from understudy.evaluate.advice import advise
@@ -111,6 +112,17 @@ def test_what_cannot_be_advised(tmp_path):
         advise(corpus, ["a"], split=Split("s", split.train, split.test, split.train[:4]))
 
 
+def test_a_fully_labelled_corpus_of_texts(tmp_path):
+    draw, rows = np.random.default_rng(0), []
+    for row in range(60):
+        words = ("warm", "sunny") if row % 2 else ("cold", "wet")
+        rows.append({"note": f"{words[draw.integers(2)]} day {draw.integers(99)}", "x": float(draw.normal()), "y": words[0]})
+    made = us.corpus(rows, target="y", modalities={"note": "text:note", "number": "vector:x"}, out=tmp_path / "corpus")
+    found = advise(made, ["number"], split=us.make_split(made, name="main"))
+    assert found.unlabelled == 0
+    assert found.probes["note"].score > 0.9 > found.probes["number"].score
+
+
 def test_groups_are_held_out_whole():
     groups = np.repeat(np.arange(23), 3)
     fold = folds_of(groups, np.arange(69) % 3, folds=5, seed=0)
@@ -169,5 +181,10 @@ def test_features_of_every_kind():
             assert np.isfinite(block).all()
             assert not block[1].any()
             assert block[:, -1].tolist() == here.tolist()
+        # No row at all, as of a corpus that is labelled throughout, and rows that all lack it.
+        for rows in (cells["m"].take(np.zeros(0, np.intp)), cells["m"].take(np.array([1, 1]))):
+            for read in (features.narrow, features.wide):
+                block, like = read({"m": rows}), read(cells)
+                assert (block.shape, abs(block).sum()) == ((len(rows), like.shape[1]), 0)
     silent = {"m": Cells("text", ["", "!", "?", "-"], np.ones(4, bool))}
     assert np.isfinite(Features.fit(silent, {"m": Modality("text")}).narrow(silent)).all()

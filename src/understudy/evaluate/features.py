@@ -59,6 +59,7 @@ class Reader:
         self.known = len(here) > 0
         if not self.known:
             return
+        self.one = here.take(np.zeros(1, np.intp))
         if cells.kind == "table":
             self.frequent = {name: frequent(column) for name, column in here.values.items() if column.dtype == object}
         if cells.kind in ("vector", "table"):
@@ -75,6 +76,8 @@ class Reader:
         presence = cells.present[:, None].astype(np.float64)
         if not self.known or (self.modality.kind == "text" and self.words is None):
             return presence
+        if not len(here):
+            return nowhere(self.wide(self.one), len(cells))
         if self.words is None:
             return placed(self.scale.apply(self.raw(cells.take(here))), here, presence)
         counts = self.words.transform(cells.take(here).values) * WORDS
@@ -85,6 +88,8 @@ class Reader:
         if not self.known or self.words is None:
             return self.wide(cells)
         here = np.flatnonzero(cells.present)
+        if not len(here):
+            return nowhere(self.narrow(self.one), len(cells))
         counts = self.words.transform(cells.take(here).values)
         return placed(self.topics.transform(counts) if self.topics else counts.toarray(), here, cells.present[:, None] * 1.0)
 
@@ -122,6 +127,12 @@ class Reader:
         if here.kind != "table":
             return []
         return [(here.values[name][:, None] == known).astype(np.float64) for name, known in self.frequent.items()]
+
+
+def nowhere(one: Any, rows: int) -> Any:
+    """So many rows without the modality, as wide as the row `one`: there is nothing that could be read."""
+    shape = (rows, one.shape[1])
+    return sparse.csr_matrix(shape) if sparse.issparse(one) else np.zeros(shape)
 
 
 def placed(block: Any, here: Array, presence: Array) -> Array:
