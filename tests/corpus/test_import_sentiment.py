@@ -292,8 +292,8 @@ def test_csd(tmp_path):
     np.testing.assert_array_equal(corpus.cells("audio", [3]).values[0], features[25:45])
     assert np.flatnonzero(~corpus.present("audio")).tolist() == [0, 1, 4, 5]
     assert corpus.schema.about["audio"] == (
-        "2 segments have no entry and are absent; 1 numbers not finite, kept as missing (replaced and masked by the view); "
-        "2 rows hold nothing but zeros and are absent"
+        "2 segments have no entry, or one without steps, and are absent; "
+        "1 numbers not finite, kept as missing (replaced and masked by the view); 2 rows hold nothing but zeros and are absent"
     )
     assert len(corpus.split("given").train) == 6
 
@@ -318,6 +318,31 @@ def test_csd_aligned_entries(tmp_path):
     assert corpus.groups is not None
     assert corpus.groups.tolist() == ["v", "v", "w"]
     assert [len(each) for each in corpus.cells("a", [0, 1, 2]).values] == [2, 2, 2]
+
+
+@pytest.mark.parametrize("shape", [(0, 3), (0, 0), (0,)])
+def test_csd_an_entry_without_steps_is_a_row_without_that_modality(tmp_path, shape):
+    times = [[0, 1], [1, 2]]
+    none = (np.zeros(shape), np.zeros((0, 2)) if len(shape) > 1 else np.zeros(0))
+    write_csd(tmp_path / "labels.csd", {"v": ([[1.0], [2.0]], times), "w": ([[-1.0], [0.0]], times), "x": none})
+    write_csd(tmp_path / "a.csd", {"v": none, "w": (np.ones((2, 3)), times)})
+    with h5py.File(tmp_path / "a.csd", "r+") as file:
+        file["a/data"].create_group("x").create_dataset("features", data=h5py.Empty("f4"))
+        file["a/data/x"]["intervals"] = np.zeros((0, 2))
+    corpus = import_csd(tmp_path, tmp_path / "c")
+    assert corpus.ids.tolist() == ["v[0]", "v[1]", "w[0]", "w[1]"]
+    assert corpus.present("a").tolist() == [False, False, True, True]
+    np.testing.assert_array_equal(np.stack(corpus.cells("a", [2, 3]).values), np.ones((2, 1, 3)))
+
+
+def test_csd_packed_numbers_are_read_however_well_they_pack(tmp_path):
+    write_csd(tmp_path / "labels.csd", {"v": ([[1.0]], [[0, 1]])})
+    write_csd(tmp_path / "a.csd", {"v": ([[1.0]], [[0, 1]])})
+    with h5py.File(tmp_path / "a.csd", "r+") as file:
+        entry = file["a/data/v"]
+        del entry["features"]
+        entry.create_dataset("features", data=np.full((1, 2**20), 7.0), chunks=(1, 2**20), compression="gzip", compression_opts=9)
+    assert set(import_csd(tmp_path, tmp_path / "c").cells("a", [0]).values[0].ravel()) == {7.0}
 
 
 def test_csd_with_several_values_a_segment_asks_which(tmp_path):
@@ -359,16 +384,26 @@ REFUSED_CSD = {
     "COVAREP.csd: entry 'vid_0' is a link": lambda d: change(
         d / "CMU_MOSI_COVAREP.csd", lambda e: e.__setitem__("vid_0", h5py.ExternalLink("CMU_MOSI_Opinion_Labels.csd", "/"))
     ),
-    "COVAREP.csd: entry 'vid_3': its features lie in another file": lambda d: change(
+    "COVAREP.csd: entry 'vid_3': its array of features lies in another file": lambda d: change(
         d / "CMU_MOSI_COVAREP.csd",
         lambda e: (
             e["vid_3"].pop("features"),
             e["vid_3"].create_dataset("features", (50, 4), "f4", external=[(str(d / "split.csv"), 0, 800)]),
         ),
     ),
-    "COVAREP.csd: entry 'vid_3': its features of shape .* have more than": lambda d: change(
+    "COVAREP.csd: entry 'vid_3': its array of features of shape .* has more than": lambda d: change(
         d / "CMU_MOSI_COVAREP.csd",
         lambda e: (e["vid_3"].pop("features"), e["vid_3"].create_dataset("features", (10**12, 4), "f4", chunks=(100, 4))),
+    ),
+    r"COVAREP.csd: entry 'vid_3': its array of features of shape \(1000000, 4\) claims 16,000,000 bytes, .* holds 0": lambda d: (
+        change(
+            d / "CMU_MOSI_COVAREP.csd",
+            lambda e: (e["vid_3"].pop("features"), e["vid_3"].create_dataset("features", (10**6, 4), "f4", chunks=(100, 4))),
+        )
+    ),
+    r"COVAREP.csd: entry 'vid_3': features \(0, 4\) and intervals \(50, 2\)": lambda d: change(
+        d / "CMU_MOSI_COVAREP.csd",
+        lambda e: (e["vid_3"].pop("features"), e["vid_3"].create_dataset("features", data=np.zeros((0, 4)))),
     ),
     "COVAREP.csd.* cannot be read as HDF5": lambda d: cut(d / "CMU_MOSI_COVAREP.csd"),
     "COVAREP.csd: expected one group with the group data": lambda d: h5py.File(d / "CMU_MOSI_COVAREP.csd", "w").close(),

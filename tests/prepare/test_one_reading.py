@@ -153,7 +153,7 @@ def test_one_number_and_one_row_as_numpy_saves_them(tmp_path, value, width):
 )
 def test_arrays_that_hold_no_numbers_are_named(tmp_path, value, told):
     np.save(tmp_path / "v.npy", value)
-    with pytest.raises(ValueError, match=f"column 'p', row 1: a file that holds {told}"):
+    with pytest.raises(ValueError, match=f"column 'p', row 1: v.npy holds {told}"):
         cells_from_table(pa.table({"p": ["v.npy"]}), "p", Modality("vector"), folder=tmp_path)
     np.savez(tmp_path / "v.npz", e=np.array([1 + 2j]))
     with pytest.raises(ValueError, match=r"v\.npz: array 'e' .* complex numbers"):

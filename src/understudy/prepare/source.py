@@ -161,7 +161,7 @@ def array_of(column: Column, row: int, value: NDArray[Any]) -> NDArray[Any]:
     """An array of a file as plain numbers of this machine; complex numbers, dates and words are a fault."""
     if value.dtype.kind not in "fiub":
         held = HELD.get(value.dtype.kind, str(value.dtype))
-        raise column.fault(row, f"a file that holds {held}; expected numbers")
+        raise column.fault(row, f"{str(column.values[row]).strip()} holds {held}; expected numbers")
     return value.astype(np.float64) if value.dtype.kind == "f" else value.astype(value.dtype.newbyteorder("="))
 
 

@@ -47,10 +47,10 @@ def content_of(path: Path) -> bytes:
 
 
 def read_csv(path: Path, delimiter: str = ",") -> pa.Table:
-    """Text columns, null where empty; blank lines are skipped unless there is one column only, where they are empty cells."""
+    """Text columns, null where empty; blank lines are skipped unless there is one column only, where each is an empty cell."""
     if len(delimiter) != 1 or delimiter in '"\r\n':
         raise ValueError(f"delimiter {delimiter!r} given; expected one character, such as ';'")
-    content = content_of(path).removeprefix(b"\xef\xbb\xbf").rstrip(b"\r\n")
+    content = content_of(path).removeprefix(b"\xef\xbb\xbf")
     if content.startswith((b"\xff\xfe", b"\xfe\xff")):
         raise ValueError(f"{path} is UTF-16; save it as UTF-8")
     try:
@@ -68,6 +68,7 @@ def read_csv(path: Path, delimiter: str = ",") -> pa.Table:
             f"{path}: the first line has one name, {header[0]!r:.60}; if {other!r} parts the columns, say --delimiter {other!r}"
         )
     differ(path, header)
+    content = content.rstrip(b"\r\n") if len(header) > 1 else content.removesuffix(b"\n").removesuffix(b"\r")
     rows: list[str] = []
 
     def refuse(row: arrow_csv.InvalidRow) -> str:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from understudy.corpus.corpus import Corpus
 from understudy.corpus.importers.cleaning import Cleaner, mean_steps, naming
-from understudy.corpus.importers.hdf5 import exceeds, lies_elsewhere
+from understudy.corpus.importers.hdf5 import stored
 from understudy.corpus.importers.sentiment import Dataset, check_rows, facts, published_split, sentiment_task
 from understudy.corpus.schema import Schema
 from understudy.corpus.write import write_corpus
@@ -34,7 +34,7 @@ ABOUT = {
 
 @dataclass(frozen=True, eq=False)
 class Entry:
-    """n steps: features `[n D]` of numbers or `[n]` strings, and intervals `[n 2]` in seconds."""
+    """n steps, at least one: features `[n D]` of numbers or strings, and intervals `[n 2]` in seconds."""
 
     features: NDArray[Any]
     intervals: NDArray[np.float64]
@@ -56,7 +56,8 @@ def import_csd(
     modalities: name -> file; else every file but the labels, by the name of its file. labels: the labels' file; else the one
     with "label" in its name. steps: the steps inside a segment, or their mean. label_column: which of several values is the
     target. split: a table with the columns video and split (train, valid, test), or id and split; without it there is none.
-    An entry that a sequence lacks is absent; the counts stand in `schema.about`. ValueError names file and entry.
+    An entry that a sequence lacks, or that has no steps, is absent; the counts stand in `schema.about`. ValueError names file
+    and entry.
     """
     folder = Path(folder)
     files = _files(folder, modalities, labels)
@@ -114,11 +115,15 @@ class Entries:
         self.data = data
         self.names: list[str] = sorted(data)
 
-    def read(self, name: str) -> Entry:
-        """ValueError names the entry where a key is missing, shapes disagree or the numbers are not in the file itself."""
+    def read(self, name: str) -> Entry | None:
+        """None of an entry without steps, whatever their width. ValueError names the entry where a key is missing, shapes
+        disagree or the numbers are not in the file itself.
+        """
         entry = self.data.get(name)
         features, intervals = (_dataset(name, entry, key) for key in ("features", "intervals"))
-        if features.ndim < 2 or intervals.ndim != 2 or intervals.shape[1] != 2 or intervals.dtype.kind not in "iuf":
+        if not features.size and not intervals.size:
+            return None
+        if not features.size or features.ndim < 2 or intervals.shape[1:] != (2,) or intervals.dtype.kind not in "iuf":
             raise ValueError(
                 f"entry {name!r}: features {features.shape} and intervals {intervals.shape}; expected [n D] and [n 2]"
             )
@@ -136,11 +141,7 @@ def _dataset(name: str, entry: Any, key: str) -> NDArray[Any]:
         found = entry.get(key) if isinstance(entry, h5py.Group) else None
         if not isinstance(found, h5py.Dataset):
             raise ValueError(f"entry {name!r} has no {key}")
-        if lies_elsewhere(found):
-            raise ValueError(f"entry {name!r}: its {key} lie in another file, which is refused")
-        if exceeds(found, LARGEST):
-            raise ValueError(f"entry {name!r}: its {key} of shape {found.shape} have more than {LARGEST:,} bytes")
-        return found[()]
+        return stored(found, f"entry {name!r}: its array of {key}", LARGEST)
     except (OSError, RuntimeError, KeyError, TypeError) as error:
         raise ValueError(f"entry {name!r}: its {key} cannot be read: {error}") from None
 
@@ -172,6 +173,8 @@ def _segments(entries: Entries, column: int | None) -> tuple[list[str], list[str
     spans, values = [np.zeros((0, 2))], [np.zeros(0)]
     for name in entries.names:
         entry = entries.read(name)
+        if entry is None:
+            continue
         width = entry.features.shape[1]
         if column is None and width > 1:
             raise ValueError(
@@ -196,14 +199,15 @@ def _segments(entries: Entries, column: int | None) -> tuple[list[str], list[str
 
 
 def _aligned(entries: Entries, ids: list[str], videos: list[str], spans: NDArray[np.float64]) -> list[NDArray[Any] | None]:
-    """Features inside each segment; None where neither the segment nor its video has an entry."""
+    """Features inside each segment; None where neither the segment nor its video has an entry, or it is one without steps."""
     there = set(entries.names)
     found: list[NDArray[Any] | None] = []
     video, entry, middle = "", None, np.zeros(0)
     for row, span in zip(ids, spans, strict=True):
         name = videos[len(found)]
         if row in there:
-            found.append(entries.read(row).features)
+            own = entries.read(row)
+            found.append(None if own is None else own.features)
             continue
         if name != video:
             video, entry = name, entries.read(name) if name in there else None
@@ -218,7 +222,7 @@ def _modality(
     """Text of words, else sequences or their means."""
     given = [row for row in rows if row is not None]
     missing = len(rows) - len(given)
-    notes = [f"{missing} segments have no entry and are absent"] if missing else []
+    notes = [f"{missing} segments have no entry, or one without steps, and are absent"] if missing else []
     if given and given[0].dtype.kind in "SUO":
         texts = [None if row is None else _text(each, row) for each, row in zip(ids, rows, strict=True)]
         said |= {name: "; ".join(notes)} if notes else {}

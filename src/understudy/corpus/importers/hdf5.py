@@ -5,10 +5,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 LARGEST = 2**33
 """Bytes of one array."""
+PACKED = 1032
+"""Bytes that deflate makes of one at most (zlib's documentation): what claims more beside its stored bytes is not there."""
 SHOWN = 8
 """Keys that an error names."""
 
@@ -36,18 +39,20 @@ def read_array(opened: Any, key: str) -> NDArray[Any]:
         names = list(opened)
         shown = ", ".join(names[:SHOWN]) + (f" and {len(names) - SHOWN} more" if len(names) > SHOWN else "")
         raise ValueError(f"it has no array {key!r}; it holds {shown or 'nothing'}")
-    if lies_elsewhere(found):
-        raise ValueError(f"{key!r} lies in another file, which is refused")
-    if exceeds(found, LARGEST):
-        raise ValueError(f"{key!r} of shape {found.shape} has more than {LARGEST:,} bytes")
-    return found[()]
+    return stored(found, repr(key), LARGEST)
 
 
-def lies_elsewhere(array: Any) -> bool:
-    """Whether an array's numbers are in another file than itself."""
-    return bool(array.external or array.is_virtual)
-
-
-def exceeds(array: Any, largest: int) -> bool:
-    """Whether an array, read whole, has more than `largest` bytes, or no size at all."""
-    return array.size is None or array.size * array.dtype.itemsize > largest
+def stored(array: Any, what: str, largest: int) -> NDArray[Any]:
+    """The numbers that lie in the file itself. ValueError, before any memory is taken, where they are in another file, are more
+    than `largest` bytes or were never written: the bytes that are stored decide, not the shape that is claimed.
+    """
+    if array.external or array.is_virtual:
+        raise ValueError(f"{what} lies in another file, which is refused")
+    if array.size is None:
+        return np.zeros((0, 0))
+    claimed, held = array.size * array.dtype.itemsize, min(array.id.get_storage_size(), Path(array.file.filename).stat().st_size)
+    if claimed > largest:
+        raise ValueError(f"{what} of shape {array.shape} has more than {largest:,} bytes")
+    if claimed > PACKED * held:
+        raise ValueError(f"{what} of shape {array.shape} claims {claimed:,} bytes, of which the file holds {held:,}")
+    return array[()]
