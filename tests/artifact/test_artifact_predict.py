@@ -243,6 +243,14 @@ def test_a_file_without_rows(reader, tmp_path):
     assert (tmp_path / "out.csv").read_text().startswith('"row","prediction"')
 
 
+def test_another_delimiter_is_asked_for_and_taken(reader, tmp_path):
+    (tmp_path / "in.csv").write_text("said;n\nthe cat, sat;1\n")
+    with pytest.raises(ValueError, match="say --delimiter ';'"):
+        predict_file(Artifact(reader.artifact), tmp_path / "in.csv", tmp_path / "out.csv")
+    summary = predict_file(Artifact(reader.artifact), tmp_path / "in.csv", tmp_path / "out.csv", delimiter=";")
+    assert (summary.rows, summary.answered) == (1, 1)
+
+
 def test_bad_cells_fail_the_whole_or_are_named_beside_it(six, files, tmp_path):
     rows = read_table(files / "table.parquet").slice(0, 4).to_pylist()
     for row in rows:

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 import time
+from datetime import datetime
 
 import numpy as np
 import pyarrow as pa
@@ -54,6 +55,41 @@ def test_one_bad_cell_never_changes_the_task(tmp_path, cells, told):
     assert made(tmp_path, text, task="classification").task.kind == "classification"
 
 
+@pytest.mark.parametrize(
+    ("cells", "told"),
+    [
+        (
+            [*map(str, range(1, 30)), "tbc"],
+            "column 'x', row 30: 'tbc' is not a number, as the others are; mend it, or say in a map",
+        ),
+        (["12 %", "20 %", "12 %"], "column 'x', row 1: '12 %' is in percent"),
+        ([f"2026-11-{day}" for day in range(10, 30)], "column 'x', row 1: '2026-11-10' is a date"),
+        (["[1, 2]", "[2, 3]", "[4, 5]"], "column 'x', row 1: '.*' is a list; give a column to each"),
+        (["1 2 3", "2 3 4", "4 5 6"], "column 'x', row 1: '1 2 3' holds several numbers"),
+    ],
+)
+def test_one_bad_cell_never_makes_a_category_of_a_number(tmp_path, cells, told):
+    text = "x,z,y\n" + "".join(f'"{cell}",{i},{i / 7}\n' for i, cell in enumerate(cells))
+    with pytest.raises(ValueError, match=told):
+        made(tmp_path, text, modalities={"t": "table:x,z"})
+    named = {"t": {"kind": "table", "columns": {"x": "category", "z": "number"}}}
+    assert made(tmp_path, text, modalities=named).modalities["t"].columns == named["t"]["columns"]
+
+
+def test_codes_and_mixed_names_are_categories(tmp_path):
+    codes = ["1_2", "1_3", "2_1"] + [f"A/{i}" if i % 4 == 0 else str(1000 + i) for i in range(30)]
+    text = "x,y\n" + "".join(f"{code},{i / 7}\n" for i, code in enumerate(codes))
+    assert made(tmp_path, text, modalities={"t": "table:x"}).modalities["t"].columns == {"x": "category"}
+
+
+@pytest.mark.parametrize("use", ["target", "modality"])
+def test_times_are_no_classes_and_no_categories(tmp_path, use):
+    times = pa.array([datetime(2026, 11, day) for day in (1, 2, 3)])
+    table = pa.table({"x": [1.0, 2.0, 3.0], "y": times} if use == "target" else {"x": times, "y": [0.1, 0.2, 0.3]})
+    with pytest.raises(ValueError, match=r"column '.' holds dates or times \(timestamp\[us\]\); give their parts as numbers"):
+        us.import_table(table, tmp_path / "out", target="y", modalities={"t": "table:x"})
+
+
 def test_an_infinite_target_is_named(tmp_path):
     with pytest.raises(ValueError, match="column 'y', row 2: infinite"):
         made(tmp_path, "x,y\n1,0.5\n2,inf\n3,1.5\n")
@@ -64,7 +100,9 @@ def test_classes_that_mix_numbers_and_words_stay_classes(tmp_path):
 
 
 def test_a_pattern_that_hits_text_names_modality_and_column(tmp_path):
-    with pytest.raises(ValueError, match="modality 'v': column 'x2', row 1: 'warm' is not a number; leave the column out"):
+    with pytest.raises(
+        ValueError, match="modality 'v': column 'x2', row 1: 'warm' is not a number; mend it, leave the column out"
+    ):
         made(tmp_path, "x1,x2,y\n1,warm,0\n2,cold,1\n", modalities={"v": "vector:x*"})
 
 
@@ -72,6 +110,33 @@ def test_bytes_are_class_names(tmp_path):
     table = pa.table({"x": [1.0, 2.0, 3.0], "y": pa.array([b"happy", b"sad", b"sad"])})
     corpus = us.import_table(table, tmp_path / "out", target="y", modalities={"v": "vector:x"})
     assert corpus.task == Classification(classes=("happy", "sad"))
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("x,y\n", r"t\.csv has columns \(x, y\) but no row"),
+        ("x,y\n1,a\n2,a\n", "target column 'y' holds nothing but the class 'a'"),
+        ("x,y\n1,NA\n2,nan\n", "target column 'y' holds nothing in any row"),
+        ("x,y\n,1\nNA,2\n", "modality 'v' is absent in every row; leave it out"),
+    ],
+)
+def test_what_holds_nothing_is_said_of_its_column(tmp_path, text, told):
+    with pytest.raises(ValueError, match=told):
+        made(tmp_path, text)
+
+
+@pytest.mark.parametrize("kind", ["vector", "sequence", "regions", "choices", "text"])
+def test_a_modality_without_a_row_is_named_whatever_its_kind(tmp_path, kind):
+    table = pa.table({"x": pa.nulls(2), "y": [0.1, 0.2]})
+    with pytest.raises(ValueError, match="modality 'v' is absent in every row"):
+        us.import_table(table, tmp_path / "out", target="y", modalities={"v": f"{kind}:x"})
+
+
+def test_truth_is_two_classes_however_it_is_written(tmp_path):
+    corpus = made(tmp_path, "x,y\n1,TRUE\n2,false\n3,True\n4,FALSE\n5,\n")
+    assert corpus.task == Classification(classes=("False", "True"))
+    assert corpus.target[corpus.has_target].tolist() == [1, 0, 1, 0]
 
 
 def test_large_numbers_keep_their_differences(tmp_path):

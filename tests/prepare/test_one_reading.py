@@ -13,7 +13,16 @@ from understudy.prepare.columns import MISSING, Column
 from understudy.prepare.source import cells_from_table, read_table
 
 WORDS = ["", " ", "NA", "n/a", "NaN", "NULL", "None", "null"]
-SAME = {"1": ["1", "1.0", "1.00"], "2.5": ["2.5", "2.50"], "-3": ["-3", "-3.0"], "True": ["True"], "007": ["007"], "1_2": ["1_2"]}
+SAME = {
+    "0": ["0", "-0", "0.0", "-0.0"],
+    "False": ["FALSE", "false"],
+    "1": ["1", "1.0", "1.00"],
+    "2.5": ["2.5", "2.50"],
+    "-3": ["-3", "-3.0"],
+    "True": ["True", "TRUE", "true"],
+    "007": ["007"],
+    "1_2": ["1_2"],
+}
 
 
 def column(values: list, kind: pa.DataType | None = None) -> Column:
@@ -178,6 +187,18 @@ def test_another_delimiter_is_named_or_asked_for(tmp_path):
         read_table(tmp_path / "t.csv")
     with pytest.raises(ValueError, match="expected one character"):
         read_table(tmp_path / "t.csv", delimiter=";;")
+
+
+@pytest.mark.parametrize("kind", [pa.struct([("a", pa.int64())]), pa.map_(pa.string(), pa.int64()), pa.list_(pa.int64())])
+def test_what_is_nested_is_neither_word_nor_number(kind):
+    for read in (Column.categories, Column.texts):
+        with pytest.raises(ValueError, match="column 'c' holds"):
+            read(column([None, None], kind))
+
+
+def test_an_array_of_one_column_is_a_plain_one(tmp_path):
+    np.savez(tmp_path / "a.npz", e=np.ones((2, 3)), y=np.array([[1.5], [2.5]]))
+    assert read_table(tmp_path / "a.npz")["y"].to_pylist() == [1.5, 2.5]
 
 
 def test_half_a_character_is_named(tmp_path):

@@ -33,6 +33,7 @@ def write(folder, content: bytes, name="table.csv"):
         (b"a\r\nx\r\n\r\n", {"a": ["x", None]}),
         (b"a\nx", {"a": ["x"]}),
         (b"a\n", {"a": []}),
+        (b"\r\n\na, b \n1, x\n", {"a": ["1"], "b": [" x"]}),
         ("größe,日本\né,🎬\n".encode(), {"größe": ["é"], "日本": ["🎬"]}),
         (b'"a\nb",c\n1,2', {"a\nb": ["1"], "c": ["2"]}),
     ],
@@ -64,6 +65,7 @@ def test_csv_round_trip(tmp_path_factory, rows):
         (b"a,b\n1\n", "row 1 has 1 cells; expected 2"),
         (b'a,b\n1,2\n3,"open\n4,5\n', "row 2 opens a quote that is never closed"),
         (b"a,a\n1,2\n", "two columns are called 'a'"),
+        (b"a, a\n1,2\n", "two columns are called 'a'"),
         (b"a,b\n1,2\n3,\xff\n", "line 3 is not UTF-8"),
         ("a,b\n1,2\n".encode("utf-16"), "is UTF-16"),
     ],
@@ -99,6 +101,7 @@ def test_jsonl(tmp_path):
         (b'{"a": 1}\n{"a": "x"}\n', "column 'a', row 2: values of different kinds"),
         (b'{"a": 1}\n{"a": [1]}\n', "column 'a', row 2"),
         (b'{"a": "\xff"}', "line 1 is not JSON"),
+        (b'{"a": 1, "b": 2, "a": 3}', "two entries of one object are called 'a'"),
     ],
 )
 def test_malformed_jsonl(tmp_path, content, fault):
@@ -113,6 +116,9 @@ def test_parquet(tmp_path):
     assert read_table(tmp_path / "table.parquet").equals(table)
     with pytest.raises(ValueError, match="not a readable Parquet file"):
         read_table(write(tmp_path, b"no", "wrong.parquet"))
+    parquet.write_table(pa.table([[1], [2]], ["a", "a"]), tmp_path / "twice.parquet")
+    with pytest.raises(ValueError, match=r"twice\.parquet: two columns are called 'a'"):
+        read_table(tmp_path / "twice.parquet")
 
 
 def test_npz(tmp_path):

@@ -70,14 +70,16 @@ def predict_file(
     *,
     id: str | None = None,
     modalities: Collection[str] | None = None,
+    delimiter: str = "",
     on_error: OnError = "fail",
 ) -> Summary:
     """Predict (or embed) every row of a .csv, .tsv, .parquet, .jsonl or .npz file and write .csv, .parquet or .jsonl.
 
     id: a column of `path` that names its rows; without it they are numbered from 1, as in error messages, in a column `row`.
-    modalities: read only these. Media paths in the file are relative to its folder. An existing `out` is replaced.
-    on_error: whether a cell that cannot be read fails the whole, or is absent and noted in `errors_of(out)`, a .csv of row,
-    modality and reason. Raises ValueError (columns, modalities, endings) and FileNotFoundError.
+    modalities: read only these. delimiter: between a .csv's cells, a comma where none is named. Media paths in the file are
+    relative to its folder. An existing `out` is replaced. on_error: whether a cell that cannot be read fails the whole, or is
+    absent and noted in `errors_of(out)`, a .csv of row, modality and reason. Raises ValueError (columns, modalities, endings)
+    and FileNotFoundError.
     """
     if on_error not in get_args(OnError):
         raise ValueError(f"on_error={on_error!r}: expected 'fail' (at the first bad cell) or 'skip' (that cell)")
@@ -88,7 +90,7 @@ def predict_file(
         raise FileNotFoundError(f"no folder {out.parent} to write {out.name} into")
     if out.exists() and path.exists() and out.samefile(path):
         raise ValueError(f"predictions would overwrite their own input {path}; choose another file")
-    table = read_table(path)
+    table = read_table(path, delimiter=delimiter)
     names = row_names(table, id)
     faults: list[Fault] = []
     answers = artifact.predict(table, folder=path.parent, only=modalities, faults=faults if on_error == "skip" else None)

@@ -1,7 +1,7 @@
 """Commands around the artifact: export, predict, serve."""
 
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from understudy.commands.answer import Answer, step
 from understudy.process.whole import read_json
@@ -48,6 +48,7 @@ def predict(
     out: Path,
     id: str = "",
     modalities: tuple[str, ...] = (),
+    delimiter: str = "",
     on_error: Literal["fail", "skip"] = "fail",
 ) -> Answer:
     """Predict every row of a table, without PyTorch.
@@ -58,12 +59,14 @@ def predict(
         out: .csv, .parquet or .jsonl to write.
         id: column that names the rows; they are numbered when empty.
         modalities: read only these; all that the table has when none is named.
+        delimiter: what parts a CSV file's columns, e.g. `;`; a comma when empty.
         on_error: what a cell that cannot be read does: fail the whole, or stand as absent and be named in OUT.errors.csv.
     """
     from understudy.artifact.predict import Artifact
     from understudy.artifact.predict_file import errors_of, predict_file
 
-    found = predict_file(Artifact(artifact), table, out, id=id or None, modalities=modalities or None, on_error=on_error)
+    said: dict[str, Any] = {"id": id or None, "modalities": modalities or None, "delimiter": delimiter, "on_error": on_error}
+    found = predict_file(Artifact(artifact), table, out, **said)
     document = {"out": str(out), "rows": found.rows, "answered": found.answered, "modalities": list(found.modalities)}
     document |= {"coverage": found.coverage, "errors": len(found.faults)}
     unseen = "" if found.answered == found.rows else f"; {found.rows - found.answered} rows have nothing that the student reads"

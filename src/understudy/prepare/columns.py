@@ -15,8 +15,8 @@ MISSING = ("", "na", "n/a", "nan", "null", "none")
 TRUTH = ("true", "false")
 """Words that are 1 and 0 where numbers are read, as booleans of other file types are."""
 LARGEST = float(np.finfo(np.float32).max)
-WHOLE = re.compile(r"-?(0|[1-9]\d*)\.\d+")
-"""A category that is a decimal number as text: 1.0 of one file is 1 of another, while 007 stays a code."""
+WHOLE = re.compile(r"-?(0|[1-9]\d*)\.\d+|-0")
+"""A category that is a decimal number as text: 1.0 of one file is 1 of another, while 007 stays a code. -0 is 0."""
 REMEDIES = (
     (re.compile(r"[+-]?\d{1,3}(,\d{3})+(\.\d+)?"), "has commas between thousands; write it without them"),
     (re.compile(r"[+-]?\d{1,3}(\.\d{3})+,\d+"), "has points between thousands and a decimal comma; write 1234.5"),
@@ -25,6 +25,11 @@ REMEDIES = (
     (re.compile(r"[+-]?[\d.,]+ ?%"), "is in percent; write the number alone"),
     (re.compile(r"[$€£¥] ?[+-]?[\d.,]+|[+-]?[\d.,]+ ?[$€£¥]"), "names a currency; write the number alone"),
     (re.compile(r"\d{4}-\d\d-\d\d.*|\d{1,2}[./]\d{1,2}[./]\d{2,4}.*"), "is a date; give its parts as numbers"),
+    (
+        re.compile(r"[\[(].*[\])]", re.S),
+        "is a list; give a column to each of its numbers, or save the table as JSON lines or Parquet",
+    ),
+    (re.compile(r"([+-]?[\d.]+[ ,;]+){2,}[+-]?[\d.]+"), "holds several numbers; give each a column of its own"),
 )
 """How people write numbers that are not read as such, since what they mean differs from place to place, and what to do."""
 
@@ -103,7 +108,7 @@ class Column:
 
     def texts(self) -> list[str | None]:
         """Strings; None where null, blank or a word that says so. Numbers and truth values are texts as they are written."""
-        if self.is_list or pa.types.is_struct(self.values.type):
+        if pa.types.is_nested(self.values.type):
             raise ValueError(f"column {self.name!r} holds {self.values.type}; expected text")
         if not self.is_text:
             return self.categories().tolist()
@@ -123,8 +128,8 @@ class Column:
 
         missing: whether words such as NA say that there is no value; of ids they are names as others are.
         """
-        if self.is_list:
-            raise ValueError(f"column {self.name!r} holds {self.values.type}; expected categories")
+        if pa.types.is_nested(self.values.type):
+            raise ValueError(f"column {self.name!r} holds {self.values.type}; expected one number or word a row")
         encoded = (self.said() if missing else self.values).dictionary_encode()
         names = np.full(len(encoded.dictionary) + 1, None, dtype=object)
         names[:-1] = [category(value) for value in encoded.dictionary.to_pylist()]
@@ -205,6 +210,8 @@ def category(value: Any) -> str | None:
         value = value.strip()
         if WHOLE.fullmatch(value):
             value = float(value)
+        elif value.lower() in TRUTH:
+            value = value.capitalize()
     if isinstance(value, float):
         if np.isnan(value):
             return None

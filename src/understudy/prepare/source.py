@@ -131,7 +131,7 @@ def numbers_of(column: Column, modality: str) -> NDArray[np.float64]:
     try:
         return column.numbers()
     except ValueError as error:
-        raise ValueError(f"modality {modality!r}: {error}; leave the column out, or read it in a table") from None
+        raise ValueError(f"modality {modality!r}: {error}; mend it, leave the column out, or read it in a table") from None
 
 
 def vector_cells(column: Column, flat: NDArray[Any], lengths: NDArray[np.int64], modality: Modality) -> Cells:

@@ -50,9 +50,10 @@ def read_csv(path: Path, delimiter: str = ",") -> pa.Table:
     """Text columns, null where empty; blank lines are skipped unless there is one column only, where each is an empty cell."""
     if len(delimiter) != 1 or delimiter in '"\r\n':
         raise ValueError(f"delimiter {delimiter!r} given; expected one character, such as ';'")
-    content = content_of(path).removeprefix(b"\xef\xbb\xbf")
+    content = content_of(path)
     if content.startswith((b"\xff\xfe", b"\xfe\xff")):
         raise ValueError(f"{path} is UTF-16; save it as UTF-8")
+    content = content.removeprefix(b"\xef\xbb\xbf").lstrip(b"\r\n")
     try:
         header = next(csv.reader(io.StringIO(content.decode(), newline=""), delimiter=delimiter), [])
     except UnicodeDecodeError as error:
@@ -67,7 +68,8 @@ def read_csv(path: Path, delimiter: str = ",") -> pa.Table:
         raise ValueError(
             f"{path}: the first line has one name, {header[0]!r:.60}; if {other!r} parts the columns, say --delimiter {other!r}"
         )
-    differ(path, header)
+    named = [name.strip() for name in header]
+    differ(path, named)
     content = content.rstrip(b"\r\n") if len(header) > 1 else content.removesuffix(b"\n").removesuffix(b"\r")
     rows: list[str] = []
 
@@ -92,7 +94,7 @@ def read_csv(path: Path, delimiter: str = ",") -> pa.Table:
         raise ValueError(f"{path}: {rows[0] if rows else f'{error} (row 1 is the line of names)'}") from None
     if any(column[-1].as_py() != END for column in table.columns):
         raise ValueError(f"{path}: row {len(table)} opens a quote that is never closed")
-    return table.slice(0, len(table) - 1)
+    return table.rename_columns(named).slice(0, len(table) - 1)
 
 
 def read_tsv(path: Path) -> pa.Table:
@@ -103,10 +105,12 @@ def read_tsv(path: Path) -> pa.Table:
 def read_parquet(path: Path) -> pa.Table:
     """As it is."""
     try:
-        table = parquet.read_table(path)
+        names = parquet.read_schema(path).names
+        table = parquet.read_table(path) if len(set(names)) == len(names) else None
     except (pa.ArrowException, OSError) as error:
-        raise ValueError(f"{path} is not a readable Parquet file: {error}") from None
-    differ(path, table.column_names)
+        raise ValueError(f"{path} is not a readable Parquet file: {' '.join(str(error).split())}") from None
+    differ(path, names)
+    assert table is not None
     return table
 
 
@@ -178,10 +182,12 @@ HELD = {"c": "complex numbers", "M": "dates", "m": "durations", "O": "Python obj
 
 
 def array_column(path: Path | str, name: str, array: NDArray[Any]) -> pa.Array:
-    """A column of (nested lists of) numbers or strings."""
+    """A column of (nested lists of) numbers or strings; `[N 1]` is a plain one."""
     if array.dtype.kind not in "biufUS" or 0 in array.shape[1:]:
-        held = HELD.get(array.dtype.kind, str(array.dtype))
+        held = "nothing" if 0 in array.shape[1:] else HELD.get(array.dtype.kind, str(array.dtype))
         raise ValueError(f"{path}: array {name!r} of shape {array.shape} holds {held}; expected numbers or strings")
+    if array.ndim == 2 and array.shape[1] == 1:
+        array = array[:, 0]
     # Arrow knows neither another machine's byte order nor half and long doubles.
     odd = array.dtype.kind == "f" and array.dtype.itemsize not in (4, 8)
     plain = array.astype(np.float64 if odd else array.dtype.newbyteorder("="))

@@ -3,6 +3,7 @@
 import json
 import re
 import sys
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -16,16 +17,25 @@ SURROGATE = re.compile(r"\\u[dD]")
 
 
 def parsed(text: str, *, halves: bool = False) -> Any:
-    """What the text says; ValueError where it is not JSON, nested without end, or holds half a character.
+    """What the text says; ValueError where it is not JSON, nested without end, names one entry twice, or holds half a character.
 
     halves: take those, for a caller who names where they stand.
     """
     try:
-        found = json.loads(text)
+        found = json.loads(text, object_pairs_hook=distinct)
         if SURROGATE.search(text) and not halves:
             json.dumps(found, ensure_ascii=False).encode()
     except RecursionError:
         raise ValueError("it is nested without end") from None
+    return found
+
+
+def distinct(entries: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object of them; of two with one name, JSON readers would drop one in silence."""
+    found = dict(entries)
+    if len(found) < len(entries):
+        name, _ = Counter(name for name, _ in entries).most_common(1)[0]
+        raise ValueError(f"two entries of one object are called {name!r}")
     return found
 
 

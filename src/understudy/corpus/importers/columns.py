@@ -4,12 +4,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pyarrow as pa
 
 from understudy.corpus.importers.guess import guess
-from understudy.corpus.importers.target import is_number
+from understudy.corpus.importers.target import MEANT, bad_number, is_number, refuse_times
 from understudy.prepare.cells import KINDS, Modality
 from understudy.prepare.columns import Column
 from understudy.process.whole import read_json
@@ -112,9 +112,20 @@ def modality_of(name: str, spec: Spec, source: Source, said: list[str]) -> Modal
     found: dict[str, Any] = {}
     for column in columns:
         stated = next((kind for pattern, kind in types.items() if column == pattern or fnmatchcase(column, pattern)), None)
-        found[column] = stated or ("number" if is_number(source.column(column)) else "category")
+        found[column] = stated or type_of(source.column(column))
         said += [] if stated else [f"{name}.{column}: {found[column]}"]
     return Modality("table", columns=found, source=columns)
+
+
+SAY = "or say in a mapping file that the column is a category"
+
+
+def type_of(column: Column) -> Literal["number", "category"]:
+    """Of a table's column that nobody stated; ValueError where one bad cell, or how numbers are written, would decide it."""
+    refuse_times(column, SAY)
+    if bad := bad_number(column, meant=MEANT):
+        raise column.fault(bad[0], f"{bad[1]}; mend it, {SAY}")
+    return "number" if is_number(column) else "category"
 
 
 def parse(name: str, spec: Spec) -> tuple[Any, Sequence[str], dict[str, Any], int]:

@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from understudy.corpus.importers.target import MEANT, bad_number
 from understudy.prepare.cells import Kind, Modality
 from understudy.prepare.columns import Column
 
@@ -160,6 +161,8 @@ def of_words(column: Column, target: "np.ndarray | None") -> tuple[Look, str]:
         return of_numbers(column, target)
     if all(DATE.match(text.strip()) for text in rows):
         return "", "it is a date or time; give its parts as numbers if they matter"
+    if bad := bad_number(column, meant=MEANT):
+        return "", f"its row {bad[0] + 1} says {bad[1]}; mend it, or name the column's kind"
     different = pc.count_distinct(column.values).as_py()  # pyright: ignore
     if different < 2:
         return "", "it says the same in every row"

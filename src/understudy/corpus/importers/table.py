@@ -61,6 +61,8 @@ def import_table(
         raise ValueError("say which column is the target and which columns are which modality (arguments or a mapping file)")
     given = framed(data, delimiter=delimiter)
     wanted = wanted if wanted.modalities else wanted.with_guesses(given.table)
+    if not len(given.table):
+        raise ValueError(f"{given.name} has columns ({', '.join(given.table.column_names)}) but no row")
     source, said = Source(given.table, wanted.taken), list[str]()
     columns = {use: source.column(name) for use, name in wanted.taken.items()}
     known, targets = task_of(wanted.task, columns["target"], said)
@@ -97,8 +99,10 @@ def read_modalities(
         modality = modality_of(name, spec, source, said)
         modality = replace(modality, double=blurred(name, modality, source.table, folder))
         cells[name] = cells_from_table(source.table, name, modality, folder=folder, reader=reader)
-        if reader.errors and not cells[name].present.any():
-            raise ValueError(f"modality {name!r}: no file can be read; the first: {reader.errors[0]}")
+        if not cells[name].present.any():
+            if reader.errors:
+                raise ValueError(f"modality {name!r}: no file can be read; the first: {reader.errors[0]}")
+            raise ValueError(f"modality {name!r} is absent in every row; leave it out")
         described[name] = replace(modality, width=width_of(cells[name]) or modality.width)
     return described, cells
 

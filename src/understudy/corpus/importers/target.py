@@ -1,6 +1,7 @@
 """The target column of a user's table: which task it is, where nobody says, and every row's target."""
 
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -10,11 +11,14 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from understudy.prepare.cells import Modality
-from understudy.prepare.columns import Column, is_plain_number, number_of, remedy
+from understudy.prepare.columns import Column, category, is_plain_number, number_of, remedy
 from understudy.tasks import Choice, Classification, Regression, Retrieval, Task
 
 FEW = 10
 """Whole-number targets with at most this many different values are taken for classes where no task is stated."""
+
+MEANT = 0.9
+"""A column of words is meant to be numbers where so large a share of its cells are, or are written as people write them."""
 
 
 def task_of(stated: Task | str | None, column: Column, said: list[str]) -> tuple[Task, Sequence[Any] | NDArray[Any]]:
@@ -34,9 +38,11 @@ def task_of(stated: Task | str | None, column: Column, said: list[str]) -> tuple
     if not isinstance(task, Classification | Retrieval):
         raise ValueError(f"unknown task {stated!r}; known: regression, {', '.join(kinds)}, choice")
     names = column.categories()
-    classes = task.classes
-    classes = classes or tuple(sorted({name for name in names if name is not None}, key=number_first))
-    place = {name: number for number, name in enumerate(classes)}
+    classes = task.classes or tuple(sorted({name for name in names if name is not None}, key=number_first))
+    if len(classes) < 2:
+        found = f"nothing but the class {classes[0]!r}" if classes else "nothing in any row"
+        raise ValueError(f"target column {column.name!r} holds {found}; a classification needs rows of at least 2 classes")
+    place = {category(name): number for number, name in enumerate(classes)}
     for row, name in enumerate(names):
         if name is not None and name not in place:
             raise column.fault(row, f"class {name!r} is none of {', '.join(classes)}")
@@ -61,10 +67,11 @@ def number_first(name: str) -> tuple[float, str]:
 
 def inferred(column: Column) -> tuple[str, str]:
     """The task, and what a person may want to know of why; ValueError where one bad cell would decide it."""
-    if pa.types.is_boolean(column.values.type):
+    refuse_times(column, "if they are classes, say that the task is classification")
+    if is_truth(column):
         return "classification", ""
-    if column.is_text:
-        refuse_nearly_numbers(column)
+    if bad := bad_number(column):
+        raise column.fault(bad[0], f"{bad[1]}; if the target is classes, say that the task is classification")
     if not is_number(column):
         known = [name for name in column.categories() if name is not None]
         different = len(set(known))
@@ -81,16 +88,36 @@ def inferred(column: Column) -> tuple[str, str]:
     return "regression", ""
 
 
-def refuse_nearly_numbers(column: Column) -> None:
-    """ValueError for a column of text that is meant to be numbers and has a cell that is none: classes are said by the user."""
-    words = column.texts()
-    read = {word: number_of(word) for word in set(words) if word is not None}
+def is_truth(column: Column) -> bool:
+    """Whether a column says true or false in every row that says anything."""
+    if not column.is_text:
+        return pa.types.is_boolean(column.values.type)
+    return set(column.categories()) <= {"True", "False", None} and not column.is_empty
+
+
+def refuse_times(column: Column, way_out: str) -> None:
+    """ValueError for a column of dates, times or durations."""
+    if pa.types.is_temporal(column.values.type):
+        what = f"column {column.name!r} holds dates or times ({column.values.type})"
+        raise ValueError(f"{what}; give their parts as numbers; {way_out}")
+
+
+def bad_number(column: Column, *, meant: float = 0.0) -> tuple[int, str] | None:
+    """The first cell of a column of words that is no number where the column is meant to be numbers: its row, and what it is.
+
+    meant: the least share of cells that are numbers, or are written as people write them. Words beside few different numbers are
+    names, as of classes.
+    """
+    words = column.texts() if column.is_text else []
+    times = Counter(word for word in words if word is not None)
+    read = {word: number_of(word) for word in times}
+    odd = {word: remedy(word) for word, number in read.items() if number is None}
     numbers = {number for number in read.values() if number is not None}
-    bad = next((row for row, word in enumerate(words) if word is not None and read[word] is None), None)
-    if bad is None or (len(numbers) <= FEW and not any(remedy(word) for word in read)):
-        return
-    told = remedy(str(words[bad])) or "is not a number, as the others are"
-    raise column.fault(bad, f"{words[bad]!r:.40} {told}; if the target is classes, say that the task is classification")
+    plain = sum(count for word, count in times.items() if odd.get(word, "a number"))
+    if not odd or plain < meant * times.total() or (len(numbers) <= FEW and not any(odd.values())):
+        return None
+    row, word = next((row, word) for row, word in enumerate(words) if word in odd)
+    return row, f"{word!r:.40} {odd[str(word)] or 'is not a number, as the others are'}"
 
 
 def is_number(column: Column) -> bool:
