@@ -28,7 +28,7 @@ def corpus(tmp_path_factory) -> Corpus:
 
 def test_every_setting_is_a_keyword_and_a_flag():
     settings = set(flat(ASKED)) - {"corpus"}
-    own = {"out", "report", "jobs", "device", "threads"}
+    own = {"target", "out", "report", "jobs", "device", "threads"}
     call = set(inspect.signature(us.distill).parameters) - {"corpus", "more"} - own
     assert call | set(Keywords.__annotations__) == settings
     assert settings - {"split"} <= set(Asked.__annotations__)
@@ -38,7 +38,7 @@ def test_every_setting_is_a_keyword_and_a_flag():
 
 
 def test_a_call_has_few_parameters():
-    assert len(inspect.signature(us.distill).parameters) <= 14
+    assert len(inspect.signature(us.distill).parameters) <= 15
 
 
 def test_a_player_and_keywords_ask_for_the_same(corpus):

@@ -14,7 +14,7 @@ from understudy.artifact.card import write_card
 from understudy.artifact.contract import CONTRACT, Contract, ShippedView, write_checksums
 from understudy.artifact.graph import example_inputs, write_graph
 from understudy.artifact.parity import check_parity
-from understudy.corpus import Corpus, Split
+from understudy.corpus import Corpus, Given, Split, opened_split
 from understudy.evaluate.predictions import Predictions
 from understudy.models.model import Model
 from understudy.process.whole import whole_folder, write_json
@@ -26,23 +26,26 @@ def export(
     model: Model,
     out: str | Path,
     *,
-    corpus: Corpus,
-    split: Split,
-    about: Mapping[str, Any],
+    corpus: Given,
+    split: Split | str = "",
+    target: str = "",
+    about: Mapping[str, Any] | None = None,
     tolerance: float = 1e-4,
     recorded: Predictions | None = None,
 ) -> Path:
     """Ship `model` as the folder `out`, which appears whole and proven, or not at all.
 
-    about: `name` of the student, `results` and `run` (the run's results.json and run.json), all optional; they stand in the card.
-    tolerance: the largest difference from the torch model on any test row, relative to the target's scale.
-    recorded: test predictions that the run kept of this model, which must be what it says now.
-    Raises ValueError where `out` exists, where a modality is unknown to the corpus, and ParityError (a ValueError) where the
-    exported graph says something else than the model.
+    corpus, split, target: as `us.advise` takes them. about: `name` of the student, `results` and `run` (the run's results.json
+    and run.json), all optional; they stand in the card. tolerance: the largest difference from the torch model on any test
+    row, relative to the target's scale. recorded: test predictions that the run kept of this model, which must be what it says
+    now. Raises ValueError where `out` exists, where a modality is unknown to the corpus, and ParityError (a ValueError) where
+    the exported graph says something else than the model.
     """
     out = Path(out)
     if out.exists():
         raise ValueError(f"{out} exists already; choose another folder, or remove it first")
+    corpus, split = opened_split(corpus, split, target=target)
+    about = about or {}
     student = copy.deepcopy(model).cpu().eval()
     with whole_folder(out) as draft:
         contract = write_student(student, draft, corpus=corpus, name=str(about.get("name", model.name)))

@@ -89,14 +89,12 @@ def advise(corpus: Path, /, *, student: tuple[str, ...], split: str = "", seed: 
         seed: of folds and resampling.
         verify: folder of a run to train now with all defaults; says whether the advice was right.
     """
-    from understudy.corpus import Corpus
+    from understudy.corpus import opened_split
     from understudy.evaluate.advice import advise as ask
-    from understudy.study.settings import only_split
 
-    opened = Corpus(corpus)
-    name = split or only_split(opened)
-    found = ask(opened, list(student), split=opened.split(name), seed=seed)
-    go = step("distill", corpus, "--student", *student, "--split", name)
+    opened, chosen = opened_split(corpus, split)
+    found = ask(opened, student, split=chosen, seed=seed)
+    go = step("distill", corpus, "--student", *student, "--split", chosen.name)
     if found.verdict == "no":
         go = "ask the same of another student, or bring more labels or another modality: here a teacher has little to add"
     if verify is None:
@@ -104,7 +102,7 @@ def advise(corpus: Path, /, *, student: tuple[str, ...], split: str = "", seed: 
     from understudy.study.run import load
     from understudy.study.verify import verify as train
 
-    checked = train(found, opened, opened.split(name), out=verify)
+    checked = train(found, opened, chosen, out=verify)
     document = found.to_json() | {"verified": checked.to_json()}
     return Answer(document, f"{found}\n{checked}", after(load(verify).results, verify))
 

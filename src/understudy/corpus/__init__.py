@@ -5,8 +5,10 @@ from types import ModuleType
 from typing import Any
 
 from understudy.corpus.check import Findings, check
+from understudy.corpus.chosen import only_split, opened_split
 from understudy.corpus.corpus import Corpus, corpus_at
 from understudy.corpus.draw import given_split, leave_one_group_out, make_folds, make_split
+from understudy.corpus.opened import Given, named, opened
 from understudy.corpus.schema import Schema
 from understudy.corpus.split import Split
 from understudy.corpus.write import write_corpus
@@ -14,6 +16,7 @@ from understudy.corpus.write import write_corpus
 __all__ = [
     "Corpus",
     "Findings",
+    "Given",
     "Schema",
     "Split",
     "check",
@@ -22,6 +25,10 @@ __all__ = [
     "leave_one_group_out",
     "make_folds",
     "make_split",
+    "named",
+    "only_split",
+    "opened",
+    "opened_split",
     "write_corpus",
 ]
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from understudy.corpus.content import fingerprint
 from understudy.corpus.corpus import Corpus
+from understudy.corpus.opened import Given, opened
 from understudy.corpus.split import SAVED, Split, saved_hashes
 from understudy.process.whole import sha256
 from understudy.tasks import Choice, MultiLabel
@@ -74,8 +75,12 @@ def _balance(target: dict[str, Any]) -> str:
     return f": {', '.join(shown + rest)}" if shown else ""
 
 
-def check(corpus: Corpus) -> Findings:
-    """Hash the shards and the whole, then look at modalities, targets, duplicates and every split."""
+def check(corpus: Given, *, target: str = "") -> Findings:
+    """Hash the shards and the whole, then look at modalities, targets, duplicates and every split.
+
+    corpus, target: as `us.advise` takes them.
+    """
+    corpus = opened(corpus, target=target)
     found = Findings(facts={"rows": len(corpus), "fingerprint": corpus.fingerprint})
     found.errors.extend(changed(corpus))
     if found.errors:

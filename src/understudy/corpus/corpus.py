@@ -53,6 +53,10 @@ class Corpus:
         """Another process opens the folder again instead of receiving its rows."""
         return type(self), (self.folder,)
 
+    def __fspath__(self) -> str:
+        """A corpus stands where its folder is asked for."""
+        return str(self.folder)
+
     @property
     def task(self) -> Task:
         return self.schema.task

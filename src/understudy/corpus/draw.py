@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from understudy.corpus.corpus import Corpus
+from understudy.corpus.opened import Given, opened
 from understudy.corpus.split import Positions, Split, validate
 from understudy.tasks import Classification
 
@@ -23,9 +24,10 @@ SPELLINGS = {"train": "train", "valid": "valid", "val": "valid", "dev": "valid",
 
 
 def make_split(
-    corpus: Corpus,
+    corpus: Given,
     *,
     name: str,
+    target: str = "",
     valid: float = 0.1,
     test: float = 0.2,
     group: bool = True,
@@ -33,7 +35,7 @@ def make_split(
     draw: int = 0,
     seed: int = 0,
 ) -> Split:
-    """Draw a split of the labelled rows; it is not saved yet.
+    """Draw a split of the labelled rows; it is not saved yet. corpus, target: as `us.advise` takes them.
 
     valid, test: shares of the rows; valid may be 0. group: keep each group in one part (of a corpus that has groups).
     labelled: hide all but this many train labels, drawn by (seed, draw). Each class (or target quantile) keeps its share. Rows
@@ -41,6 +43,7 @@ def make_split(
     """
     if not (0 <= valid < 1 and 0 < test < 1 and valid + test < 1):
         raise ValueError(f"valid={valid} and test={test}: shares of the rows, test above 0, together below 1")
+    corpus = opened(corpus, target=target)
     groups = corpus.groups if group else None
     strata = _strata(corpus)
     part = assign(_units(corpus.content, groups, _anything(corpus)), strata, (1 - valid - test, valid, test), seed)
@@ -52,13 +55,14 @@ def make_split(
     return Split(name, train, tested, chosen, held, group=groups is not None, seed=seed)
 
 
-def make_folds(corpus: Corpus, *, folds: int = 5, valid: float = 0.1, seed: int = 0) -> list[Split]:
+def make_folds(corpus: Given, *, target: str = "", folds: int = 5, valid: float = 0.1, seed: int = 0) -> list[Split]:
     """`fold-0` ...: every labelled row is tested once; `valid`, a share of the rows, is drawn from the others of each fold.
 
     Groups and exact duplicates stay together, classes (or target quantiles) keep their shares, as in `make_split`.
     """
     if folds < 2 or not 0 <= valid < 1 - 1 / folds:
         raise ValueError(f"folds={folds}, valid={valid}: expected 2 folds or more, and a share of the rows below 1 - 1 / folds")
+    corpus = opened(corpus, target=target)
     units, strata = _units(corpus.content, corpus.groups, _anything(corpus)), _strata(corpus)
     fold = assign(units, strata, [1 / folds] * folds, seed)
     splits = []
@@ -109,12 +113,13 @@ def with_validation(corpus: Corpus, split: Split, share: float) -> Split:
     return replace(hold_out(corpus, split, share), seed=split.seed)
 
 
-def leave_one_group_out(corpus: Corpus, *, valid_groups: int = 1) -> list[Split]:
+def leave_one_group_out(corpus: Given, *, target: str = "", valid_groups: int = 1) -> list[Split]:
     """One split a group, `leave-GROUP`, which is tested; the next groups in sorted order validate (0 = none), the others train.
 
     A group without a labelled row can neither test nor validate: it has no split of its own, and trains in every other. Rows that
     equal a row of a later-used part (test before valid before train) are left out of the others.
     """
+    corpus = opened(corpus, target=target)
     groups = corpus.groups
     if groups is None:
         raise ValueError("leave one group out needs a corpus with groups")

@@ -7,7 +7,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from understudy.corpus import Corpus, Split
+from understudy.corpus import Corpus, Given, Split, named, opened_split
 from understudy.evaluate.distilled_probe import Side, distillable, distilled_and_plain
 from understudy.evaluate.significance import Resampled, crossed_bootstrap
 from understudy.evaluate.simple import Columns, ModelName, best_of, folds_of_rows, groups_of, guess, quality, usable
@@ -80,37 +80,41 @@ class Advice:
         return "\n".join([*lines, f"What one more modality adds: {'; '.join(f'{name} {g}' for name, g in self.gains.items())}."])
 
 
-def advise(corpus: Corpus, student: Sequence[str], *, split: Split, seed: int = 0) -> Advice:
+def advise(corpus: Given, student: Sequence[str] | str, *, split: Split | str = "", target: str = "", seed: int = 0) -> Advice:
     """Probe the student's modalities, each one alone, and all together on labelled *train* rows; test rows are never read.
 
     Then a distilled against a plain probe, with unlabelled train rows. The intervals are bootstraps over groups of rows. At most
     1,500 rows of each kind are used, drawn by `seed`.
+    corpus: a Corpus or its folder; or data, as `us.corpus` takes it, with the name of its `target`: then modalities are guessed,
+    and a split `default` is drawn where the data has none. split: a name or a Split; needed when the corpus has several.
     """
+    corpus, split = opened_split(corpus, split, target=target)
+    student = named(student)
     extra = [name for name in corpus.modalities if name not in student]
     check(corpus, student, extra)
     rows = chosen_rows(corpus, student, split.labelled, seed)
     if len(rows) < LEAST:
         raise ValueError(f"{len(rows)} labelled train rows show {', '.join(student)}; probes need at least {LEAST}")
     more = chosen_rows(corpus, student, np.setdiff1d(split.train, split.labelled), seed)
-    target, task, groups = corpus.target[rows], corpus.task, groups_of(corpus, rows)
+    truth, task, groups = corpus.target[rows], corpus.task, groups_of(corpus, rows)
     own, every = "+".join(student), list(corpus.modalities)
     reads = {own: list(student)} | {name: [name] for name in every}
     reads |= {f"{own}+{name}": [*student, name] for name in extra} | {"all": every}
     fold = folds_of_rows(corpus, rows, folds=FOLDS, seed=seed)
     models: list[ModelName] = [model for model in PROBES if model in usable(task, len(rows))]
     columns = {name: Columns.read(corpus, use, rows, more) for name, use in reads.items()}
-    found = {name: best_of(models, task, columns[name][0], target, fold, seed=seed) for name in (own, *every, "all")}
+    found = {name: best_of(models, task, columns[name][0], truth, fold, seed=seed) for name in (own, *every, "all")}
     # What one more modality adds is asked of the model that reads the student's best.
-    found |= {n: best_of([found[own].best], task, c[0], target, fold, seed=seed) for n, c in columns.items() if n not in found}
-    rated = {"constant": quality(task, guess(task, target, len(rows)), target)}
-    rated |= {name: quality(task, each.chosen, target) for name, each in found.items()}
+    found |= {n: best_of([found[own].best], task, c[0], truth, fold, seed=seed) for n, c in columns.items() if n not in found}
+    rated = {"constant": quality(task, guess(task, truth, len(rows)), truth)}
+    rated |= {name: quality(task, each.chosen, truth) for name, each in found.items()}
     passed = None
     if distillable(task):
         lead, pupil = (Side(found[name].best, *columns[name]) for name in ("all", own))
-        distilled, plain = distilled_and_plain(task, pupil, lead, target, fold, seed=seed)
-        passed = quality(task, distilled, target) - quality(task, plain, target)
-    named: dict[str, str] = {"constant": "guess"} | {name: each.best for name, each in found.items()}
-    return judged(task, tuple(student), extra, rated, named, passed, groups, len(more), seed)
+        distilled, plain = distilled_and_plain(task, pupil, lead, truth, fold, seed=seed)
+        passed = quality(task, distilled, truth) - quality(task, plain, truth)
+    models_of: dict[str, str] = {"constant": "guess"} | {name: each.best for name, each in found.items()}
+    return judged(task, student, extra, rated, models_of, passed, groups, len(more), seed)
 
 
 def check(corpus: Corpus, student: Sequence[str], extra: Sequence[str]) -> None:

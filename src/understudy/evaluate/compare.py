@@ -1,5 +1,6 @@
 """Compare: teacher, plain and distilled student on the same test rows, as the `results.json` of a run. Torch-free."""
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -180,8 +181,9 @@ def predictions_of(run: Path, system: str) -> list[Predictions]:
     return [Predictions.load(folder / "predictions.npz") for folder in folders]
 
 
-def compare_runs(runs: Sequence[Path | str]) -> list[dict[str, Any]]:
-    """One entry a run: means of its systems, distilled against its own plain control, and against the first run's distilled.
+def compare_runs(runs: Sequence[os.PathLike[str] | str]) -> list[dict[str, Any]]:
+    """One entry a run, or folder of one: means of its systems, distilled against its own plain control, and against the first
+    run's distilled.
 
     `p_holm` is adjusted over the table, apart for the two questions, and `verdict_holm` is the verdict only where that is at
     most 0.05. `against_first` is null for the first run, and where the test rows, the task or the number of seeds differ.

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
+from understudy.corpus import named
 from understudy.encoders.clip import Freeze
 from understudy.players.fusions import DEPTH
 from understudy.players.options import typed
@@ -46,13 +47,13 @@ class Sizes:
 class Player:
     """What a teacher or a student is asked to be: `student` and `teacher` of `distill`. A plain list is a Player that reads it.
 
-    modalities: what it reads. encoders: modality -> encoder, by a name of ours or a transformers folder or hub id. fusion: how
-    modalities join: "concat", "single_stream" (one transformer over all tokens), for a teacher also "experts" (a head of each
-    modality's own on a frozen encoder) and "late" (on one that trains alone), or a transformers folder or hub id of a
-    VisualBERT, ViLT or LXMERT. max_tokens: text or choices -> how many tokens of one are read at most, 128 or what its encoder
-    can where that is less. head: settings of the class prompts that a teacher answers through, such as `classes` and `prompts`;
-    a linear head when empty. sizes, plan: `Sizes` and `Plan`, or what to change in those that it would have anyway: the student's
-    are the defaults, the teacher's are the student's.
+    modalities: what it reads; a text is one of them. encoders: modality -> encoder, by a name of ours or a transformers folder
+    or hub id. fusion: how modalities join: "concat", "single_stream" (one transformer over all tokens), for a teacher also
+    "experts" (a head of each modality's own on a frozen encoder) and "late" (on one that trains alone), or a transformers
+    folder or hub id of a VisualBERT, ViLT or LXMERT. max_tokens: text or choices -> how many tokens of one are read at most,
+    128 or what its encoder can where that is less. head: settings of the class prompts that a teacher answers through, such as
+    `classes` and `prompts`; a linear head when empty. sizes, plan: `Sizes` and `Plan`, or what to change in those that it
+    would have anyway: the student's are the defaults, the teacher's are the student's.
     """
 
     modalities: Sequence[str] = ()
@@ -62,6 +63,9 @@ class Player:
     sizes: Sizes | Mapping[str, Any] | None = None
     plan: Plan | Mapping[str, Any] | None = None
     max_tokens: Mapping[str, int] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "modalities", named(self.modalities))
 
     @property
     def sized(self) -> Sizes:

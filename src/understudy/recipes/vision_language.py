@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from understudy.corpus import Corpus, Split
+from understudy.corpus import Corpus, Given, Split, opened
 from understudy.corpus.draw import hold_out
 from understudy.corpus.low_shot import Size, low_shot, size_name
 from understudy.process.whole import read_json, write_json
@@ -182,7 +182,7 @@ def for_steps(plan: Plan, steps: int, rows: int) -> Plan:
 
 
 def vision_language(
-    corpus: Corpus | Path | str,
+    corpus: Given,
     *,
     student: Mapping[str, str],
     teacher: Mapping[str, str],
@@ -211,7 +211,7 @@ def vision_language(
     now; the table is written when all are. plan, steps: of every student, on every size; the epochs follow from the steps.
     options: of `mad`, in every system. model: sizes of all models. ValueError and KeyError say what cannot be done.
     """
-    corpus = corpus if isinstance(corpus, Corpus) else Corpus(corpus)
+    corpus = opened(corpus)
     systems = SYSTEMS if systems is None else systems
     check_systems(systems, weights)
     check_teachers(systems, teacher)

@@ -1,5 +1,6 @@
 """Page: RUN/report.html, one file that needs no network, no script and no other file."""
 
+import os
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
@@ -25,8 +26,8 @@ TRUST = {"classification": draw.reliability_figure, "choice": draw.reliability_f
 """Kind of task -> whether its predictions can be trusted as they are, for `recorded.DRAWN`."""
 
 
-def write_report(run: Path | str) -> Path:
-    """Write the page of a finished run from its files and return its path; it is replaced whole or not at all."""
+def write_report(run: os.PathLike[str] | str) -> Path:
+    """Write the page of a finished run (or its folder) and return its path; it is replaced whole or not at all."""
     target = Path(run) / "report.html"
     write_text(target, render(read_run(target.parent)))
     return target

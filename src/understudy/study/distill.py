@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Unpack
 
-from understudy.corpus import Corpus
+from understudy.corpus import Corpus, Given, Split, named, opened_split
 from understudy.methods import CATALOGUE
 from understudy.players.cast import drawn, rehearse
 from understudy.players.player import Player
@@ -23,11 +23,12 @@ from understudy.study.stage import Stages
 
 
 def distill(
-    corpus: Corpus | Path | str,
+    corpus: Given,
     *,
-    student: Player | Sequence[str],
-    teacher: Player | Sequence[str] = (),
-    split: str = "",
+    student: Player | Sequence[str] | str,
+    teacher: Player | Sequence[str] | str = (),
+    split: Split | str = "",
+    target: str = "",
     method: str = "kd",
     options: Mapping[str, Any] | None = None,
     ensemble: Choice = "no",
@@ -41,23 +42,26 @@ def distill(
 ) -> Run:
     """Train the three systems, score the test split once, and write results and report into `out`; the same call resumes.
 
-    student, teacher: a `us.Player`, or the modalities that it reads (teacher: all when empty), of which some may be there in
-    train rows alone; the teacher takes the student's encoders, sizes and plan where it has none of its own. split: needed when
-    the corpus has several. method, options: a name of `understudy.methods` and its own options. ensemble: distil from the mean of
-    all seeds' teachers; "if better" asks the validation rows. seeds: how many, or which. report: also measure subsets and costs
-    and draw the page; a table over many runs does without. jobs: how many trainings run at once, each in a process of one
-    thread; "auto" is one a core, "devices" one an accelerator. It changes no result. device: "cpu", "cuda", "cuda:1" or "mps"; an
-    accelerator where there is one when "". threads: of the CPU for each training. more: settings of the players by keyword,
-    such as `encoders` and `teacher_plan`, and what else `Keywords` names. ValueError and KeyError say what cannot be done, before
-    anything is written or trained; a warning, what changes nothing.
+    corpus: a Corpus or its folder; or data, as `us.corpus` takes it, with the name of its `target`: then modalities are guessed,
+    and a split `default` is drawn where the data has none. student, teacher: a `us.Player`, or the modalities that it reads
+    (teacher: all when empty), of which some may be there in train rows alone; the teacher takes the student's encoders, sizes
+    and plan where it has none of its own. split: a name or a Split, which is then saved; needed when the corpus has several.
+    method, options: a name of `understudy.methods` and its own options. ensemble: distil from the mean of all seeds' teachers;
+    "if better" asks the validation rows. seeds: how many, or which. report: also measure subsets and costs and draw the page;
+    a table over many runs does without. jobs: how many trainings run at once, each in a process of one thread; "auto" is one a
+    core, "devices" one an accelerator. It changes no result. device: "cpu", "cuda", "cuda:1" or "mps"; an accelerator where
+    there is one when "". threads: of the CPU for each training. more: settings of the players by keyword, such as `encoders`
+    and `teacher_plan`, and what else `Keywords` names. ValueError and KeyError say what cannot be done, before anything is
+    written or trained; a warning, what changes nothing.
     """
     refuse_several()
-    corpus = corpus if isinstance(corpus, Corpus) else Corpus(corpus)
+    corpus, chosen = opened_split(corpus, split, target=target)
+    chosen = corpus.save_split(chosen) if isinstance(split, Split) else chosen
     asked = Settings(
         corpus=str(corpus.folder.resolve()),
         student=player(student),
         teacher=player(teacher),
-        split=split,
+        split=chosen.name,
         method=method,
         options=options or {},
         ensemble=ensemble,
@@ -69,9 +73,9 @@ def distill(
         )
 
 
-def player(said: Player | Sequence[str]) -> Player:
+def player(said: Player | Sequence[str] | str) -> Player:
     """A player as it is, or one that reads these modalities."""
-    return said if isinstance(said, Player) else Player(tuple(said))
+    return said if isinstance(said, Player) else Player(named(said))
 
 
 def carried_out(corpus: Corpus, settings: Settings, out: Path, *, report: bool, jobs: int, threads: int) -> Run:

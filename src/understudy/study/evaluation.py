@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from understudy.batches.every_row import every_row
+from understudy.corpus import Split
 from understudy.evaluate.results import SystemName
 from understudy.evaluate.subsets import number, predict_subsets, score_subsets
 from understudy.models.model import views_of
@@ -16,11 +17,11 @@ from understudy.teachers.writer import write_store
 
 
 def evaluate_subsets(
-    run: Run, *, system: SystemName = "distilled", seed: int | None = None, split: str = ""
+    run: Run, *, system: SystemName = "distilled", seed: int | None = None, split: Split | str = ""
 ) -> dict[str, dict[str, float | None]]:
     """ "a+b" -> metrics of a run's model on the test rows of a split of its corpus; its own split when "".
 
-    seed: None takes the training that ships.
+    seed: None takes the training that ships. split: a name or a Split.
     ValueError where the split's test rows hold rows that the run trained or chose on.
     """
     other, corpus, model = run.unseen(split), run.corpus(), run.model(system, seed=seed)

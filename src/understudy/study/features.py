@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch.utils.data import DataLoader, Dataset
 
 from understudy.batches.ahead import as_it_is, begin
-from understudy.corpus import Corpus
+from understudy.corpus import Corpus, Given, opened
 from understudy.corpus.write import write_corpus
 from understudy.encoders.encoder import Encoder
 from understudy.encoders.video import VideoEncoder
@@ -39,9 +39,10 @@ WORKERS = min(4, os.cpu_count() or 1)
 
 
 def store_features(
-    corpus: Corpus | Path | str,
+    corpus: Given,
     out: Path | str,
     *,
+    target: str = "",
     modality: str,
     encoder: str,
     views: int = 1,
@@ -51,12 +52,12 @@ def store_features(
     """A corpus at `out` in which `modality`, a video or a text, is the sequence of what a published encoder says of it.
 
     All else is as before: ids, targets, groups, splits, other modalities (which are held in memory while the corpus is written).
-    encoder: transformers folder or hub id. views: of each clip; the first shows the centre frames, as evaluation does, the others
-    frames drawn from the row's id, and training draws among them. on_error: what cannot be decoded fails, or is skipped: that
-    row is then without the modality, and errors.json names it. What is done is kept in OUT.features until all is: a killed call
-    goes on when it is repeated.
+    corpus, target: as `us.advise` takes them. encoder: transformers folder or hub id. views: of each clip; the first shows the
+    centre frames, as evaluation does, the others frames drawn from the row's id, and training draws among them. on_error: what
+    cannot be decoded fails, or is skipped: that row is then without the modality, and errors.json names it. What is done is
+    kept in OUT.features until all is: a killed call goes on when it is repeated.
     """
-    corpus, out = corpus if isinstance(corpus, Corpus) else Corpus(corpus), Path(out)
+    corpus, out = opened(corpus, target=target), Path(out)
     held = Path(f"{out}.features")
     if out.exists():
         discard_spent(held, corpus, out, modality)

@@ -8,7 +8,7 @@ from typing import Any, Unpack
 
 import numpy as np
 
-from understudy.corpus import Corpus
+from understudy.corpus import Given, opened
 from understudy.evaluate.compare import System, compare
 from understudy.evaluate.predictions import Predictions
 from understudy.process.whole import write_json
@@ -18,16 +18,16 @@ from understudy.study.settings import Asked
 from understudy.tasks import Classification
 
 
-def folds(corpus: Corpus | Path | str, *, splits: str | Sequence[str], out: Path | str, **asked: Unpack[Asked]) -> dict[str, Any]:
+def folds(corpus: Given, *, splits: str | Sequence[str], out: Path | str, **asked: Unpack[Asked]) -> dict[str, Any]:
     """`distill` on each split, into OUT/SPLIT, and OUT/folds.json; the same call resumes.
 
     splits: names, or a pattern of them such as `fold-*`. asked: of every `distill`. The document: see `over_folds`.
     """
-    opened = corpus if isinstance(corpus, Corpus) else Corpus(corpus)
-    names = [each for each in opened.splits if fnmatchcase(each, splits)] if isinstance(splits, str) else list(splits)
+    corpus = opened(corpus, target=asked.pop("target", ""))
+    names = [each for each in corpus.splits if fnmatchcase(each, splits)] if isinstance(splits, str) else list(splits)
     if len(names) < 2:
-        raise ValueError(f"splits {splits!r} are {len(names)} of {', '.join(opened.splits) or 'none'}; name two or more")
-    runs = [distill(opened, split=each, out=Path(out) / each, **asked) for each in names]
+        raise ValueError(f"splits {splits!r} are {len(names)} of {', '.join(corpus.splits) or 'none'}; name two or more")
+    runs = [distill(corpus, split=each, out=Path(out) / each, **asked) for each in names]
     document = over_folds(runs)
     write_json(Path(out) / "folds.json", document)
     return document

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from understudy.corpus import Corpus, Split
+from understudy.corpus import Corpus, Given, Split, opened, opened_split
 from understudy.corpus.draw import with_validation
 from understudy.evaluate.compare import predictions_of, read_results
 from understudy.evaluate.predictions import Predictions
@@ -54,6 +54,10 @@ class Run:
 
     folder: Path
     settings: Mapping[str, Any]
+
+    def __fspath__(self) -> str:
+        """A run stands where its folder is asked for."""
+        return str(self.folder)
 
     @property
     def results(self) -> dict[str, Any]:
@@ -101,10 +105,10 @@ class Run:
             )
         return with_validation(corpus, split, float(self.settings["arguments"].get("valid", 0)))
 
-    def unseen(self, split: str) -> Split:
+    def unseen(self, split: Split | str) -> Split:
         """A split of its corpus to test on, its own when ""; ValueError where the run used some of those rows."""
         own = self.split()
-        other = self.corpus().split(split) if split else own
+        other = opened_split(self.corpus(), split)[1] if split else own
         used = np.intersect1d(other.test, np.concatenate([own.train, own.valid]))
         if len(used):
             raise ValueError(
@@ -181,17 +185,17 @@ class Run:
         return predictions_of(self.folder, system)
 
 
-def load(folder: Path | str, *, corpus: Path | str = "") -> Run:
+def load(folder: os.PathLike[str] | str, *, corpus: Given = "", target: str = "") -> Run:
     """The run in `folder`; FileNotFoundError when it holds none, ValueError when its run.json is damaged.
 
-    corpus: where its corpus lies now; where it lay when "".
+    corpus: where its corpus lies now, or the corpus itself, or with `target` the data it was made of; where it lay when "".
     """
     path = Path(folder) / "run.json"
     if not path.is_file():
         raise FileNotFoundError(f"{folder} holds no run (no run.json); `understudy distill ... --out FOLDER` makes one")
     settings = read_json(path, DOCUMENT)
-    if corpus:
-        settings["arguments"] |= {"corpus": str(Path(corpus).resolve())}
+    if not isinstance(corpus, str) or corpus:
+        settings["arguments"] |= {"corpus": str(opened(corpus, target=target).folder.resolve())}
     return Run(Path(folder), settings)
 
 

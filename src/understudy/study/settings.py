@@ -5,12 +5,12 @@ A new setting of a run is a field of `Settings`, one of both players a field of 
 so that their runs are known again.
 """
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
-from pathlib import Path
 from typing import Any, Literal, Required, TypedDict, Unpack
 
-from understudy.corpus import Corpus, Split
+from understudy.corpus import Corpus, Split, only_split
 from understudy.corpus.draw import with_validation
 from understudy.players.blueprint import chosen_encoders
 from understudy.players.cast import auxiliary_modalities
@@ -59,8 +59,8 @@ class Keywords(TypedDict, total=False):
     teacher_sizes: Sizes | Mapping[str, Any] | None
     plan: Plan | Mapping[str, Any] | None
     teacher_plan: Plan | Mapping[str, Any] | None
-    teachers_of: Path | str
-    plain_of: Path | str
+    teachers_of: os.PathLike[str] | str
+    plain_of: os.PathLike[str] | str
     space: Space | Literal[""]
     answers: Fit
     teacher_model: TeacherModel
@@ -71,8 +71,9 @@ class Keywords(TypedDict, total=False):
 class Asked(Keywords, total=False):
     """Every keyword of `distill` that many runs share: of `folds`, too."""
 
-    student: Required[Player | Sequence[str]]
-    teacher: Player | Sequence[str]
+    target: str
+    student: Required[Player | Sequence[str] | str]
+    teacher: Player | Sequence[str] | str
     method: str
     options: Mapping[str, Any] | None
     ensemble: Choice
@@ -105,7 +106,9 @@ class Settings:
 
     def told(self, **more: Unpack[Keywords]) -> "Settings":
         """These and what keywords say; ValueError for a player's setting that is said twice."""
-        changes: dict[str, Any] = {name: str(value) if isinstance(value, Path) else value for name, value in more.items()}
+        changes: dict[str, Any] = {
+            name: os.fspath(value) if isinstance(value, os.PathLike) else value for name, value in more.items()
+        }
         for name in PLAYERS:
             player, said = getattr(self, name), {}
             for each in fields(Player):
@@ -230,15 +233,6 @@ def plain(value: Any) -> Any:
     if is_dataclass(value) and not isinstance(value, type):
         return asdict(value)
     return dict(value) if isinstance(value, Mapping) else list(value) if isinstance(value, tuple) else value
-
-
-def only_split(corpus: Corpus) -> str:
-    """The name of the corpus's one split; ValueError when there is none or a choice."""
-    if len(corpus.splits) == 1:
-        return corpus.splits[0]
-    if not corpus.splits:
-        raise ValueError(f"{corpus.folder} has no split yet; `understudy split {corpus.folder}` makes one")
-    raise ValueError(f"{corpus.folder} has several splits; choose one of {', '.join(corpus.splits)}")
 
 
 def seed_list(seeds: int | Sequence[int]) -> list[int]:

@@ -12,7 +12,7 @@ from understudy.process.whole import write_json
 from understudy.study.run import SYSTEMS, Run
 
 
-def transfer(run: Run, split: str) -> dict[str, Any]:
+def transfer(run: Run, split: Split | str) -> dict[str, Any]:
     """Score teacher, plain and distilled students of every seed on another split's test rows; RUN/transfer/SPLIT.json.
 
     The document is that of results.json; predictions are kept beside it and not made again. Nothing is trained or chosen here.
@@ -26,9 +26,9 @@ def transfer(run: Run, split: str) -> dict[str, Any]:
         said = [predicted(run, other, name, seed, model) for seed, model in models.items()]
         systems[name] = compare.System(first.modalities, cost.parameters_of(first)["total"], said)
     sizes = {"train": len(own.train), "labelled": len(own.labelled), "valid": len(own.valid), "test": len(other.test)}
-    about = {"name": split, "trained on": own.name} | sizes
+    about = {"name": other.name, "trained on": own.name} | sizes
     found = compare.compare(task, systems, split=about, selection=run.results["selection"])
-    write_json(run.folder / "transfer" / f"{split}.json", found)
+    write_json(run.folder / "transfer" / f"{other.name}.json", found)
     return found
 
 

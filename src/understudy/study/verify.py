@@ -28,6 +28,6 @@ class Verified:
 
 def verify(advice: Advice, corpus: Corpus, split: Split, *, out: Path, seeds: int = 5) -> Verified:
     """Train as `distill` does by default, score the test rows, and hold the advice against the verdict; the same call resumes."""
-    run = distill(corpus, student=advice.student, split=split.name, seeds=seeds, out=out)
+    run = distill(corpus, student=advice.student, split=split, seeds=seeds, out=out)
     open_ended = advice.verdict == "undecided" or run.verdict in OPEN
     return Verified(str(out), run.verdict, None if open_ended else (advice.verdict == "yes") == (run.verdict == "better"))
