@@ -208,15 +208,15 @@ def export(name: str, folder: Path, quick: bool) -> None:
 
 def graph(name: str, folder: Path) -> tuple[dict[str, View], Callable[[Any], Any], int]:
     """View and a prediction in onnxruntime, as an artifact has them; no torch."""
-    from understudy.artifact.predict import open_graph
+    from understudy.artifact.session import Session
 
     about = json.loads((folder / f"{name}.json").read_text())
     view = Text.restore(about["state"], {"tokenizer.json": (folder / f"{name}-tokenizer.json").read_bytes()})
-    session = open_graph(folder / f"{name}.onnx")
+    session = Session(folder / f"{name}.onnx", "prediction")
 
     def predict(fields: Any) -> Any:
         given = {f"text.{field}": values for field, values in fields["text"].items()}
-        return session.run(None, {each: given[each] for each in about["inputs"]})[0]
+        return session.run({each: given[each] for each in about["inputs"]})
 
     return {"text": view}, predict, about["parameters"]
 

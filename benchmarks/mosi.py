@@ -9,8 +9,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from benchmarks.few_rows import few_rows
 from benchmarks.record import table, write_result
-from understudy.corpus import Split
 from understudy.corpus.importers.mosi import import_mosi
 from understudy.evaluate.compare import compare_runs
 from understudy.recipes.mosi import mosi
@@ -18,14 +18,6 @@ from understudy.study.run import Run
 
 METRICS = ("mae", "corr", "acc2_has0", "acc2_non0", "f1_has0", "f1_non0", "acc7", "acc7_binned", "acc5")
 PERCENT = ("acc", "f1_")
-
-
-def shorten(data: Path, corpus: Path) -> None:
-    """The same corpus with a few rows in each part of its split, for --quick."""
-    made = import_mosi(data, corpus)
-    whole = made.split("sdk")
-    train = whole.train[:32]
-    made.save_split(Split("sdk", train, whole.test[:32], train, whole.valid[:32], group=True))
 
 
 def validated(run: Run) -> float:
@@ -67,7 +59,7 @@ def main() -> None:
     options = parser.parse_args()
     if options.quick:
         with tempfile.TemporaryDirectory() as folder:
-            shorten(options.data, Path(folder) / "corpus")
+            few_rows(import_mosi(options.data, Path(folder) / "corpus"), "sdk", train=32, valid=32, test=32)
             play(options.data, Path(folder), 1)
         return
     runs, chosen = play(options.data, options.runs, 5)

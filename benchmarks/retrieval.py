@@ -14,8 +14,9 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.few_rows import few_rows
 from benchmarks.record import table, write_result
-from understudy.corpus import Corpus, Split
+from understudy.corpus import Corpus
 from understudy.corpus.importers.wikipedia import import_wikipedia
 from understudy.recipes.retrieval import FEATURES, SIZES, by_space, stamps, wikipedia
 from understudy.study.run import SYSTEMS, Run
@@ -129,9 +130,7 @@ def quick(data: Path) -> None:
     with tempfile.TemporaryDirectory() as name:
         corpus = Path(name) / "corpus"
         made = import_wikipedia(data, corpus)
-        given = made.split("given")
-        train = given.train[:64]
-        made.save_split(Split("given", train, given.test[:64], train, given.valid[:64]))
+        few_rows(made, "given", train=64, valid=64, test=64)
         run = wikipedia(data, seeds=1, corpus=corpus, out=Path(name) / "run", plan=plan, report=False)
         spaces = by_space(made, student=("image", "text"), split="given", plan=plan, sizes=SIZES)
         figures = (

@@ -10,9 +10,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from benchmarks.few_rows import few_rows
 from benchmarks.record import table, write_result
 from benchmarks.videoadviser_mosi import PLANS, features_corpus
-from understudy.corpus import Split, corpus_at
+from understudy.corpus import corpus_at
 from understudy.corpus.importers.mosi import import_mosi
 from understudy.recipes.mosi import packaged_minilm
 from understudy.study.distill import distill
@@ -104,9 +105,7 @@ map, which cannot be switched off. Worse than before is positive, in deviations 
 def quick(data: Path) -> None:
     """A few rows, one epoch, two seeds, the small encoder."""
     with tempfile.TemporaryDirectory() as folder:
-        made = import_mosi(data, Path(folder) / "corpus")
-        whole = made.split("sdk")
-        made.save_split(Split("sdk", whole.train[:32], whole.test[:32], whole.train[:32], whole.valid[:32], group=True))
+        few_rows(import_mosi(data, Path(folder) / "corpus"), "sdk", train=32, valid=32, test=32)
         plan = replace(PLANS["small"], epochs=1, batch_size=16)
         page(rows_of(play(Path(folder), data, encoder="small", plan=plan, seeds=(0, 1), cells=list(CELLS)[:2])))
 
