@@ -50,9 +50,10 @@ def held_out(corpus: Corpus, draw: int, count: int) -> str:
     return f"plan-{draw}-{count}"
 
 
-def play(corpus: Corpus, cell: Cell, change: dict[str, Any], *, out: Path, taken: dict[str, Any]) -> Run:
+def play(corpus: Corpus, cell: Cell, change: dict[str, Any], *, epochs: int | None, out: Path, taken: dict[str, Any]) -> Run:
     """One candidate in one cell; taken: finished runs whose teachers and plain students are the same."""
     view, count, draw = cell
+    short = {"epochs": epochs} if epochs else {}
     return distill(
         corpus,
         student=[view],
@@ -61,8 +62,8 @@ def play(corpus: Corpus, cell: Cell, change: dict[str, Any], *, out: Path, taken
         encoders=ENCODERS,
         valid=0.0,
         sizes=BEFORE["sizes"] | change.get("sizes", {}),
-        plan=replace(PLAN, **change.get("plan", {})),
-        teacher_plan=TEACHER_PLAN,
+        plan=replace(PLAN, **change.get("plan", {}) | short),
+        teacher_plan=replace(TEACHER_PLAN, **short),
         ensemble=change.get("ensemble", "no"),
         seeds=[draw, draw + 100],
         out=out,
@@ -71,7 +72,9 @@ def play(corpus: Corpus, cell: Cell, change: dict[str, Any], *, out: Path, taken
     )
 
 
-def measure(corpus: Corpus, folder: Path, names: list[str], cells: list[Cell]) -> dict[str, dict[Cell, dict[str, float]]]:
+def measure(
+    corpus: Corpus, folder: Path, names: list[str], cells: list[Cell], epochs: int | None
+) -> dict[str, dict[Cell, dict[str, float]]]:
     """Accuracies of each system by candidate and cell; what candidates share, teachers or plain students, is trained once."""
     teachers: dict[str, str] = {}
     plain: dict[str, str] = {}
@@ -82,7 +85,7 @@ def measure(corpus: Corpus, folder: Path, names: list[str], cells: list[Cell]) -
         of = {"teachers_of": f"{cell[1:]} {sizes}", "plain_of": f"{cell} {sizes} {change.get('plan')}"}
         known = {"teachers_of": teachers, "plain_of": plain}
         taken = {what: known[what][key] for what, key in of.items() if key in known[what]}
-        run = play(corpus, cell, change, out=out, taken=taken)
+        run = play(corpus, cell, change, epochs=epochs, out=out, taken=taken)
         for what, key in of.items():
             known[what].setdefault(key, str(run.folder))
         found[name][cell] = {s: run.results["systems"][s]["metrics"]["accuracy"]["mean"] for s in SYSTEMS}
@@ -103,7 +106,7 @@ def main() -> None:
     cells = [(view, count, draw) for draw, count, view in product(draws, labels, views)]
     with tempfile.TemporaryDirectory() as folder:
         corpus = import_mfeat(Path(folder) / "corpus", draws=1, labels=(50,))
-        found = measure(corpus, Path(folder), list(CANDIDATES)[: 1 if quick else None], cells)
+        found = measure(corpus, Path(folder), list(CANDIDATES)[: 1 if quick else None], cells, 1 if quick else None)
     totals = {name: mean(each, "distilled") for name, each in found.items()}
     rows = [
         {"candidate": name, "view": view, "labels": count} | {s: mean(each, s, view=view, count=count) for s in SYSTEMS}
