@@ -33,7 +33,7 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as folder:
             home = Path(folder)
             made = import_av_digits(options.data / "fsdd", options.data / "mnist5k", home / "corpus")
-            few_rows(made, "leave-theo", train=60, valid=60, test=60)
+            few_rows(made, "leave-theo", train=30, valid=20, test=20)
             run = av_digits(options.data, speaker="theo", seeds=1, corpus=home / "corpus", out=home / "theo", epochs=1)
             together([run])
         return

@@ -59,7 +59,7 @@ def main() -> None:
     options = parser.parse_args()
     if options.quick:
         with tempfile.TemporaryDirectory() as folder:
-            few_rows(import_mosi(options.data, Path(folder) / "corpus"), "sdk", train=32, valid=32, test=32)
+            few_rows(import_mosi(options.data, Path(folder) / "corpus"), "sdk", train=8, valid=8, test=8)
             play(options.data, Path(folder), 1)
         return
     runs, chosen = play(options.data, options.runs, 5)

@@ -105,7 +105,7 @@ map, which cannot be switched off. Worse than before is positive, in deviations 
 def quick(data: Path) -> None:
     """A few rows, one epoch, two seeds, the small encoder."""
     with tempfile.TemporaryDirectory() as folder:
-        few_rows(import_mosi(data, Path(folder) / "corpus"), "sdk", train=32, valid=32, test=32)
+        few_rows(import_mosi(data, Path(folder) / "corpus"), "sdk", train=8, valid=8, test=8)
         plan = replace(PLANS["small"], epochs=1, batch_size=16)
         page(rows_of(play(Path(folder), data, encoder="small", plan=plan, seeds=(0, 1), cells=list(CELLS)[:2])))
 
