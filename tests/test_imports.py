@@ -40,6 +40,7 @@ NO_TORCH = (
     "evaluate.vcr",
     "evaluate.entailment",
     "evaluate.submissions",
+    "recipes.estimator",
 )
 # A room -> the rooms that it may use, `process` apart, which all may; a file with a row of its own may use less than its room.
 MAY_IMPORT: dict[str, tuple[str, ...]] = {

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from understudy.evaluate.compare import compare_runs as compare_runs
     from understudy.models.model import Model as Model
     from understudy.players.player import Player as Player
+    from understudy.recipes.estimator import Understudy as Understudy
     from understudy.report import write_report as write_report
     from understudy.study.distill import distill as distill
     from understudy.study.evaluation import evaluate_subsets as evaluate_subsets
@@ -36,6 +37,7 @@ PUBLIC = {
     "Plan": "understudy.training.plan",
     "Player": "understudy.players.player",
     "Run": "understudy.study.run",
+    "Understudy": "understudy.recipes.estimator",
     "advise": "understudy.evaluate.advice",
     "check": "understudy.corpus.check",
     "compare_runs": "understudy.evaluate.compare",

@@ -4,22 +4,35 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 
 Tell = Callable[[int, str], None]
 """Told how many are done, and a few words."""
 EVERY = 60.0
 """Seconds between two lines where there is no terminal."""
+HUSHED = ContextVar("hushed", default=False)
+
+
+@contextmanager
+def silent() -> Iterator[None]:
+    """Nothing is said inside: for who asks for many trainings, as a search does."""
+    before = HUSHED.set(True)
+    try:
+        yield
+    finally:
+        HUSHED.reset(before)
 
 
 def say(words: str) -> None:
     """A line on stderr: stdout is for answers."""
-    print(words, file=sys.stderr, flush=True)
+    if not HUSHED.get():
+        print(words, file=sys.stderr, flush=True)
 
 
 @contextmanager
 def progress(title: str, *, total: int, quiet: bool) -> Iterator[Tell]:
     """How many of `total` are done, on stderr: drawn on a terminal, else told now and then; not at all if `quiet`."""
-    if quiet:
+    if quiet or HUSHED.get():
         yield lambda done, words: None
         return
     if not sys.stderr.isatty():
