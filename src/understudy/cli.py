@@ -89,6 +89,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             answer = choose([a for a in arguments if a != "--json"], as_json=as_json)()
     except (ValueError, KeyError, OSError, ImportError) as error:
         message = str(error.args[0]) if isinstance(error, KeyError) and error.args else str(error)
+        # What an outside library says on several lines is one sentence here.
+        message = " ".join(filter(None, map(str.strip, message.splitlines()))) or type(error).__name__
         if isinstance(error, ModuleNotFoundError):
             message += "; this command needs more than is installed: pip install 'understudy[all]'"
         said = json.dumps({"error": message}) if as_json else f"understudy: {message}"

@@ -168,6 +168,14 @@ def test_a_missing_package_is_named_with_what_to_install(home, capsys, monkeypat
     assert "pip install 'understudy[all]'" in err
 
 
+def test_what_an_outside_library_says_on_several_lines_is_one(home, capsys, monkeypatch):
+    def refused(*_):
+        raise ValueError("cannot be read:\n  no end \r\n")
+
+    monkeypatch.setattr("understudy.corpus.Corpus.__init__", refused)
+    assert call(capsys, "check", home / "corpus") == (2, "", "understudy: cannot be read: no end\n")
+
+
 def test_a_fault_of_ours_is_one_sentence_that_asks_for_a_report(home, capsys, monkeypatch):
     def broken(*_):
         raise AttributeError("no attribute\n'x'")
