@@ -17,9 +17,9 @@ from PIL import Image as Pillow
 from pyarrow import parquet
 
 from understudy.artifact import Artifact, predict_file, read_table
-from understudy.artifact import predict as predicting
 from understudy.batches.loader import Loader
 from understudy.models.model import views_of
+from understudy.prepare.frames import arrow_of
 from understudy.prepare.source import absent
 
 
@@ -68,7 +68,7 @@ def test_class_probabilities(world, reader):
     cells = {"said": reader.corpus.cells("said", np.arange(ROWS))}
     found = artifact.predict_cells(cells)
     np.testing.assert_allclose(found.values[found.seen].sum(axis=1), 1, rtol=1e-6)
-    table = artifact.as_table(found)
+    table = arrow_of(artifact.columns_of(found))
     assert table.column_names == ["prediction", *(f"probability_{c}" for c in artifact.contract.classes)]
     best = [None if not s else artifact.contract.classes[v.argmax()] for v, s in zip(found.values, found.seen, strict=True)]
     assert table["prediction"].to_pylist() == best
@@ -79,7 +79,7 @@ def test_rows_are_taken_some_at_a_time(world, six, monkeypatch):
     cells = {m: world.corpus.cells(m, np.arange(ROWS)) for m in MODALITIES}
     whole = six.predict_cells(cells).values
     taken = []
-    monkeypatch.setattr(predicting, "ROWS_AT_ONCE", 7)
+    monkeypatch.setattr(six, "rows_at_once", 7)
     monkeypatch.setattr(six, "_run", lambda reads, cells, rows, run=six._run: taken.append(rows) or run(reads, cells, rows))
     np.testing.assert_allclose(six.predict_cells(cells).values, whole, atol=1e-4)
     assert sum(taken) == ROWS - 1
@@ -275,6 +275,6 @@ def test_bad_cells_fail_the_whole_or_are_named_beside_it(six, files, tmp_path):
 
 
 def test_what_onnxruntime_raises_is_one_sentence(world, six):
-    session = next(iter(six._sessions.values()))
+    session = next(iter(six._graphs.values()))[0]
     with pytest.raises(ValueError, match=r"^onnxruntime [\d.]+ cannot run student.onnx: [^\n]+$"):
         session.run({"numbers.values": np.zeros((2, 9), dtype=np.float32)})

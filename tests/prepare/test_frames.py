@@ -6,11 +6,13 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from understudy.prepare.frames import framed
+from understudy.prepare.frames import Answer, framed
 
 ROWS = [{"x": 1.5, "note": "a b", "y": "u"}, {"x": None, "note": "c", "y": "v"}]
 COLUMNS = {name: [row[name] for row in ROWS] for name in ROWS[0]}
-ANSWERS = pa.table({"prediction": ["u", "v"], "probability": [0.75, 0.5]})
+WORDS = Answer(np.array(["u", "v"], dtype=object), None)
+ANSWERS = {"prediction": WORDS, "probability": Answer(np.array([0.75, 0.5]), np.array([False, True]))}
+SAID = [{"prediction": "u", "probability": 0.75}, {"prediction": "v", "probability": None}]
 
 
 def pandas():
@@ -48,11 +50,12 @@ def test_a_file_is_its_table_with_its_folder(tmp_path):
 
 
 def test_answers_come_back_in_the_kind_that_was_given():
-    assert framed(ROWS).back(ANSWERS) == ANSWERS.to_pylist()
-    assert framed(COLUMNS).back(ANSWERS) == ANSWERS.to_pydict()
-    assert framed(pa.table(COLUMNS)).back(ANSWERS) is ANSWERS
-    assert framed(KINDS["polars"]()).back(ANSWERS).to_dicts() == ANSWERS.to_pylist()
-    assert framed(KINDS["datasets"]()).back(ANSWERS)[:] == ANSWERS.to_pydict()
+    columns = {name: [row[name] for row in SAID] for name in ANSWERS}
+    assert framed(ROWS).back(ANSWERS) == SAID
+    assert framed(COLUMNS).back(ANSWERS) == columns
+    assert framed(pa.table(COLUMNS)).back(ANSWERS).to_pylist() == SAID
+    assert framed(KINDS["polars"]()).back(ANSWERS).to_dicts() == SAID
+    assert framed(KINDS["datasets"]()).back(ANSWERS)[:] == columns
     back = framed(KINDS["pandas"]()).back(ANSWERS)
     assert back["prediction"].tolist() == ["u", "v"]
     assert back.index.tolist() == [7, 7]

@@ -1,13 +1,14 @@
 """Answers: what a graph says of some rows, and how that reads as columns of a table. No torch."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 from numpy.typing import NDArray
 
 from understudy.artifact.contract import Contract
+from understudy.prepare.frames import Answer, Answers
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,33 +24,46 @@ class Predicted:
     seen: NDArray[np.bool_]
 
 
-def as_table(contract: Contract, predicted: Predicted) -> pa.Table:
+def columns_of(contract: Contract, predicted: Predicted) -> Answers:
     """Predictions as columns: the number, the likeliest class (or place) and its probability, or one embedding a branch.
 
     With classes or choices that exclude each other there is one probability column for each of them.
     """
+    values = predicted.values
     if contract.branches:
-        places = {f"embedding_{b}": predicted.values[:, at] for at, b in enumerate(contract.branches)}
-        return pa.table({name: lists(values) for name, values in places.items()})
-    absent = ~predicted.seen
-    if predicted.values.ndim == 1:
-        return pa.table({"prediction": pa.array(predicted.values, mask=absent)})
-    best = predicted.values.argmax(axis=1)
-    words = pa.array(contract.classes or range(contract.choices))
-    said = words.take(pa.array(best, mask=absent))
+        places = {f"embedding_{b}": values[:, at] for at, b in enumerate(contract.branches)}
+        return {name: Answer(vectors, some(np.asarray(np.isnan(vectors).any(axis=1)))) for name, vectors in places.items()}
+    absent = some(~predicted.seen)
+    if values.ndim == 1:
+        return {"prediction": Answer(values, absent)}
+    best = values.argmax(axis=1)
+    words = contract.classes or range(contract.choices)
+    said = {"prediction": Answer(np.array(words, dtype=object)[best] if contract.classes else best, absent)}
     if contract.apart:
-        probability = predicted.values[np.arange(len(best)), best]
-        return pa.table({"prediction": said, "probability": pa.array(probability, mask=absent)})
-    shares = {f"probability_{c}": pa.array(v, mask=absent) for c, v in zip(words, predicted.values.T, strict=True)}
-    return pa.table({"prediction": said} | shares)
+        return said | {"probability": Answer(values[np.arange(len(best)), best], absent)}
+    return said | {f"probability_{word}": Answer(share, absent) for word, share in zip(words, values.T, strict=True)}
 
 
-def lists(values: NDArray[np.floating[Any]]) -> pa.FixedSizeListArray:
-    """Rows of `[N D]` as lists, null where they are NaN."""
-    lacking = pa.array(np.isnan(values).any(axis=1))
-    return pa.FixedSizeListArray.from_arrays(pa.array(values.ravel()), values.shape[1], mask=lacking)
+def some(rows: NDArray[np.bool_]) -> NDArray[np.bool_] | None:
+    """Themselves, if any of them is true."""
+    return rows if rows.any() else None
 
 
-def answered(answers: pa.Table) -> int:
-    """How many rows of `Artifact.predict` hold any prediction or embedding."""
-    return int(np.any([column.is_valid().to_numpy() for column in answers.columns], axis=0).sum())
+def joined(parts: Sequence[Answers]) -> Answers:
+    """The answers to some rows and then to others; at least one part."""
+    if len(parts) == 1:
+        return parts[0]
+    return {
+        name: Answer(np.concatenate([p[name].values for p in parts]), some(np.concatenate([absent_of(p[name]) for p in parts])))
+        for name in parts[0]
+    }
+
+
+def answered(answers: Answers) -> int:
+    """How many rows hold any prediction or embedding."""
+    return int((~np.logical_and.reduce([absent_of(answer) for answer in answers.values()])).sum())
+
+
+def absent_of(answer: Answer) -> NDArray[np.bool_]:
+    """Of every row."""
+    return np.zeros(len(answer.values), dtype=bool) if answer.absent is None else answer.absent

@@ -1,6 +1,7 @@
 """Predict with a shipped student: table in, predictions or embeddings out. Needs onnxruntime, never torch."""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from functools import cached_property, reduce
 from pathlib import Path
 from typing import Any
 
@@ -8,34 +9,40 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from understudy.artifact.answers import Predicted, as_table
+from understudy.artifact.answers import Predicted, columns_of, joined
 from understudy.artifact.contract import Contract, read_contract, verify
+from understudy.artifact.feeds import Feed
 from understudy.artifact.session import Session
 from understudy.prepare import restore
 from understudy.prepare.cells import Cells, Modality
 from understudy.prepare.faults import Fault, read_around
-from understudy.prepare.frames import Data, framed
+from understudy.prepare.frames import Answers, Data, framed
 from understudy.prepare.source import absent, cells_from_table, source_columns
-from understudy.prepare.view import FieldArrays, View, trim
+from understudy.prepare.view import FieldArrays, View
 
-ROWS_AT_ONCE = 32
-"""Rows prepared and run together: bounds memory where a row may be a picture or a long text."""
-FLAT_ROWS_AT_ONCE = 1024
-"""The same where every modality is a vector or a table."""
+ROWS_AT_ONCE = 1024
+"""Rows prepared together: what a look at their lengths can put beside its like."""
+HEAVY_ROWS_AT_ONCE = 32
+"""The same where a row may be a picture, a sound or a long sequence: bounds memory."""
+LIGHT = ("vector", "table", "text", "choices")
+"""Kinds of a few numbers or tokens a row."""
 
 
 class Artifact:
     """A verified artifact folder, ready to predict. Safe to call from several threads.
 
+    threads: of the CPU, which the graph runs on; all cores when 0.
     Raises FileNotFoundError where there is no folder and ValueError where one was changed or is of another format.
     """
 
-    def __init__(self, folder: str | Path) -> None:
+    def __init__(self, folder: str | Path, *, threads: int = 0) -> None:
         self.folder = Path(folder)
         verify(self.folder)
         self.contract: Contract = read_contract(self.folder)
-        graphs = self.contract.graphs
-        self._sessions = {reads: Session(self.folder / file, self.contract.output) for reads, file in graphs.items()}
+        self._graphs = {
+            reads: (Session(self.folder / file, self.contract.output, threads=threads), Feed(self.contract.inputs, reads))
+            for reads, file in self.contract.graphs.items()
+        }
         try:
             self.views: dict[str, View] = {name: self._view(name) for name in self.contract.views}
             self._try()
@@ -45,7 +52,7 @@ class Artifact:
 
     def _try(self) -> None:
         """Answer a row that has nothing: what does not fit together is found now, and the first real row is as fast as others."""
-        for reads in self._sessions:
+        for reads in self._graphs:
             self._run(reads, {}, 1)
 
     def _view(self, modality: str) -> View:
@@ -58,11 +65,15 @@ class Artifact:
         """What the student can read, by name."""
         return self.contract.modalities
 
-    @property
+    @cached_property
     def rows_at_once(self) -> int:
-        """Rows that are prepared and run together."""
-        flat = all(modality.kind in ("vector", "table") for modality in self.modalities.values())
-        return FLAT_ROWS_AT_ONCE if flat else ROWS_AT_ONCE
+        """Rows that are prepared together."""
+        light = all(modality.kind in LIGHT for modality in self.modalities.values())
+        return ROWS_AT_ONCE if light else HEAVY_ROWS_AT_ONCE
+
+    @cached_property
+    def _columns(self) -> dict[str, tuple[str, ...]]:
+        return {name: source_columns(name, modality) for name, modality in self.modalities.items()}
 
     def readable(self, columns: Collection[str], *, only: Collection[str] | None = None) -> tuple[str, ...]:
         """The modalities to read from a table with these columns; those without any column there are absent.
@@ -71,10 +82,10 @@ class Artifact:
         for a modality of which a part of the columns is missing, and when no modality is left.
         """
         wanted = self._known(self.modalities if only is None else only)
-        missing = {m: [c for c in source_columns(m, self.modalities[m]) if c not in columns] for m in wanted}
+        missing = {m: [c for c in self._columns[m] if c not in columns] for m in wanted}
         whole = tuple(m for m in wanted if not missing[m])
         for modality in wanted:
-            partly = len(missing[modality]) < len(source_columns(modality, self.modalities[modality]))
+            partly = len(missing[modality]) < len(self._columns[modality])
             if missing[modality] and (partly or not whole):
                 raise ValueError(f"modality {modality!r} needs the missing column{_list(missing[modality])}; {_has(columns)}")
         return whole
@@ -103,11 +114,15 @@ class Artifact:
         faults: takes the cells that cannot be read, which are absent then; without it the first of them is a ValueError.
         """
         given = framed(data)
+        return given.back(self.answer(given.table, folder=folder or given.folder, only=only, faults=faults))
+
+    def answer(
+        self, table: pa.Table, *, folder: Path, only: Collection[str] | None = None, faults: list[Fault] | None = None
+    ) -> Answers:
+        """The same of a table, as columns."""
         # Of thousands of classes a slice's probabilities are let go before the next one's are computed.
-        slices = self.predict_table(given.table, folder=folder or given.folder, only=only, faults=faults)
-        answers = [self.as_table(predicted) for predicted in slices]
-        nothing = self.as_table(Predicted(self._filler(0), np.zeros(0, dtype=bool)))
-        return given.back(pa.concat_tables([nothing, *answers]).combine_chunks())
+        found = [self.columns_of(each) for each in self.predict_table(table, folder=folder, only=only, faults=faults)]
+        return joined(found or [self.columns_of(Predicted(self._filler(0), np.zeros(0, dtype=bool)))])
 
     def predict_table(
         self, table: pa.Table, *, folder: Path, only: Collection[str] | None = None, faults: list[Fault] | None = None
@@ -124,7 +139,7 @@ class Artifact:
 
         if faults is None:
             return read(table, first_row)
-        columns = table.select(list(source_columns(modality, self.modalities[modality])))
+        columns = table.select(list(self._columns[modality]))
         cells, found = read_around(columns, read, modality, first_row)
         faults += found
         return cells
@@ -134,28 +149,39 @@ class Artifact:
         given = self._known(cells)
         if not given:
             raise ValueError(f"no modality given; this student reads: {', '.join(self.modalities)}")
-        seen = np.any([cells[m].present for m in given], axis=0)
+        seen = reduce(np.logical_or, [cells[m].present for m in given])
         values = self._filler(len(seen))
-        for reads in self._sessions:
-            here = np.any([cells[m].present for m in reads if m in given] or [np.zeros_like(seen)], axis=0)
+        for reads in self._graphs:
+            read = [cells[m].present for m in reads if m in given]
+            rows = np.flatnonzero(reduce(np.logical_or, read)) if read else np.zeros(0, dtype=np.intp)
             part = values[:, self.contract.branches.index(reads[0])] if self.contract.branches else values
-            rows = np.flatnonzero(here)
             for start in range(0, len(rows), self.rows_at_once):
                 some = rows[start : start + self.rows_at_once]
-                part[some] = self._run(reads, {m: cells[m].take(some) for m in reads if m in given}, len(some))
+                # Where every row is there they are taken as they are.
+                here = cells if len(some) == len(seen) else {m: cells[m].take(some) for m in given}
+                part[some] = self._run(reads, here, len(some))
         return Predicted(values, seen)
 
     def _run(self, reads: tuple[str, ...], cells: Mapping[str, Cells], rows: int) -> NDArray[np.floating[Any]]:
-        feed: FieldArrays = {}
+        """The answers to rows that are prepared together, in their order."""
+        session, feed = self._graphs[reads]
+        prepared: dict[str, FieldArrays] = {}
         for modality in reads:
             here = cells[modality] if modality in cells else absent(self.modalities[modality], rows)
-            fields = trim(self.views[modality].prepare(here)) | {"present": here.present}
-            feed |= {f"{modality}.{name}": values for name, values in fields.items()}
-        inputs = {i.name: feed[i.name] for i in self.contract.inputs if i.name in feed}
-        return self._sessions[reads].run(inputs)
+            fields = self.views[modality].prepare_for(here, feed.fields(modality))
+            prepared[modality] = {"present": here.present, **fields}
+        values: NDArray[np.floating[Any]] | None = None
+        for places, inputs in feed.batches(prepared, rows, self.rows_at_once):
+            said = session.run(inputs)
+            if len(said) == rows:
+                return said
+            values = np.empty((rows, *said.shape[1:]), dtype=said.dtype) if values is None else values
+            values[places] = said
+        assert values is not None
+        return values
 
     def _filler(self, rows: int) -> NDArray[np.floating[Any]]:
-        session = next(iter(self._sessions.values()))
+        session, _ = next(iter(self._graphs.values()))
         shape = [rows]
         if self.contract.branches:
             shape += [len(self.contract.branches), session.width]
@@ -163,9 +189,9 @@ class Artifact:
             shape += [len(self.contract.classes) or self.contract.choices]
         return np.full(shape, np.nan, dtype=session.dtype)
 
-    def as_table(self, predicted: Predicted) -> pa.Table:
-        """As `answers.as_table`."""
-        return as_table(self.contract, predicted)
+    def columns_of(self, predicted: Predicted) -> Answers:
+        """As `answers.columns_of`."""
+        return columns_of(self.contract, predicted)
 
 
 def _list(names: list[str]) -> str:

@@ -12,6 +12,7 @@ from pyarrow import compute, csv, parquet
 from understudy.artifact.answers import answered
 from understudy.artifact.predict import Artifact
 from understudy.prepare.faults import Fault
+from understudy.prepare.frames import arrow_of
 from understudy.prepare.reader import OnError
 from understudy.prepare.source import read_table
 from understudy.process.whole import whole_file
@@ -93,11 +94,11 @@ def predict_file(
     table = read_table(path, delimiter=delimiter)
     names = row_names(table, id)
     faults: list[Fault] = []
-    answers = artifact.predict(table, folder=path.parent, only=modalities, faults=faults if on_error == "skip" else None)
-    if taken := set(names.column_names) & set(answers.column_names):
+    answers = artifact.answer(table, folder=path.parent, only=modalities, faults=faults if on_error == "skip" else None)
+    if taken := set(names.column_names) & set(answers):
         raise ValueError(f"the id column may not be called {taken.pop()!r}: a column of the predictions is; rename it")
     with whole_file(out) as partial:
-        WRITERS[out.suffix.lower()](pa.table(to_dict(names) | to_dict(answers)), partial)
+        WRITERS[out.suffix.lower()](pa.table(to_dict(names) | to_dict(arrow_of(answers))), partial)
     write_faults(faults, errors_of(out))
     read = artifact.readable(table.column_names, only=modalities)
     return Summary(len(table), answered(answers), read, out, tuple(faults))

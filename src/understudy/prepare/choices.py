@@ -1,6 +1,6 @@
 """Choices: the K texts of a row as token ids, each of them through one text view."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from understudy.prepare.cells import Cells, Kind
-from understudy.prepare.text import Text
+from understudy.prepare.text import FIELDS, Text
 from understudy.prepare.view import FieldArrays, View
 
 
@@ -61,8 +61,11 @@ class Choices(View):
         return replace(found, text=self.text.fit(found._flat(cells)))
 
     def prepare(self, cells: Cells) -> FieldArrays:
-        fields = self.text.prepare(self._flat(cells))
-        folded = {name: values.reshape(len(cells), self.choices, *values.shape[1:]) for name, values in fields.items()}
+        return self.prepare_for(cells, FIELDS)
+
+    def prepare_for(self, cells: Cells, fields: Collection[str]) -> FieldArrays:
+        flat = self.text.prepare_for(self._flat(cells), fields)
+        folded = {name: values.reshape(len(cells), self.choices, *values.shape[1:]) for name, values in flat.items()}
         # Steps stay on axis 1, where ragged fields are trimmed and padded.
         return {name: np.ascontiguousarray(values.swapaxes(1, 2)) for name, values in folded.items()}
 

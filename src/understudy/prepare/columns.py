@@ -45,9 +45,11 @@ class Column:
     @staticmethod
     def of(table: pa.Table, name: str, first_row: int) -> "Column":
         """The column of that name, plain: without chunks and dictionaries, its words as text whatever the file calls them."""
-        chunks = [chunk.dictionary_decode() if pa.types.is_dictionary(chunk.type) else chunk for chunk in table[name].chunks]
-        kind = table[name].type.value_type if pa.types.is_dictionary(table[name].type) else table[name].type
-        values = pa.concat_arrays(chunks) if chunks else pa.array([], kind)
+        column = table[name]
+        kind, chunks = column.type, column.chunks
+        if pa.types.is_dictionary(kind):
+            kind, chunks = kind.value_type, [chunk.dictionary_decode() for chunk in chunks]
+        values = chunks[0] if len(chunks) == 1 else pa.concat_arrays(chunks) if chunks else pa.array([], kind)
         if any(check(kind) for check in (pa.types.is_binary, pa.types.is_large_binary, pa.types.is_fixed_size_binary)):
             values = text_of_bytes(values, name, first_row)
         if pa.types.is_large_string(kind) or pa.types.is_string_view(kind):
@@ -85,7 +87,7 @@ class Column:
 
     def numbers(self) -> NDArray[np.float64]:
         """`[N]`, NaN where missing; numbers that are infinite, or would be in float32, are a fault."""
-        numbers = self._parsed() if self.is_text else plain_numbers(self.values, self.name)
+        numbers = self._parsed() if self.is_text else plain_numbers(self.values, self.name).astype(np.float64, copy=False)
         wrong = np.abs(numbers) > LARGEST
         if wrong.any():
             raise self.fault(
@@ -135,14 +137,28 @@ class Column:
         names[:-1] = [category(value) for value in encoded.dictionary.to_pylist()]
         return names[pc.fill_null(encoded.indices, len(names) - 1).to_numpy(zero_copy_only=False)]  # pyright: ignore
 
-    def vectors(self) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    def vectors(self) -> tuple[NDArray[np.floating[Any]], NDArray[np.int64]]:
         """The numbers of all rows one after the other, and how many each row has: 0 where it is null or empty."""
-        lengths = pc.fill_null(pc.list_value_length(self.values), 0).to_numpy(zero_copy_only=False).astype(np.int64)  # pyright: ignore
-        return plain_numbers(self.values.flatten(), self.name), lengths
+        if self._is_even:
+            size = self.values.type.list_size
+            flat = self.values.values.slice(self.values.offset * size, len(self.values) * size)
+        else:
+            flat = self.values.flatten()
+        return plain_numbers(flat, self.name), self._lengths()
 
-    def sequences(self) -> list[NDArray[np.float64] | None]:
+    @property
+    def _is_even(self) -> bool:
+        """Whether every row is a list, and all are of one length: then no kernel has to be asked."""
+        return pa.types.is_fixed_size_list(self.values.type) and not self.values.null_count
+
+    def _lengths(self) -> NDArray[np.int64]:
+        if self._is_even:
+            return np.full(len(self.values), self.values.type.list_size)
+        return pc.fill_null(pc.list_value_length(self.values), 0).to_numpy(zero_copy_only=False).astype(np.int64)  # pyright: ignore
+
+    def sequences(self) -> list[NDArray[np.floating[Any]] | None]:
         """Each row's list of equally long steps as `[T D]`, None where null or empty."""
-        lengths = pc.fill_null(pc.list_value_length(self.values), 0).to_numpy(zero_copy_only=False).astype(np.int64)  # pyright: ignore
+        lengths = self._lengths()
         steps = Column(self.name, self.values.flatten(), 1)
         if not steps.is_list:
             if lengths.any():
@@ -194,9 +210,11 @@ def is_plain_number(kind: pa.DataType) -> bool:
     return any(check(kind) for check in known)
 
 
-def plain_numbers(values: pa.Array, name: str) -> NDArray[np.float64]:
-    """Numbers or booleans as float64, NaN for null; ValueError for a column of anything else."""
+def plain_numbers(values: pa.Array, name: str) -> NDArray[np.floating[Any]]:
+    """Floats as they are, other numbers and booleans as float64, NaN for null; ValueError for a column of anything else."""
     kind = values.type
+    if pa.types.is_float32(kind) or pa.types.is_float64(kind):
+        return values.to_numpy(zero_copy_only=False)
     if not is_plain_number(kind):
         raise ValueError(f"column {name!r} holds {kind}; expected numbers")
     if pa.types.is_boolean(kind):

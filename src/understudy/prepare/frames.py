@@ -3,10 +3,11 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from understudy.prepare.source import read_table
 from understudy.prepare.tables import array_column, column_of, differ, table_of_rows
@@ -20,13 +21,49 @@ Data = object
 """What `framed` reads: one of KNOWN. No type says so, since the libraries that make frames are not imported."""
 
 
+class Answer(NamedTuple):
+    """One column of answers: values `[N]`, or lists of numbers `[N D]`; absent: the rows `[N]` that have none, if any."""
+
+    values: NDArray[Any]
+    absent: NDArray[np.bool_] | None
+
+    def to_arrow(self) -> pa.Array:
+        """Words, numbers or lists of them, null where absent."""
+        if self.values.ndim > 1:
+            mask = None if self.absent is None else pa.array(self.absent)
+            return pa.FixedSizeListArray.from_arrays(pa.array(self.values.ravel()), self.values.shape[1], mask=mask)
+        return pa.array(self.values, pa.string() if self.values.dtype == object else None, mask=self.absent)
+
+    def to_list(self) -> list[Any]:
+        """The same as Python has them."""
+        values = self.values.tolist()
+        if self.absent is None:
+            return values
+        return [None if gone else value for value, gone in zip(values, self.absent, strict=True)]
+
+
+Answers = Mapping[str, Answer]
+"""Columns by name, of as many rows each."""
+
+
+def arrow_of(answers: Answers) -> pa.Table:
+    """As a table."""
+    return pa.table({name: answer.to_arrow() for name, answer in answers.items()})
+
+
+def rows_of(answers: Answers) -> list[dict[str, Any]]:
+    """As one dict a row."""
+    columns = [answer.to_list() for answer in answers.values()]
+    return [dict(zip(answers, row, strict=True)) for row in zip(*columns, strict=True)]
+
+
 @dataclass(frozen=True, eq=False)
 class Framed:
-    """A table, what to call it in messages, and `back`, which turns a table of as many rows into the kind that was given."""
+    """A table, what to call it in messages, and `back`, which turns answers to its rows into the kind that was given."""
 
     table: pa.Table
     name: str
-    back: Callable[[pa.Table], Any]
+    back: Callable[[Answers], Any]
     folder: Path = Path()
     """What paths of media in its cells are relative to."""
 
@@ -34,16 +71,16 @@ class Framed:
 def framed(data: Data, *, delimiter: str = "") -> Framed:
     """The table of whatever is given; delimiter: as `read_table`'s. ValueError, or TypeError for an object of no known kind."""
     if isinstance(data, str | Path):
-        return Framed(read_table(data, delimiter=delimiter), Path(data).name, lambda answers: answers, Path(data).parent)
+        return Framed(read_table(data, delimiter=delimiter), Path(data).name, arrow_of, Path(data).parent)
     if isinstance(data, pa.Table):
-        return Framed(distinct(data, "the table"), "table", lambda answers: answers)
+        return Framed(distinct(data, "the table"), "table", arrow_of)
     library, name = type(data).__module__.partition(".")[0], type(data).__name__
     if library in LIBRARIES and name in LIBRARIES[library][0]:
         return LIBRARIES[library][1](data)
     if isinstance(data, Mapping) and name not in HINTS:
-        return Framed(of_columns(data), "dict of columns", lambda answers: answers.to_pydict())
+        return Framed(of_columns(data), "dict of columns", lambda answers: {name: a.to_list() for name, a in answers.items()})
     if isinstance(data, Sequence) and not isinstance(data, bytes):
-        return Framed(of_rows(data), "list of rows", lambda answers: answers.to_pylist())
+        return Framed(of_rows(data), "list of rows", rows_of)
     raise TypeError(f"a {name} of {library} given; expected {KNOWN}{HINTS.get(name, '')}")
 
 
@@ -71,8 +108,8 @@ def of_pandas(data: Any) -> Framed:
             # Asked again value by value, which finds the row that differs.
             arrays[str(name)] = column_of("the frame", str(name), data[name].tolist())
 
-    def back(answers: pa.Table) -> Any:
-        found = answers.to_pandas()
+    def back(answers: Answers) -> Any:
+        found = arrow_of(answers).to_pandas()
         found.index = data.index
         return found
 
@@ -82,7 +119,7 @@ def of_pandas(data: Any) -> Framed:
 def of_polars(data: Any) -> Framed:
     """Of a polars DataFrame."""
     polars = __import__("polars")
-    return Framed(data.to_arrow(), "frame", polars.from_arrow)
+    return Framed(data.to_arrow(), "frame", lambda answers: polars.from_arrow(arrow_of(answers)))
 
 
 def of_datasets(data: Any) -> Framed:
@@ -95,7 +132,7 @@ def of_datasets(data: Any) -> Framed:
             # A label of -1 is how such sets mark a row without one.
             codes = [None if code is None or code < 0 else code for code in table.column(name).to_pylist()]
             table = table.set_column(place, name, names.take(pa.array(codes, pa.int64())))
-    return Framed(table, "dataset", lambda answers: datasets.Dataset(answers))
+    return Framed(table, "dataset", lambda answers: datasets.Dataset(arrow_of(answers)))
 
 
 def distinct(table: pa.Table, where: str) -> pa.Table:

@@ -136,25 +136,32 @@ def numbers_of(column: Column, modality: str) -> NDArray[np.float64]:
 
 def vector_cells(column: Column, flat: NDArray[Any], lengths: NDArray[np.int64], modality: Modality) -> Cells:
     """Rows of one width, `[N D]`, from their numbers one after the other; a row without any is absent."""
-    there = lengths > 0
-    known = modality.width or int(lengths[np.argmax(there)] if there.any() else 0)
-    wrong = there & (lengths != known)
+    rows = np.flatnonzero(lengths)
+    known = modality.width or int(lengths[rows[0]] if len(rows) else 0)
+    wrong = lengths[rows] != known
     if wrong.any():
-        row = int(np.argmax(wrong))
+        row = int(rows[np.argmax(wrong)])
         raise column.fault(row, f"a vector of {lengths[row]} numbers; expected {known}")
-    values = np.full((len(lengths), known), np.nan, dtype=modality.dtype)
-    values[there] = bounded(column, flat.reshape(int(there.sum()), known), np.flatnonzero(there), modality)
-    return Cells("vector", values, np.logical_or.reduce(~np.isnan(values), axis=1))
+    values = bounded(column, flat.reshape(len(rows), known), rows, modality)
+    if len(rows) < len(lengths):
+        whole = np.full((len(lengths), known), np.nan, dtype=modality.dtype)
+        whole[rows] = values
+        values = whole
+    return Cells("vector", values, np.logical_not(np.isnan(values).all(axis=1)))
 
 
 def bounded(column: Column, values: NDArray[Any], rows: NDArray[np.intp], modality: Modality) -> NDArray[np.floating[Any]]:
     """Numbers of `rows` in the modality's type; those that float32 cannot hold are a fault."""
-    with np.errstate(over="ignore"):
-        wrong = np.isinf(values.astype(np.float32)).any(axis=tuple(range(1, values.ndim)))
+    if values.dtype == np.float32:
+        single = values
+    else:
+        with np.errstate(over="ignore"):
+            single = values.astype(np.float32)
+    wrong = np.isinf(single)
     if wrong.any():
-        row = int(rows[np.argmax(wrong)])
+        row = int(rows[np.argmax(wrong.any(axis=tuple(range(1, values.ndim))))])
         raise column.fault(row, f"a number that is infinite or beyond {LARGEST:.1e}; expected a finite one, or none")
-    return values.astype(modality.dtype)
+    return values.astype(np.float64, copy=False) if modality.double else single
 
 
 def array_of(column: Column, row: int, value: NDArray[Any]) -> NDArray[Any]:

@@ -39,8 +39,12 @@ class Standardisation:
         if values.shape[-1] != len(self.mean):
             raise ValueError(f"got {values.shape[-1]} features a row; this view was fitted on {len(self.mean)}")
         with np.errstate(over="ignore"):
-            scores = (values.astype(np.float64) - self.mean) / self.scale
-        return np.where(np.isnan(scores), 0.0, np.clip(scores, -LIMIT, LIMIT)).astype(np.float32)
+            scores = np.subtract(values, self.mean, dtype=np.float64)
+            scores /= self.scale
+        # Bounds taken so leave NaN alone, and need no second array.
+        np.maximum(np.minimum(scores, LIMIT, out=scores), -LIMIT, out=scores)
+        scores[np.isnan(scores)] = 0.0
+        return scores.astype(np.float32)
 
     def state(self) -> dict[str, list[float]]:
         """As JSON."""

@@ -1,6 +1,6 @@
 """Text: strings as token ids, through a published tokenizer or a BPE of our own that is trained on the train split."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
 ASSET = "tokenizer.json"
+FIELDS = ("ids", "mask", "spans")
 
 
 @dataclass(frozen=True)
@@ -90,11 +91,17 @@ class Text(View):
         return replace(self, tokenizer=train_bpe(texts, self.vocabulary).to_str())
 
     def prepare(self, cells: Cells) -> FieldArrays:
+        return self.prepare_for(cells, FIELDS)
+
+    def prepare_for(self, cells: Cells, fields: Collection[str]) -> FieldArrays:
         parts = self._encode(cells)
         ids = [None if part is None else np.array(part.encoding.ids, dtype=np.int64) for part in parts]
-        spans = [None if part is None else places_in_text(part) for part in parts]
         padded, mask = pad(ids, dtype=np.int64, filler=self.padding)
-        return {"ids": padded, "mask": mask, "spans": pad(spans, step=(2,), dtype=np.int64)[0]}
+        found: FieldArrays = {"ids": padded, "mask": mask}
+        if "spans" in fields:
+            spans = [None if part is None else places_in_text(part) for part in parts]
+            found["spans"] = pad(spans, step=(2,), dtype=np.int64)[0]
+        return found
 
     def truncated(self, cells: Cells) -> int:
         return sum(bool(part.encoding.overflowing) for part in self._encode(cells) if part is not None)

@@ -28,6 +28,8 @@ class Vector(View):
         return type(self)(Standardisation.fit([cells.values[cells.present]]))
 
     def prepare(self, cells: Cells) -> FieldArrays:
+        if cells.present.all():
+            return {"values": self.standard.apply(cells.values)}
         values = np.zeros((len(cells), self.width), dtype=np.float32)
         if cells.present.any():
             values[cells.present] = self.standard.apply(cells.values[cells.present])

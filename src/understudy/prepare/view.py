@@ -3,7 +3,7 @@
 import hashlib
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from functools import cached_property
 from typing import Any, ClassVar
 
@@ -39,6 +39,10 @@ class View(ABC):
 
     @abstractmethod
     def prepare(self, cells: Cells) -> FieldArrays: ...
+
+    def prepare_for(self, cells: Cells, fields: Collection[str]) -> FieldArrays:
+        """What `prepare` makes, of which `fields` and a mask are read: others may be left out where they cost time."""
+        return self.prepare(cells)
 
     @property
     def random(self) -> bool:

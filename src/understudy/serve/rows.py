@@ -11,9 +11,10 @@ from typing import Any
 
 import pyarrow as pa
 
-from understudy.artifact.answers import answered
+from understudy.artifact.answers import answered, joined
 from understudy.artifact.predict import Artifact
 from understudy.prepare.faults import Fault
+from understudy.prepare.frames import rows_of
 from understudy.prepare.reader import OnError
 from understudy.prepare.source import source_columns
 
@@ -58,12 +59,12 @@ def predict_rows(
         try:
             parts = []
             for predicted in artifact.predict_table(table, folder=Path(name), faults=faults):
-                parts.append(artifact.as_table(predicted))
+                parts.append(artifact.columns_of(predicted))
                 check()
         except ValueError as error:
             raise ValueError(plain(str(error), name)) from None
-    answers = pa.concat_tables(parts)
-    said = {"predictions": answers.to_pylist(), "answered": answered(answers)}
+    answers = joined(parts)
+    said = {"predictions": rows_of(answers), "answered": answered(answers)}
     said["modalities"] = list(artifact.readable(table.column_names))
     if faults is not None:
         found = sorted(faults, key=lambda fault: fault.row)
