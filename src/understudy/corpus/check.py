@@ -1,7 +1,7 @@
 """Check: what a person should know of a corpus before training on it."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -10,17 +10,15 @@ from numpy.typing import NDArray
 
 from understudy.corpus.content import fingerprint
 from understudy.corpus.corpus import Corpus
+from understudy.corpus.giveaway import giveaways
 from understudy.corpus.opened import Given, opened
+from understudy.corpus.regrets import COLUMNED, MOSTLY, columns_told, twins
 from understudy.corpus.split import SAVED, Split, saved_hashes
 from understudy.process.whole import sha256
 from understudy.tasks import Choice, MultiLabel
 
-BLOCK = 4096
-"""Rows read at once."""
-MOSTLY = 0.5
-"""A modality that is absent in a larger share of the rows is worth a warning."""
 UNBALANCED = 0.9
-"""So is a class with a larger share of the labels."""
+"""A class with a larger share of the labels is worth a warning."""
 RARE = 5
 """So is a class with fewer rows."""
 SHOWN, SHORT = 12, 12
@@ -52,15 +50,19 @@ def _told(facts: dict[str, Any]) -> list[str]:
     target, numbers = facts["target"], [f"{facts['duplicate_rows']} rows equal another"]
     numbers += [f"{facts['groups']} groups"] if "groups" in facts else []
     lines = ["; ".join(numbers), f"target: {target['labelled']} rows have one{_balance(target)}", "modalities:"]
-    lines += [
-        f"  {name} ({each['kind']}): {each['missing']:.1%} of the rows lack it" for name, each in facts["modalities"].items()
-    ]
+    lines += [f"  {name} ({each['kind']}): {_absent(each)}" for name, each in facts["modalities"].items()]
     lines += ["splits:" if facts["splits"] else "splits: none"]
     for name, each in facts["splits"].items():
         kept = "groups kept together" if each["group"] else "groups not kept together" if "groups" in facts else ""
         sizes = f"{each['train']} train ({each['labelled']} labelled), {each['valid']} valid, {each['test']} test"
         lines.append(f"  {name}: {sizes}{'; ' + kept if kept else ''}")
     return lines
+
+
+def _absent(modality: dict[str, Any]) -> str:
+    """Of a modality's rows and, where some are, of the cells in the others."""
+    cells = f"; in the others {modality['absent_cells']:.1%} of the cells are absent" if modality.get("absent_cells") else ""
+    return f"{modality['missing']:.1%} of the rows lack it{cells}"
 
 
 def _balance(target: dict[str, Any]) -> str:
@@ -87,6 +89,7 @@ def check(corpus: Given, *, target: str = "") -> Findings:
         return found
     found.facts["modalities"] = {name: _modality(corpus, name, found) for name in corpus.modalities}
     found.facts["target"] = _target(corpus, found)
+    found.warnings.extend(giveaways(corpus))
     if corpus.groups is not None:
         found.facts["groups"] = len({each for each in corpus.groups if each is not None})
     anything = np.any([corpus.present(modality) for modality in corpus.modalities], axis=0)
@@ -130,35 +133,16 @@ def changed(corpus: Corpus) -> list[str]:
 
 
 def _modality(corpus: Corpus, name: str, found: Findings) -> dict[str, Any]:
-    """Kind, share of absent rows, and columns that never change."""
+    """Kind, share of absent rows and, of what has columns, of absent cells in the others, and columns that never change."""
     absent = float(1 - corpus.present(name).mean())
     if absent > MOSTLY:
         found.warnings.append(f"modality {name!r} is absent in {absent:.0%} of the rows")
-    constant = _constant(corpus, name)
-    if constant:
-        shown = ", ".join(constant[:5]) + (" ..." if len(constant) > 5 else "")
-        found.warnings.append(f"modality {name!r}: {len(constant)} columns hold one value or none: {shown}")
-    return {"kind": corpus.modalities[name].kind, "missing": absent, "constant": constant}
-
-
-def _constant(corpus: Corpus, name: str) -> list[str]:
-    """Columns of a vector (by number) or table (by name) with at most one value over all rows."""
-    modality = corpus.modalities[name]
-    rows = np.flatnonzero(corpus.present(name))
-    blocks = (corpus.cells(name, rows[start : start + BLOCK]).values for start in range(0, len(rows), BLOCK))
-    if modality.kind == "vector":
-        low, high = np.full(modality.width, np.inf), np.full(modality.width, -np.inf)
-        for block in blocks:
-            low, high = np.fmin(low, np.fmin.reduce(block)), np.fmax(high, np.fmax.reduce(block))
-        return [str(column) for column in np.flatnonzero(low >= high)]
-    if modality.kind == "table":
-        seen: dict[str, set[Any]] = {column: set() for column in modality.columns}
-        for block in blocks:
-            for column, values in block.items():
-                if len(seen[column]) < 2:
-                    seen[column] |= {value for value in values.tolist() if value is not None and value == value}
-        return [column for column, values in seen.items() if len(values) < 2]
-    return []
+    facts: dict[str, Any] = {"kind": corpus.modalities[name].kind, "missing": absent, "constant": []}
+    if facts["kind"] in COLUMNED:
+        told, warned = columns_told(corpus, name)
+        facts |= told
+        found.warnings.extend(warned)
+    return facts
 
 
 def _target(corpus: Corpus, found: Findings) -> dict[str, Any]:
@@ -180,7 +164,7 @@ def _target(corpus: Corpus, found: Findings) -> dict[str, Any]:
         if rare:
             shown = ", ".join(rare[:3]) + (" ..." if len(rare) > 3 else "")
             found.warnings.append(f"classes of fewer than {RARE} labelled rows: {shown}")
-        found.warnings.extend(f"classes {pair} differ in case alone; are they one?" for pair in _twins(classes))
+        found.warnings.extend(f"classes {pair} differ in case alone; are they one?" for pair in twins(classes))
         if counts.max() > UNBALANCED * len(known):
             share = counts.max() / len(known)
             found.warnings.append(f"{share:.0%} of the labels are {classes[int(np.argmax(counts))]!r}: accuracy says little here")
@@ -189,14 +173,6 @@ def _target(corpus: Corpus, found: Findings) -> dict[str, Any]:
     if facts["low"] == facts["high"]:
         found.warnings.append(f"every target is {facts['low']}")
     return facts
-
-
-def _twins(names: Iterable[str]) -> list[str]:
-    """Names that are spelled alike but for capitals and spaces, as `'FINE' and 'fine'`."""
-    alike: dict[str, list[str]] = {}
-    for name in names:
-        alike.setdefault(" ".join(name.casefold().split()), []).append(name)
-    return [" and ".join(map(repr, several)) for several in alike.values() if len(several) > 1]
 
 
 def _answers(task: MultiLabel, known: NDArray[Any], found: Findings) -> dict[str, Any]:

@@ -14,6 +14,12 @@ KINDS: tuple[str, ...] = get_args(Kind)
 TEXTS = ("text", "choices")
 PICTURES = ("image", "regions")
 """Kinds whose cells are words: one text, or several to choose from."""
+ENDINGS: dict[Kind, tuple[str, ...]] = {
+    "image": (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff"),
+    "audio": (".wav", ".mp3", ".flac", ".ogg", ".opus", ".m4a"),
+    "video": (".mp4", ".mkv", ".avi", ".mov", ".webm"),
+}
+"""Endings of files that a cell may name, by the kind that they are read as."""
 MODALITY: Shape = {
     "kind": str,
     "width?": int,

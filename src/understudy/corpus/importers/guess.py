@@ -11,21 +11,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from understudy.corpus.importers.target import MEANT, bad_number
-from understudy.prepare.cells import Kind, Modality
+from understudy.corpus.regrets import WORDS
+from understudy.prepare.cells import ENDINGS, Kind, Modality
 from understudy.prepare.columns import Column
 
-ENDINGS: dict[Kind, tuple[str, ...]] = {
-    "image": (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff"),
-    "audio": (".wav", ".mp3", ".flac", ".ogg", ".opus", ".m4a"),
-    "video": (".mp4", ".mkv", ".avi", ".mov", ".webm"),
-}
-"""Endings of files that a column may name."""
 RATE = 16_000
 """Samples a second of sound whose rate nobody states."""
 FAMILY = 3
 """So many columns of numbers whose names differ in what follows their prefix are one vector."""
-WORDS = 3
-"""A column of text is free text, no category, where its cells have this many words on average."""
 SAMPLE = 1_000
 """Rows that are looked at where the type does not say what a column holds."""
 IDS = ("id", "uid", "uuid", "name", "key", "index")
