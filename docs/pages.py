@@ -1,4 +1,5 @@
-"""Writes docs/methods/NAME.md from each method's docstring, and the README's results from results/*.json.
+"""Writes docs/methods/NAME.md from each method's docstring, what `understudy list` says from the code, and the README's results
+from results/*.json.
 
 --check writes nothing and fails when a page is not what code and results say.
 """
@@ -10,8 +11,14 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from understudy import objectives
+from understudy.bundled.choices import PATH as CHOICES
+from understudy.encoders.joint import JOINT
 from understudy.methods import CATALOGUE
+from understudy.players.blueprint import OWN
+from understudy.players.fusions import FUSIONS
 from understudy.players.options import options_of
+from understudy.players.published import READERS
 from understudy.study.run import SYSTEMS
 
 ROOT = Path(__file__).parent.parent
@@ -38,6 +45,19 @@ def page(name: str) -> str:
         f"*{NOTE}*",
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def choices() -> str:
+    """What `understudy list` reads, see `bundled/choices.py`."""
+    methods = {}
+    for name, method in CATALOGUE.items():
+        about = (inspect.getdoc(inspect.getmodule(method)) or "").splitlines()[0].partition(": ")[2]
+        methods[name] = {"about": about, "options": ", ".join(str(each) for each in options_of(name).values()) or "none"}
+    published = ["FOLDER or hub id of a transformers model"]
+    encoders = {kind: list(named) + (published if kind in READERS else []) for kind, named in OWN.items()}
+    fusions = [*FUSIONS, f"FOLDER or hub id of {', '.join(JOINT)}"]
+    found = {"methods": methods, "encoders": encoders, "fusions": fusions, "objectives": list(objectives.__all__)}
+    return json.dumps(found, indent=1, ensure_ascii=False) + "\n"
 
 
 def figures(name: str) -> dict[str, Any]:
@@ -128,6 +148,7 @@ def readme(text: str) -> str:
 def main() -> int:
     """Write the pages, or with --check say which are out of date."""
     wanted = {PAGES / f"{name}.md": page(name) for name in CATALOGUE}
+    wanted[CHOICES] = choices()
     wanted[ROOT / "README.md"] = readme((ROOT / "README.md").read_text(encoding="utf-8"))
     stale = [path for path, text in wanted.items() if not path.is_file() or path.read_text(encoding="utf-8") != text]
     extra = [path for path in PAGES.glob("*.md") if path not in wanted]

@@ -2,7 +2,7 @@
 
 import re
 import shlex
-from importlib.util import find_spec
+from importlib.util import find_spec, module_from_spec, spec_from_file_location
 from operator import attrgetter
 from pathlib import Path
 from pkgutil import resolve_name
@@ -46,6 +46,14 @@ def test_blocks_run(page, tmp_path, monkeypatch):
 def test_links_lead_somewhere(page):
     for target in re.findall(r"\]\(([^)#]+)\)", page.read_text(encoding="utf-8")):
         assert target.startswith("https://") or (page.parent / target).exists(), target
+
+
+def test_what_is_written_from_the_code_says_what_the_code_says(monkeypatch, capsys):
+    spec = spec_from_file_location("pages", ROOT / "docs" / "pages.py")
+    pages = module_from_spec(spec)
+    spec.loader.exec_module(pages)
+    monkeypatch.setattr("sys.argv", ["pages.py", "--check"])
+    assert pages.main() == 0, capsys.readouterr().err
 
 
 def test_what_a_command_calls_is_there():

@@ -102,9 +102,10 @@ def test_help_of_each_command_says_what_its_arguments_mean(name, capsys):
     assert len(capsys.readouterr().out.splitlines()) >= 4
 
 
-def test_help_imports_neither_torch_nor_numpy():
+@pytest.mark.parametrize("arguments", [["--help"], ["distill", "--help"], ["list"]])
+def test_what_only_tells_imports_neither_torch_nor_numpy(arguments):
     heavy = "{'torch', 'numpy', 'pyarrow'} & set(sys.modules)"
-    code = f"import sys; from understudy.cli import main\ntry: main(['--help'])\nexcept SystemExit: pass\nprint({heavy})"
+    code = f"import sys; from understudy.cli import main\ntry: main({arguments})\nexcept SystemExit: pass\nprint({heavy})"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip().endswith("set()")
 

@@ -352,9 +352,9 @@ def report(run: Path, /) -> Answer:
 
 def list_() -> Answer:
     """What there is to choose from: methods and their options, encoders, fusions."""
-    from understudy.study.catalogue import catalogue
+    from understudy.bundled.choices import choices
 
-    document = catalogue()
+    document = choices()
     methods = [f"  {name}: {found['about']}\n      options: {found['options']}" for name, found in document["methods"].items()]
     encoders = [f"  {kind}: {', '.join(names)}" for kind, names in document["encoders"].items()]
     fusions = f"fusions: {', '.join(document['fusions'])}"
