@@ -17,6 +17,7 @@ import tyro
 
 from understudy.commands import data, protocol, ship, study, vision_language, vision_table
 from understudy.commands.answer import Answer
+from understudy.process.launched import several
 from understudy.process.stop import CODE, Terminated, terminable
 
 COMMANDS = {
@@ -77,7 +78,16 @@ Every command takes --json (one JSON document on stdout) and exits 0 on success,
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command; the exit code.
+    """Run one command; the exit code. Of processes that were launched together the first does; the others train along."""
+    if not several():
+        return run(argv)
+    from understudy.study.together import lead
+
+    return lead(partial(run, argv), otherwise=lambda: 0)
+
+
+def run(argv: Sequence[str] | None = None) -> int:
+    """The exit code of one command.
 
     0 on success, 2 for unusable arguments or input, 70 after a fault of understudy itself, 130 after Ctrl-C,
     143 after SIGTERM, 141 where nobody reads what is printed.

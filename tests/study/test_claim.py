@@ -191,11 +191,3 @@ def test_nobody_is_kept_out_by_a_run_that_failed_or_was_interrupted(tmp_path):
     with alone(tmp_path), pytest.raises(ValueError, match="another process is at work"), alone(tmp_path):
         pass
     assert not list(tmp_path.iterdir())
-
-
-def test_one_of_several_processes_is_refused(corpus, tmp_path, monkeypatch):
-    monkeypatch.setenv("WORLD_SIZE", "2")
-    monkeypatch.setenv("LOCAL_RANK", "0")
-    with pytest.raises(ValueError, match=r"one of 2 processes .* start it without torchrun"):
-        us.distill(corpus, out=tmp_path / "run", **ASKED)
-    assert not (tmp_path / "run").exists()

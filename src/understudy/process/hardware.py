@@ -8,6 +8,9 @@ from typing import Literal
 import torch
 from accelerate import Accelerator, PartialState
 from accelerate.state import AcceleratorState
+from accelerate.utils import parse_flag_from_env
+
+from understudy.process.launched import several
 
 Jobs = int | Literal["auto", "devices"]
 """How many trainings run at once: a number; one a device, "devices"; or, where there is no accelerator, one a core, "auto"."""
@@ -30,6 +33,10 @@ def on(name: str = "", *, threads: int = 0) -> Iterator[None]:
     """
     if threads < 0:
         raise ValueError(f"threads is {threads}; give how many, 1 or more, or 0 for all cores")
+    if name and several():
+        raise ValueError(
+            f"device is {name!r}, but of processes launched together each takes its own; leave it out, or set {CPU}=1 for the CPU"
+        )
     wanted = here(name) if name else None
     before, usual = torch.get_num_threads(), os.environ.get(CPU)
     if threads:
@@ -66,6 +73,13 @@ def choose(wanted: torch.device | None, cpu: str | None) -> None:
     AcceleratorState._reset_state(reset_partial_state=True)
 
 
+def meet() -> None:
+    """Of several processes that were launched together: each takes its device, the CPU where no GPU is, and they connect."""
+    if not torch.accelerator.is_available() or torch.backends.mps.is_available():
+        os.environ[CPU] = "1"
+    PartialState(cpu=parse_flag_from_env(CPU))
+
+
 def accelerator(precision: Precision) -> Accelerator:
     """What a fit of this precision runs on. Accelerate would keep the first precision of a process for all that follow."""
     AcceleratorState._reset_state()
@@ -80,9 +94,16 @@ def check_precision(precision: Precision) -> None:
 
 def jobs_of(asked: Jobs) -> int:
     """How many that are here; ValueError for none."""
+    if isinstance(asked, int) and asked < 1:
+        raise ValueError(f"jobs is {asked}; give how many trainings may run at once, 1 or more, or auto")
+    if many := several():
+        if isinstance(asked, int) and asked > 1:
+            raise ValueError(
+                f"jobs is {asked}, but this is one of {many} processes launched together, which train one model at a time; leave "
+                "jobs out, or start it without torchrun or accelerate launch"
+            )
+        return 1
     if isinstance(asked, int):
-        if asked < 1:
-            raise ValueError(f"jobs is {asked}; give how many trainings may run at once, 1 or more, or auto")
         return asked
     return len(cuda()) or (len(os.sched_getaffinity(0)) if asked == "auto" else 1)
 

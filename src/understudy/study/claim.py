@@ -1,7 +1,6 @@
 """Claim: a folder taken for one run by one process: new, gone on with, or refused."""
 
 import json
-import os
 import platform
 from collections.abc import Mapping
 from contextlib import suppress
@@ -95,17 +94,6 @@ def hashed(corpus: Corpus) -> bool:
     if said := changed(corpus):
         raise ValueError(f"{corpus.folder}: {said[0]}; `understudy check` says more")
     return True
-
-
-def refuse_several() -> None:
-    """ValueError in one of several processes that were launched together: a run is trained by one."""
-    # Not Accelerate's count: without a GPU it takes each process of torchrun for the only one.
-    many = int(os.environ.get("WORLD_SIZE", "1")) if "LOCAL_RANK" in os.environ else 1
-    if many > 1:
-        raise ValueError(
-            f"this is one of {many} processes launched together, and a run is trained by one: start it without torchrun "
-            "or accelerate launch; runs with an --out of their own may be started side by side"
-        )
 
 
 def forget(folder: Path) -> None:

@@ -10,16 +10,18 @@ from understudy.players.cast import drawn, rehearse
 from understudy.players.player import Player
 from understudy.process.alone import alone
 from understudy.process.hardware import Jobs, jobs_of, on
+from understudy.process.launched import several
 from understudy.process.partial import sweep_inside
 from understudy.process.progress import say
 from understudy.study.answers import FOLDS
-from understudy.study.claim import begin, hashed, refuse_several, settings_of, state_of
+from understudy.study.claim import begin, hashed, settings_of, state_of
 from understudy.study.estimate import Estimate
 from understudy.study.job import InTurn, Job
-from understudy.study.run import Run
+from understudy.study.run import Run, load
 from understudy.study.settings import Choice, Keywords, Settings, seed_list
 from understudy.study.side_by_side import SideBySide
 from understudy.study.stage import Stages
+from understudy.study.together import Together, lead
 
 
 def distill(
@@ -53,24 +55,29 @@ def distill(
     there is one when "". threads: of the CPU for each training. more: settings of the players by keyword, such as `encoders`
     and `teacher_plan`, and what else `Keywords` names. ValueError and KeyError say what cannot be done, before anything is
     written or trained; a warning, what changes nothing.
+
+    In processes that torchrun or `accelerate launch` started together each training is spread over all of them, which share out
+    every batch; the first process does the rest, and the others come back when it has.
     """
-    refuse_several()
-    corpus, chosen = opened_split(corpus, split, target=target)
-    chosen = corpus.save_split(chosen) if isinstance(split, Split) else chosen
-    asked = Settings(
-        corpus=str(corpus.folder.resolve()),
-        student=player(student),
-        teacher=player(teacher),
-        split=chosen.name,
-        method=method,
-        options=options or {},
-        ensemble=ensemble,
-        seeds=seed_list(seeds),
-    )
-    with on(device, threads=threads):
-        return carried_out(
-            corpus, asked.told(**more).checked(corpus), Path(out), report=report, jobs=jobs_of(jobs), threads=threads or 1
+
+    def work() -> Run:
+        opened, chosen = opened_split(corpus, split, target=target)
+        chosen = opened.save_split(chosen) if isinstance(split, Split) else chosen
+        asked = Settings(
+            corpus=str(opened.folder.resolve()),
+            student=player(student),
+            teacher=player(teacher),
+            split=chosen.name,
+            method=method,
+            options=options or {},
+            ensemble=ensemble,
+            seeds=seed_list(seeds),
         )
+        with on(device, threads=threads):
+            whole = asked.told(**more).checked(opened)
+            return carried_out(opened, whole, Path(out), report=report, jobs=jobs_of(jobs), threads=threads or 1)
+
+    return lead(work, otherwise=lambda: load(out))
 
 
 def player(said: Player | Sequence[str] | str) -> Player:
@@ -94,15 +101,16 @@ def carried_out(corpus: Corpus, settings: Settings, out: Path, *, report: bool, 
     if state == "new":
         players = settings.players(corpus)
         cast = {name: drawn(name, players, corpus, split, space=settings.space) for name in players}
-        several = settings.ensemble == "yes" or settings.answers == "crossfit"
-        rehearse(settings.method, settings.options, cast, ensemble=several)
+        pooled = settings.ensemble == "yes" or settings.answers == "crossfit"
+        rehearse(settings.method, settings.options, cast, ensemble=pooled)
     with alone(out) as lock:
         run = begin(out, document, corpus)
         for each in cast.values():
             each.save(out)
         stages, estimate = Stages(run, corpus, split, settings), estimate_of(settings, at_once=jobs)
         if jobs == 1:
-            return Job(stages, InTurn(stages, estimate)).play(report=report)
+            engine = (Together if several() else InTurn)(stages, estimate)
+            return Job(stages, engine).play(report=report)
         with SideBySide(stages, estimate, jobs=jobs, threads=threads, lock=lock) as engine:
             return Job(stages, engine).play(report=report)
 

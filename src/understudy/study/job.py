@@ -58,10 +58,14 @@ class InTurn:
     def begin(self, stages: Sequence[Stage]) -> None:
         self.waiting.extend(stages)
 
+    def play(self, stage: Stage) -> float:
+        """As of `Stages`."""
+        return self.stages.play(stage)
+
     def finish(self, stages: Sequence[Stage]) -> None:
         while set(stages) & set(self.waiting):
             stage = self.waiting.pop(0)
-            if seconds := self.stages.play(stage):
+            if seconds := self.play(stage):
                 say(f"  {self.estimate.after(stage.system, seconds)}")
             else:
                 self.estimate.skip(stage.system)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
+from accelerate import Accelerator
 from numpy.typing import NDArray
 
 from understudy.batches.every_row import WORKERS, every_row
@@ -115,13 +116,17 @@ class Stages:
         except OSError as error:
             raise OSError(f"{stage}: {error}") from error
 
-    def played(self, stage: Stage, *, quiet: bool) -> float:
-        """As `play`."""
+    def ready(self, stage: Stage) -> bool:
+        """Whether nobody has to train it: it is done, or taken from a run that was named."""
         folder = self.folder(stage.system, stage.seed)
         of = getattr(self.settings, TAKEN[stage.system]) if stage.system in TAKEN else ""
         if of and not folder.exists():
             take(load(of).folder / stage.system / folder.name, folder)
-        if self.done(stage):
+        return self.done(stage)
+
+    def played(self, stage: Stage, *, quiet: bool) -> float:
+        """As `play`."""
+        if self.ready(stage):
             for name in (stage.system, *self.beside(stage)):
                 remove(self.folder(name, stage.seed))
             return 0.0
@@ -133,6 +138,11 @@ class Stages:
         for name, model in (beside | {stage.system: method.student}).items():
             self.finish(name, stage.seed, model)
         return seconds
+
+    def take_part(self, stage: Stage) -> None:
+        """Take this process's part in a training whose files another one writes."""
+        method, beside = self.cast(stage)
+        self.train(stage, method, beside, quiet=True)
 
     def cast(self, stage: Stage) -> tuple[Method, dict[str, Model]]:
         """The method with its players, untrained or as their stages left them; and by system the models that train along."""
@@ -162,7 +172,8 @@ class Stages:
         plan = self.plan(stage.system)
         if not quiet:
             say(f"{stage}: {'+'.join(model.modalities)}, {plan.epochs} epochs at most")
-        train = self.loader(method.views(), split, plan, seed=stage.seed, labelled_only=method.needs_labels)
+        on = accelerator(self.settings.precision)
+        train = self.loader(method.views(), split, plan, on, seed=stage.seed, labelled_only=method.needs_labels)
         validate = self.validator(model, beside) if len(split.valid) else None
         if validate and not seen(self.corpus, model.modalities)[with_target(self.corpus, split.valid)].any():
             # What an auxiliary model reads may be there in training alone; all others have been asked before.
@@ -170,7 +181,6 @@ class Stages:
         target, labelled = self.corpus.target[split.train], np.isin(split.train, split.labelled)
         method.meet(self.corpus.ids[split.train].tolist(), target, labelled)
         folder = self.folder(stage.system, stage.seed)
-        on = accelerator(self.settings.precision)
         fit(method, train, plan=plan, seed=stage.seed, out=folder, validate=validate, accelerator=on, quiet=quiet)
 
     def plan(self, system: str) -> Plan:
@@ -198,8 +208,8 @@ class Stages:
         """With the corpus's groups, where it has any."""
         return predictions if self.corpus.groups is None else predictions.grouped(self.corpus.ids, self.corpus.groups)
 
-    def loader(self, views: Views, split: Split, plan: Plan, *, seed: int, labelled_only: bool) -> Loader:
-        """Batches of train rows: targets only where the split says so, like lengths together where there is a text."""
+    def loader(self, views: Views, split: Split, plan: Plan, on: Accelerator, *, seed: int, labelled_only: bool) -> Loader:
+        """This process's share of batches of train rows: targets only where the split says so, like lengths of texts together."""
         text = [m for m in (*self.settings.student.modalities, *views) if self.corpus.modalities[m].kind in TEXTS and m in views]
         return Loader(
             self.corpus,
@@ -211,6 +221,8 @@ class Stages:
             seed=seed,
             labelled_only=labelled_only,
             similar_length=text[0] if text and len(split.labelled) == len(split.train) else None,
+            process=on.process_index,
+            processes=on.num_processes,
             training=True,
             workers=WORKERS,
         )
