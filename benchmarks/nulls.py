@@ -2,13 +2,17 @@
 
 Worlds of right and wrong answers: a row has a difficulty, a group of rows a common one, a training its luck, and, where said, each
 system its own luck with each group. Two systems are trained S times each. And the bootstrap's time against the one before it.
+
+python -m benchmarks.nulls [--out FOLDER]        goes on where it stopped: FOLDER keeps the cells that are measured
 """
 
+import argparse
 import itertools
-import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,6 +22,7 @@ from scipy import stats
 from benchmarks.record import table, write_result
 from understudy.evaluate.aso import FAVOURS, eps_min
 from understudy.evaluate.significance import crossed_bootstrap, verdict
+from understudy.process.whole import read_json, write_json
 
 Array = NDArray[Any]
 SEEDS, ROWS, LUCK = (2, 3, 5, 10), (100, 400, 800), (0.0, 1.3, 6.0)
@@ -66,12 +71,28 @@ class World:
 
 
 def main() -> None:
-    quick = "--quick" in sys.argv[1:]
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--out", type=Path, default=Path("runs/nulls"))
+    parser.add_argument("--quick", action="store_true")
+    options = parser.parse_args()
+    quick = options.quick
     worlds = [World(s, n, luck, g, apart) for s, n, luck, (g, apart) in itertools.product(SEEDS, ROWS, LUCK, GROUPS)]
-    rows = [cell(world, quick) for world in (worlds[::30] if quick else worlds)]
+    with tempfile.TemporaryDirectory() as folder:
+        out = Path(folder) if quick else options.out
+        rows = [kept(world, out, quick) for world in (worlds[::30] if quick else worlds)]
     figures = worst(rows) | almost(100 if quick else 1000) | faster(1000 if quick else 100_000, 100 if quick else 10_000)
     if not quick:
         write_result("nulls", figures=figures, rows=rows, seeds=[0], text=page(rows, figures))
+
+
+def kept(world: World, out: Path, quick: bool) -> dict[str, Any]:
+    """The cell as it was measured, now or by an earlier call."""
+    path = out / f"{world.seeds}-{world.rows}-{world.luck}-{world.groups}-{world.apart}.json"
+    if not path.is_file():
+        out.mkdir(parents=True, exist_ok=True)
+        write_json(path, cell(world, quick))
+        print(path.stem, flush=True)
+    return read_json(path)
 
 
 def cell(world: World, quick: bool) -> dict[str, Any]:
