@@ -19,6 +19,8 @@ Array = NDArray[Any]
 LEVEL = 0.95
 CHUNK = 2_000_000
 """Numbers in one block of resampling weights: 16 MB."""
+CACHED = 100_000
+"""Numbers that are counted at once: more no longer lie in a core's cache."""
 FEW = 8
 """A draw of counts costs as much as drawing so many groups one by one (measured)."""
 
@@ -152,9 +154,11 @@ def drawn(random: np.random.Generator, counts: Array, draws: int) -> Array:
     groups = int(counts.sum())
     if len(counts) < groups:
         return random.multinomial(groups, counts / groups, size=draws).astype(np.float64)
-    found = np.empty((draws, groups))
-    for draw in found:
-        draw[:] = np.bincount(random.integers(0, groups, size=groups), minlength=groups)
+    found, step = np.empty((draws, groups)), max(1, CACHED // groups)
+    for start in range(0, draws, step):
+        part = found[start : start + step]
+        places = random.integers(0, groups, size=part.shape) + np.arange(0, part.size, groups)[:, None]
+        part[:] = np.bincount(places.reshape(-1), minlength=part.size).reshape(part.shape)
     return found
 
 
