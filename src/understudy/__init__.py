@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from understudy.evaluate.compare import compare_runs as compare_runs
     from understudy.models.model import Model as Model
     from understudy.players.player import Player as Player
+    from understudy.prepare.source import read_table as read_table
     from understudy.recipes.estimator import Understudy as Understudy
     from understudy.report import write_report as write_report
     from understudy.study.distill import distill as distill
@@ -51,6 +52,7 @@ PUBLIC = {
     "make_folds": "understudy.corpus",
     "make_split": "understudy.corpus",
     "predict_file": "understudy.artifact.predict_file",
+    "read_table": "understudy.prepare.source",
     "store_answers": "understudy.study.evaluation",
     "store_features": "understudy.study.features",
     "write_corpus": "understudy.corpus",
@@ -59,9 +61,14 @@ PUBLIC = {
 __all__ = sorted([*PUBLIC, "corpus"])  # pyright: ignore
 
 
+__version__: str
+
+
 def __getattr__(name: str) -> Any:
     if name == "corpus":  # the room itself, which can be called
         return import_module("understudy.corpus")
+    if name == "__version__":
+        return import_module("importlib.metadata").version("understudy")
     if name not in PUBLIC:
         raise AttributeError(f"understudy has no {name!r}; it has {', '.join(__all__)}")
     return getattr(import_module(PUBLIC[name]), name)

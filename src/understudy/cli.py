@@ -8,6 +8,7 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext, redirect_stderr
 from functools import partial, wraps
+from importlib import import_module
 from io import StringIO
 from itertools import dropwhile, takewhile
 from pathlib import Path
@@ -73,6 +74,7 @@ GROUPS = {"import": data.import_, "protocol": vision_language.protocol}
 """What a group of commands says of itself among the others."""
 ABOUT = """Train with every sense, ship with one: distil a multimodal teacher into a student that needs only some modalities.
 
+`understudy --version` says which this is.
 Every command takes --json (one JSON document on stdout) and exits 0 on success, 2 on unusable arguments or input,
 70 after a fault of its own, 130 after Ctrl-C and 143 after SIGTERM."""
 
@@ -94,6 +96,9 @@ def run(argv: Sequence[str] | None = None) -> int:
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
     as_json = "--json" in arguments
+    if "--version" in arguments[:2] and not set(arguments) - {"--version", "--json"}:
+        version = import_module("understudy").__version__
+        return say(json.dumps({"version": version}) if as_json else f"understudy {version}")
     try:
         with terminable(), plain_warnings():
             answer = choose([a for a in arguments if a != "--json"], as_json=as_json)()

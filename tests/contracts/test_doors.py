@@ -1,6 +1,7 @@
 """Every public function that takes a corpus takes it as a folder, as a Corpus and as data; a split by name and as it is."""
 
 from collections.abc import Callable
+from importlib.metadata import version
 from inspect import signature
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import polars as pl
 import pytest
 
 import understudy as us
+from understudy.cli import main
 from understudy.corpus import Corpus, opened, opened_split
 from understudy.evaluate import advice
 from understudy.prepare.frames import framed
@@ -128,6 +130,40 @@ def test_data_has_a_split_drawn_only_where_it_names_none(made):
     parts = [each | {"part": ("train", "train", "test")[row % 3]} for row, each in enumerate(rows())]
     given = us.corpus(parts, target="y", split="part")
     assert opened_split(given)[1].name == "given"
+
+
+def test_a_run_answers_data_in_its_kind_as_it_answered_the_test_rows(run):
+    frame = pd.DataFrame(rows(), index=range(7, 67))
+    said = run.predict(frame)
+    assert said.index.equals(frame.index)
+    (kept,) = run.predictions("distilled")
+    place = [int(key.removeprefix("row-")) - 1 for key in kept.id]
+    np.testing.assert_allclose(said[["probability_no", "probability_yes"]].to_numpy()[place], kept.values, atol=1e-5)
+    assert run.artifact().folder == run.folder / "shipped" / "distilled" / "seed-0"
+    assert run.predict(rows()[:1])[0].keys() == set(said.columns)
+
+
+def test_what_a_notebook_shows(run, made):
+    artifact = run.artifact()
+    assert repr(made) == f"Corpus({str(made.folder)!r}, 60 rows, note: text, x: vector[3]; classification)"
+    assert repr(run).endswith("note taught by note+x: one training run)")
+    assert repr(artifact) == f"Artifact({str(artifact.folder)!r}, reads note; classification)"
+    assert repr(us.check(made)) == "Findings(0 errors, 0 warnings, 60 rows)"
+    for shown, words in (
+        (made, ("splits: default", "<td>vector[3]</td>", "<th>rows that have it</th>")),
+        (run, ("the distilled student is one training run", "<td>note + x</td>", "<th>accuracy</th>")),
+        (artifact, ("classification of no, yes", "<td>note</td>")),
+        (us.check(made), ("no errors, no warnings", "<td>0.0%</td>")),
+    ):
+        page = shown._repr_html_()
+        assert all(each in page for each in words), page
+
+
+def test_versions(capsys):
+    assert us.__version__ == version("understudy")
+    assert main(["--version"]) == 0
+    assert main(["--version", "--json"]) == 0
+    assert capsys.readouterr().out == f'understudy {us.__version__}\n{{"version": "{us.__version__}"}}\n'
 
 
 @pytest.mark.parametrize(

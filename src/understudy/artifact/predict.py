@@ -19,6 +19,7 @@ from understudy.prepare.faults import Fault, read_around
 from understudy.prepare.frames import Answers, Data, framed
 from understudy.prepare.source import absent, cells_from_table, source_columns
 from understudy.prepare.view import FieldArrays, View
+from understudy.process.markup import shown
 
 ROWS_AT_ONCE = 1024
 """Rows prepared together: what a look at their lengths can put beside its like."""
@@ -26,6 +27,8 @@ HEAVY_ROWS_AT_ONCE = 32
 """The same where a row may be a picture, a sound or a long sequence: bounds memory."""
 LIGHT = ("vector", "table", "text", "choices")
 """Kinds of a few numbers or tokens a row."""
+SHOWN = 10
+"""Classes that a notebook is shown."""
 
 
 class Artifact:
@@ -59,6 +62,22 @@ class Artifact:
         shipped = self.contract.views[modality]
         assets = {name: (self.folder / file).read_bytes() for name, file in shipped.assets.items()}
         return restore(shipped.view, shipped.state, assets)
+
+    def __repr__(self) -> str:
+        return f"Artifact({str(self.folder)!r}, reads {', '.join(self.modalities)}; {self.contract.task['kind']})"
+
+    def _repr_html_(self) -> str:
+        """For a notebook: what it reads, from which columns, and what it says."""
+        rows = [(name, each.kind, ", ".join(source_columns(name, each))) for name, each in self.modalities.items()]
+        classes = self.contract.classes
+        more = f" and {len(classes) - SHOWN} more" if len(classes) > SHOWN else ""
+        of = f" of {', '.join(classes[:SHOWN])}{more}" if classes else ""
+        line = f"Artifact {self.contract.name}: {self.contract.task['kind']}{of}"
+        return shown(line, ("reads", "kind", "columns"), rows)
+
+    def __fspath__(self) -> str:
+        """An artifact stands where its folder is asked for."""
+        return str(self.folder)
 
     @property
     def modalities(self) -> Mapping[str, Modality]:

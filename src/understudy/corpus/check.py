@@ -14,6 +14,7 @@ from understudy.corpus.giveaway import giveaways
 from understudy.corpus.opened import Given, opened
 from understudy.corpus.regrets import COLUMNED, MOSTLY, columns_told, twins
 from understudy.corpus.split import SAVED, Split, saved_hashes
+from understudy.process.markup import shown
 from understudy.process.whole import sha256
 from understudy.tasks import Choice, MultiLabel
 
@@ -25,7 +26,7 @@ SHOWN, SHORT = 12, 12
 """Classes that are counted in words, and digits of the fingerprint there; the JSON has all."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Findings:
     """errors: the corpus or a split must not be used so. warnings: look at it. facts: numbers, ready for JSON."""
 
@@ -35,6 +36,16 @@ class Findings:
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
+
+    def __repr__(self) -> str:
+        return f"Findings({len(self.errors)} errors, {len(self.warnings)} warnings, {self.facts.get('rows', 0)} rows)"
+
+    def _repr_html_(self) -> str:
+        """For a notebook: what is wrong, what to look at, and what was counted."""
+        said = [*(f"error: {each}" for each in self.errors), *(f"warning: {each}" for each in self.warnings)]
+        told = self.facts.get("modalities", {}).items()
+        rows = [(name, each["kind"], f"{each['missing']:.1%}") for name, each in told]
+        return shown(str(self).partition("\n")[0], ("modality", "kind", "rows that lack it"), rows, below=said)
 
     def __str__(self) -> str:
         counted = ((len(self.errors), "error"), (len(self.warnings), "warning"))

@@ -14,6 +14,7 @@ from understudy.corpus.schema import SCHEMA, Schema
 from understudy.corpus.split import Split, read_split, split_names, write_splits
 from understudy.prepare.cells import Cells, Modality
 from understudy.process.document import Shape
+from understudy.process.markup import shown
 from understudy.process.whole import read_json
 from understudy.tasks import Task
 
@@ -52,6 +53,17 @@ class Corpus:
     def __reduce__(self) -> tuple[Any, ...]:
         """Another process opens the folder again instead of receiving its rows."""
         return type(self), (self.folder,)
+
+    def __repr__(self) -> str:
+        known = ", ".join(f"{name}: {described(each)}" for name, each in self.modalities.items())
+        return f"Corpus({str(self.folder)!r}, {self._rows} rows, {known}; {self.task.kind})"
+
+    def _repr_html_(self) -> str:
+        """For a notebook: each modality, and how many rows have it."""
+        rows = [(name, described(each), int(self.present(name).sum())) for name, each in self.modalities.items()]
+        rows.append(("target", self.task.kind, int(self.has_target.sum())))
+        line = f"Corpus {self.folder}: {self._rows:,} rows; splits: {', '.join(self.splits) or 'none'}"
+        return shown(line, ("modality", "kind", "rows that have it"), rows)
 
     def __fspath__(self) -> str:
         """A corpus stands where its folder is asked for."""
@@ -160,6 +172,12 @@ class Corpus:
         """The same of several; none is written where one of them is unusable."""
         write_splits(self.folder, splits, ids=self.ids, groups=self.groups, has_target=self.has_target)
         return [self.split(split.name) for split in splits]
+
+
+def described(modality: Modality) -> str:
+    """Kind and size of a modality: `vector[16]`, `table[3]`, `text`."""
+    size = modality.width or len(modality.columns)
+    return f"{modality.kind}[{size}]" if size else modality.kind
 
 
 def corpus_at(folder: Path | str, make: Callable[[Path], object]) -> Corpus:

@@ -5,7 +5,7 @@ import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -16,11 +16,16 @@ from understudy.evaluate.predictions import Predictions
 from understudy.evaluate.results import recommended, todo
 from understudy.models.model import Model
 from understudy.players.blueprint import Blueprint
+from understudy.prepare.frames import Data
 from understudy.process import hardware
 from understudy.process.document import Shape
+from understudy.process.markup import shown
 from understudy.process.whole import read_json, whole_folder
 from understudy.tasks import Task
 from understudy.training.checkpoint import load_weights
+
+if TYPE_CHECKING:
+    from understudy.artifact.predict import Artifact
 
 Shipped = Literal["distilled", "plain", "teacher", "auto"]
 WEIGHTS = "model.safetensors"
@@ -54,6 +59,25 @@ class Run:
 
     folder: Path
     settings: Mapping[str, Any]
+
+    def __repr__(self) -> str:
+        asked = self.settings["arguments"]
+        said = self.verdict if (self.folder / "results.json").is_file() else "not finished"
+        return f"Run({str(self.folder)!r}, {'+'.join(asked['student'])} taught by {'+'.join(asked['teacher'])}: {said})"
+
+    def _repr_html_(self) -> str:
+        """For a notebook: the verdict with its table."""
+        if not (self.folder / "results.json").is_file():
+            return shown(repr(self))
+        results, found = self.results, self.results["comparison"]
+        metric = results["metric"]["name"]
+        rows = [
+            (name, " + ".join(each["modalities"]), each["parameters"], each["metrics"][metric]["mean"], spread(each, metric))
+            for name, each in results["systems"].items()
+        ]
+        interval = f"{found['difference']:+.4f} [{found['low']:+.4f}, {found['high']:+.4f}]"
+        line = f"{self.folder}: the distilled student is {found['verdict']}, distilled - plain {interval} ({metric})"
+        return shown(line, ("system", "reads", "parameters", metric, "95 % over seeds"), rows)
 
     def __fspath__(self) -> str:
         """A run stands where its folder is asked for."""
@@ -145,6 +169,22 @@ class Run:
         corpus, split, model = self.corpus(), self.split(), self.model(chosen, seed=seed)
         return export(model, out, corpus=corpus, split=split, about=about, recorded=self.recorded(chosen, seed, model.task))
 
+    def artifact(self, system: Shipped = "distilled", *, seed: int | None = None) -> "Artifact":
+        """A shipped model of this run, ready to predict; exported once, into RUN/shipped."""
+        from understudy.artifact.predict import Artifact
+
+        chosen = self.to_ship if system == "auto" else system
+        seed = self.ships if seed is None else seed
+        folder = self.folder / "shipped" / chosen / f"seed-{seed}"
+        return Artifact(folder if folder.is_dir() else self.export(folder, seed=seed, system=chosen))
+
+    def predict(self, data: Data, *, system: Shipped = "distilled", seed: int | None = None) -> Any:
+        """What a model of this run, by default the student that ships, says of data, in the kind that was given.
+
+        It is asked as an artifact is (`Artifact.predict`), so that what is seen here is what will be seen in use.
+        """
+        return self.artifact(system, seed=seed).predict(data)
+
     @property
     def to_ship(self) -> Literal["distilled", "plain"]:
         """The student that the verdict recommends; ValueError where there is no verdict."""
@@ -183,6 +223,12 @@ class Run:
     def predictions(self, system: str) -> list[Predictions]:
         """Test predictions of `teacher`, `plain`, `distilled`, `joint_teacher` or `auxiliary`, one a seed."""
         return predictions_of(self.folder, system)
+
+
+def spread(system: Mapping[str, Any], metric: str) -> str:
+    """A system's interval over seeds; "" of one seed."""
+    found = system["metrics"][metric]
+    return "" if found["low"] is None else f"[{found['low']:.4f}, {found['high']:.4f}]"
 
 
 def load(folder: os.PathLike[str] | str, *, corpus: Given = "", target: str = "") -> Run:
