@@ -2,7 +2,7 @@
 
 python -m benchmarks.fuzz [--cases 3000] [--seed 0] [--out FOLDER] [--only SUBJECT ...]
 
-The same command goes on where it stopped. A case is its number and the seed alone: `--case N` runs that one and shows what was said.
+The same command goes on where it stopped; beside it, others that begin later (`--first N`) may fill the same notes. A case is its number and the seed alone: `--case N` runs that one and shows what was said.
 """
 
 import argparse
@@ -40,7 +40,7 @@ def main() -> None:
     finally:
         shutil.rmtree(scratch)
     found = figures(rows)
-    if asked.quick or asked.only or asked.case is not None:
+    if asked.quick or asked.only or asked.first or asked.case is not None:
         print(json.dumps(found, indent=1))
     else:
         write_result("fuzz", figures=found, rows=by_subject(rows), seeds=[asked.seed], text=page(rows, found))
@@ -59,6 +59,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--only", nargs="*", default=[], help="subjects whose names begin so; writes no result")
     parser.add_argument("--case", type=int)
+    parser.add_argument("--first", type=int, default=0, help="begin at this case; writes no result")
     parser.add_argument("--out", type=Path, default=Path("runs/fuzz"))
     parser.add_argument("--quick", action="store_true")
     return parser.parse_args()
@@ -79,11 +80,11 @@ def measured(asked: argparse.Namespace, scratch: Path) -> list[dict[str, Any]]:
     earlier = map(json.loads, notes.read_text().splitlines()) if notes.exists() else ()
     known = {row["case"]: row for row in earlier if not row["fault"]}
     with notes.open("a") as file, progress("fuzz", total=asked.cases, quiet=False) as tell:
-        for case in [case for case in range(asked.cases) if case not in known]:
+        for case in [case for case in range(asked.first, asked.cases) if case not in known]:
             known[case] = one(case, asked.seed, chosen(asked.only), scratch)
             print(json.dumps(known[case]), file=file, flush=True)
             tell(len(known), f"{sum(bool(row['fault']) for row in known.values())} faults")
-    return [known[case] for case in range(asked.cases)]
+    return [known[case] for case in range(asked.first, asked.cases)]
 
 
 def one(case: int, seed: int, subjects: Sequence[Subject], scratch: Path) -> dict[str, Any]:
