@@ -70,6 +70,8 @@ COMMANDS = {
 }
 FAULT = 70
 """The exit code of a fault of understudy itself (EX_SOFTWARE of sysexits.h)."""
+RESUMED = {"demo", "distill", "store", "vision-language"}
+"""Commands that keep the work that was done when they are interrupted; others leave nothing."""
 GROUPS = {"import": data.import_, "protocol": vision_language.protocol}
 """What a group of commands says of itself among the others."""
 ABOUT = """Train with every sense, ship with one: distil a multimodal teacher into a student that needs only some modalities.
@@ -112,13 +114,28 @@ def run(argv: Sequence[str] | None = None) -> int:
         return say(said, aside=not as_json) or 2
     except KeyboardInterrupt as stop:
         how, code = ("terminated", CODE) if isinstance(stop, Terminated) else ("interrupted", 130)
-        return say(f"understudy: {how}; the same command goes on where it stopped", aside=True) or code
+        again = "goes on where it stopped" if RESUMED & set(arguments[:2]) else "begins anew"
+        return say(f"understudy: {how}; the same command {again}", aside=True) or code
     except Exception as error:  # the last resort: what comes here is no input's fault
-        said = unforeseen(error)
-        return say(json.dumps({"error": said}) if as_json else f"understudy: {said}", aside=not as_json) or FAULT
+        said, code = (out_of_memory(error, arguments), 2) if starved(error) else (unforeseen(error), FAULT)
+        return say(json.dumps({"error": said}) if as_json else f"understudy: {said}", aside=not as_json) or code
     following = f"\n\nNext: {answer.next}" if answer.next else ""
     said = json.dumps(answer.document, indent=1, allow_nan=False) if as_json else answer.text + following
     return say(said) or (0 if answer.ok else 2)
+
+
+def starved(error: Exception) -> bool:
+    """Whether memory ran out: of Python, NumPy, Arrow, or of torch, which raises a RuntimeError of its own."""
+    return isinstance(error, MemoryError) or (
+        isinstance(error, RuntimeError) and "allocate" in str(error) and "memory" in str(error)
+    )
+
+
+def out_of_memory(error: Exception, arguments: Sequence[str]) -> str:
+    """One sentence that names the file or folder that was asked for."""
+    asked = next((argument for argument in arguments[1:] if Path(argument).exists()), "this")
+    what = f" ({' '.join(str(error).split())[:200]})" if str(error) else ""
+    return f"{asked} needs more memory than there is{what}; ask for less at once, or end other programs"
 
 
 def unforeseen(error: Exception) -> str:

@@ -190,6 +190,38 @@ def test_a_fault_of_ours_is_one_sentence_that_asks_for_a_report(home, capsys, mo
     assert "please report" in json.loads(capsys.readouterr().out)["error"]
 
 
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (MemoryError(), ""),
+        (MemoryError("Unable to allocate 7 TiB"), " (Unable to allocate 7 TiB)"),
+        (
+            RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory"),
+            " ([enforce fail] DefaultCPUAllocator: can't all",
+        ),
+    ],
+)
+def test_memory_that_runs_out_is_one_sentence_about_what_was_asked_for(home, capsys, monkeypatch, error, told):
+    def starved(*_):
+        raise error
+
+    monkeypatch.setattr("understudy.corpus.Corpus.__init__", starved)
+    code, out, err = call(capsys, "check", home / "corpus")
+    assert (code, out) == (2, "")
+    assert err.startswith(f"understudy: {home / 'corpus'} needs more memory than there is{told}")
+    assert err.endswith("; ask for less at once, or end other programs\n")
+
+
+@pytest.mark.parametrize(("command", "again"), [("check", "begins anew"), ("distill", "goes on where it stopped")])
+def test_what_an_interrupted_command_says_of_the_next_is_true(home, capsys, monkeypatch, command, again):
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("understudy.corpus.Corpus.__init__", interrupted)
+    more = ["--student", "note", "--out", home / "another"] if command == "distill" else []
+    assert call(capsys, command, home / "corpus", *more) == (130, "", f"understudy: interrupted; the same command {again}\n")
+
+
 def test_few_label_draws(home, capsys, tmp_path):
     corpus = make_corpus(tmp_path / "corpus").folder
     code, out, _ = call(capsys, "split", corpus, "--name", "few", "--labelled", 10, "--draws", 3, "--json")

@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from corpus.made import made_corpus, vector_corpus
-from understudy.corpus import Corpus, Split, given_split, leave_one_group_out, make_split
+from understudy.corpus import Corpus, Split, check, given_split, leave_one_group_out, make_split
+from understudy.corpus import split as split_module
 from understudy.process.alone import alone
 from understudy.tasks import Classification, Regression
 
@@ -251,3 +252,20 @@ def test_refused_files(tmp_path):
     path.write_text("{")
     with pytest.raises(ValueError, match="is damaged"):
         corpus.split("s")
+
+
+def test_of_splits_that_the_disk_does_not_take_none_is_left(tmp_path, monkeypatch):
+    corpus = made_corpus(tmp_path / "c", rows=60)
+    kept = corpus.save_split(make_split(corpus, name="kept"))
+    splits, write = [make_split(corpus, name=name, seed=1) for name in "abc"], split_module.write_text
+
+    def full(path, text):
+        if path.name == "c.json":
+            raise OSError(28, "No space left on device")
+        write(path, text)
+
+    monkeypatch.setattr(split_module, "write_text", full)
+    with pytest.raises(OSError, match="No space"):
+        corpus.save_splits([kept, *splits])
+    assert corpus.splits == ("kept",)
+    assert check(corpus).errors == []

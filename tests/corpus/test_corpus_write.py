@@ -2,6 +2,7 @@
 
 import errno
 import json
+import os
 import tempfile
 from pathlib import Path
 
@@ -292,3 +293,14 @@ def test_a_corpus_is_made_once(tmp_path):
     first = corpus_at(tmp_path / "c", make)
     assert corpus_at(str(tmp_path / "c"), make).fingerprint == first.fingerprint
     assert made == [tmp_path / "c"]
+
+
+@pytest.mark.parametrize(
+    "read", [lambda c: c.ids, lambda c: c.target, lambda c: c.present("words"), lambda c: c.cells("words", [0])]
+)
+def test_a_shard_that_is_cut_in_use_is_one_sentence(tmp_path, read):
+    """Reading on would end the process."""
+    corpus = made_corpus(tmp_path / "c")
+    os.truncate(tmp_path / "c" / "rows-0.arrow", 64)
+    with pytest.raises(ValueError, match=r"rows-0.arrow was cut from \d+ to 64 bytes while it was in use"):
+        read(corpus)

@@ -1,8 +1,10 @@
 """What is held comes back as it was, from memory and from disk, and costs no memory."""
 
+import errno
 import os
 import subprocess
 import sys
+from tempfile import gettempdir
 
 import numpy as np
 import pytest
@@ -61,3 +63,14 @@ def test_memory_does_not_grow_with_the_rows_and_no_file_is_left(tmp_path):
     assert done.returncode == 9, done.stderr
     assert int(done.stdout) < 300_000
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_full_folder_of_temporary_files_is_named(monkeypatch):
+    rows = Held()
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(rows._file, "write", full)
+    with pytest.raises(OSError, match=f"^{gettempdir()} cannot be written: No space left on device$"):
+        rows.append(b"clip")

@@ -1,9 +1,11 @@
 """What is killed while it is written: a living writer is left alone, a dead one's traces go with the next on the same target."""
 
+import errno
 import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -131,6 +133,47 @@ def test_a_disk_that_takes_no_more_is_one_sentence_about_what_was_asked_for(tmp_
     done = subprocess.run([sys.executable, "-c", FULL, what, str(target)], capture_output=True, text=True, check=True)
     assert done.stdout == f"{target} cannot be written: File too large\n"
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EROFS])
+@pytest.mark.parametrize("call", ["mkdir", "touch", "fsync", "replace", "rename"])
+def test_whatever_takes_no_more_leaves_things_as_they_were(tmp_path, monkeypatch, code, call):
+    def full(*_, **__):
+        raise OSError(code, os.strerror(code))
+
+    kept, new, folder = tmp_path / "kept.json", tmp_path / "new" / "a.json", tmp_path / "out"
+    write_text(kept, "before")
+    jobs = {kept: lambda: write_text(kept, "after"), new: lambda: write_text(new, "a"), folder: lambda: made_folder(folder)}
+    for target, job in jobs.items():
+        with monkeypatch.context() as broken:
+            broken.setattr(os if call == "fsync" else Path, call, full)
+            said = complaint(job)
+        # A job that does not come by that call succeeds.
+        assert said in ("", f"{target} cannot be written: {os.strerror(code)}")
+        assert not said or not target.exists() or kept.read_text() == "before"
+    assert not [path for path in tmp_path.rglob("*") if ours(path)]
+
+
+def complaint(job: Callable[[], None]) -> str:
+    try:
+        job()
+    except OSError as error:
+        return str(error)
+    return ""
+
+
+def made_folder(folder: Path) -> None:
+    with whole_folder(folder) as partial:
+        (partial / "a.txt").write_text("a")
+
+
+def test_a_folder_whose_first_file_could_not_be_written_is_not_left(tmp_path):
+    for before in (False, True):
+        if before:
+            (tmp_path / "run").mkdir()
+        with pytest.raises(OSError, match="No space"), alone(tmp_path / "run"):
+            raise OSError(errno.ENOSPC, "No space left on device")
+        assert (tmp_path / "run").exists() == before
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")

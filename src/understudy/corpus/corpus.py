@@ -15,7 +15,7 @@ from understudy.corpus.split import Split, read_split, split_names, write_splits
 from understudy.prepare.cells import Cells, Modality
 from understudy.process.document import Shape
 from understudy.process.markup import shown
-from understudy.process.whole import read_json
+from understudy.process.whole import read_json, refuse_cut
 from understudy.tasks import Task
 
 FORMAT, VERSION = "understudy corpus", 1
@@ -78,7 +78,13 @@ class Corpus:
         return self.schema.modalities
 
     def _column(self, name: str) -> list[pa.Array]:
+        self._refuse_cut()
         return [batch.column(name) for batch in self._batches]
+
+    def _refuse_cut(self) -> None:
+        """ValueError where a shard was cut since it was opened."""
+        for shard in self.shards:
+            refuse_cut(self.folder / Path(shard["file"]).name, shard["bytes"])
 
     @cached_property
     def ids(self) -> NDArray[np.object_]:
@@ -127,7 +133,8 @@ class Corpus:
         return self._present[modality]
 
     def cells(self, modality: str, rows: NDArray[np.intp] | Sequence[int]) -> Cells:
-        """These rows of one modality, in this order, copied out of the mapped files."""
+        """These rows of one modality, in this order, copied out of the mapped files; ValueError where one was cut meanwhile."""
+        self._refuse_cut()
         if modality not in self._gather:
             known = self._known(modality)
             self._gather[modality] = [gatherer(column, known) for column in self._column(f"in.{modality}")]

@@ -87,7 +87,7 @@ def _hash(ids: NDArray[Any], parts: Mapping[str, Positions]) -> str:
 def write_splits(
     folder: Path, splits: Sequence[Split], *, ids: NDArray[Any], groups: NDArray[Any] | None, has_target: NDArray[np.bool_]
 ) -> None:
-    """Validate them all, then write each splits/NAME.json, whole or not at all, and note its hash in splits.json.
+    """Validate them all, then write each splits/NAME.json, all or none, and note its hash in splits.json.
 
     One that is there with these rows stays as it is; ValueError for one that is there with others, on which runs may rest.
     """
@@ -101,11 +101,18 @@ def write_splits(
     if hashes.items() <= saved_hashes(folder).items() and all(_there(folder, name, hashes[name]) for name in hashes):
         return
     with alone(folder / "splits"):
-        for split in [split for split in splits if not _there(folder, split.name, hashes[split.name])]:
-            document = {"name": split.name, "group": split.group, "seed": split.seed, "hash": hashes[split.name]}
-            document |= {part: ids[getattr(split, part)].tolist() for part in PARTS}
-            write_text(folder / "splits" / f"{split.name}.json", json.dumps(document) + "\n")
-        write_json(folder / SAVED, saved_hashes(folder) | hashes)
+        new = {folder / "splits" / f"{split.name}.json": split for split in splits}
+        new = {path: split for path, split in new.items() if not _there(folder, split.name, hashes[split.name])}
+        try:
+            for path, split in new.items():
+                document = {"name": split.name, "group": split.group, "seed": split.seed, "hash": hashes[split.name]}
+                document |= {part: ids[getattr(split, part)].tolist() for part in PARTS}
+                write_text(path, json.dumps(document) + "\n")
+            write_json(folder / SAVED, saved_hashes(folder) | hashes)
+        except BaseException:
+            for path in new:
+                path.unlink(missing_ok=True)
+            raise
 
 
 def saved_hashes(folder: Path) -> dict[str, str]:

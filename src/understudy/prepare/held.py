@@ -1,13 +1,15 @@
 """Held: the values of ragged cells on their way into a corpus, on disk once they are many. Torch-free."""
 
 from collections.abc import Iterable, Sequence
-from tempfile import SpooledTemporaryFile
+from pathlib import Path
+from tempfile import SpooledTemporaryFile, gettempdir
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from understudy.prepare.cells import TEXTS, Cells, Kind
+from understudy.process.whole import writing
 
 MEMORY = 2**26
 """Bytes that stay in memory; more of them go to a nameless file in the folder of temporary files (TMPDIR)."""
@@ -40,8 +42,9 @@ class Held(Sequence[Any]):
             return
         encoded = isinstance(value, bytes)
         content = value if encoded else value.tobytes()
-        self._file.seek(self._end)
-        self._file.write(content)
+        with writing(Path(gettempdir())):
+            self._file.seek(self._end)
+            self._file.write(content)
         place = Place(self._end, len(content))
         self._rows.append(place if encoded else place._replace(dtype=value.dtype, shape=value.shape))
         self._end += len(content)

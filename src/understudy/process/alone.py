@@ -2,7 +2,7 @@
 
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from understudy.process.lock import LOCK, Lock, lock
@@ -16,7 +16,7 @@ def alone(folder: Path) -> Iterator[Lock]:
 
     What killed processes left half-written in it is gone.
     """
-    path = folder / LOCK
+    path, made = folder / LOCK, not folder.exists()
     with writing(folder, path):
         folder.mkdir(parents=True, exist_ok=True)
         path.touch()
@@ -31,3 +31,7 @@ def alone(folder: Path) -> Iterator[Lock]:
     finally:
         path.unlink(missing_ok=True)
         held.release()
+        if made:
+            # Whose first file could not be written leaves no folder either; one that holds anything stays.
+            with suppress(OSError):
+                folder.rmdir()
