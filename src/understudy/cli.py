@@ -72,6 +72,8 @@ FAULT = 70
 """The exit code of a fault of understudy itself (EX_SOFTWARE of sysexits.h)."""
 RESUMED = {"demo", "distill", "store", "vision-language"}
 """Commands that keep the work that was done when they are interrupted; others leave nothing."""
+SENTENCE = 1000
+"""Characters of an error that are said."""
 GROUPS = {"import": data.import_, "protocol": vision_language.protocol}
 """What a group of commands says of itself among the others."""
 ABOUT = """Train with every sense, ship with one: distil a multimodal teacher into a student that needs only some modalities.
@@ -105,9 +107,7 @@ def run(argv: Sequence[str] | None = None) -> int:
         with terminable(), plain_warnings():
             answer = choose([a for a in arguments if a != "--json"], as_json=as_json)()
     except (ValueError, KeyError, OSError, ImportError) as error:
-        message = str(error.args[0]) if isinstance(error, KeyError) and error.args else str(error)
-        # What an outside library says on several lines is one sentence here.
-        message = " ".join(filter(None, map(str.strip, message.splitlines()))) or type(error).__name__
+        message = sentence(error)
         if isinstance(error, ModuleNotFoundError):
             message += "; this command needs more than is installed: pip install 'understudy[all]'"
         said = json.dumps({"error": message}) if as_json else f"understudy: {message}"
@@ -136,6 +136,13 @@ def out_of_memory(error: Exception, arguments: Sequence[str]) -> str:
     asked = next((argument for argument in arguments[1:] if Path(argument).exists()), "this")
     what = f" ({' '.join(str(error).split())[:200]})" if str(error) else ""
     return f"{asked} needs more memory than there is{what}; ask for less at once, or end other programs"
+
+
+def sentence(error: Exception) -> str:
+    """What it says, in one line: of outside libraries on several, and without the middle where a long cell is named."""
+    said = str(error.args[0]) if isinstance(error, KeyError) and error.args else str(error)
+    line = " ".join(filter(None, map(str.strip, said.splitlines()))) or type(error).__name__
+    return line if len(line) <= SENTENCE else f"{line[: SENTENCE // 2]} ... {line[-SENTENCE // 4 :]}"
 
 
 def unforeseen(error: Exception) -> str:

@@ -169,12 +169,20 @@ def test_a_missing_package_is_named_with_what_to_install(home, capsys, monkeypat
     assert "pip install 'understudy[all]'" in err
 
 
-def test_what_an_outside_library_says_on_several_lines_is_one(home, capsys, monkeypatch):
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ("cannot be read:\n  no end \r\n", "cannot be read: no end"),
+        (f"cell {'x' * 40_000} is no number; mend it", f"cell {'x' * 495} ... {'x' * 228} is no number; mend it"),
+        ("", "ValueError"),
+    ],
+)
+def test_an_error_is_one_line_that_can_be_read(capsys, monkeypatch, given, said):
     def refused(*_):
-        raise ValueError("cannot be read:\n  no end \r\n")
+        raise ValueError(given)
 
     monkeypatch.setattr("understudy.corpus.Corpus.__init__", refused)
-    assert call(capsys, "check", home / "corpus") == (2, "", "understudy: cannot be read: no end\n")
+    assert call(capsys, "check", "corpus") == (2, "", f"understudy: {said}\n")
 
 
 def test_a_fault_of_ours_is_one_sentence_that_asks_for_a_report(home, capsys, monkeypatch):

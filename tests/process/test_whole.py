@@ -12,7 +12,7 @@ import pytest
 
 from understudy.process.alone import alone
 from understudy.process.partial import ours, sweep_inside
-from understudy.process.whole import Unwritable, whole_file, whole_folder, write_json, write_text
+from understudy.process.whole import Unwritable, read_json, sha256, whole_file, whole_folder, write_json, write_text
 
 WRITER = """
 import sys
@@ -186,3 +186,12 @@ def test_a_folder_that_may_not_be_written_is_named(tmp_path):
 def test_what_cannot_be_read_inside_is_not_taken_for_a_full_disk(tmp_path):
     with pytest.raises(FileNotFoundError), whole_folder(tmp_path / "out"):
         (tmp_path / "nothing").read_text()
+
+
+@pytest.mark.parametrize("what", ["pipe", "folder", "device"])
+@pytest.mark.parametrize("read", [read_json, sha256])
+def test_what_is_no_plain_file_is_never_waited_for(tmp_path, what, read):
+    path = tmp_path / "a.json"
+    {"pipe": os.mkfifo, "folder": os.mkdir, "device": lambda path: path.symlink_to("/dev/zero")}[what](path)
+    with pytest.raises(ValueError, match=r"a\.json is not a plain file"):
+        read(path)

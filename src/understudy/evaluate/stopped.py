@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, TypedDict
 
 from understudy.evaluate.results import STILL
+from understudy.process.whole import refuse_endless
 
 COMPARED = ("plain", "distilled")
 
@@ -25,6 +26,7 @@ def stopped_of(run: Path, system: str, metric: str, *, higher: bool) -> list[Sto
     """Of each seed, from its log; trainings that logged no reason, as those of earlier versions, are left out."""
     found: list[Stopped] = []
     for path in sorted((run / system).glob("seed-*/log.jsonl"), key=lambda path: int(path.parent.name.removeprefix("seed-"))):
+        refuse_endless(path)
         lines = [json.loads(line) for line in path.read_text().splitlines()]
         if not lines or "stopped" not in lines[-1]:
             continue

@@ -31,7 +31,7 @@ from understudy.prepare.text import Text
 from understudy.prepare.video import Frames
 from understudy.prepare.view import View
 from understudy.process.document import Shape
-from understudy.process.whole import read_json, whole_file, write_json
+from understudy.process.whole import read_json, refuse_endless, whole_file, write_json
 from understudy.tasks import TASK, Retrieval, Space, Task, task_from_json
 
 OWN: dict[Kind, dict[str, Callable[..., Encoder]]] = {
@@ -195,7 +195,10 @@ class Blueprint:
         document = read_json(folder / f"{name}.json", DOCUMENT)
         views = {}
         for modality, stored in document.pop("views").items():
-            assets = {asset: (folder / Path(file).name).read_bytes() for asset, file in stored["assets"].items()}
+            found = {asset: folder / Path(file).name for asset, file in stored["assets"].items()}
+            for path in found.values():
+                refuse_endless(path)
+            assets = {asset: path.read_bytes() for asset, path in found.items()}
             views[modality] = restore(stored["view"], stored["state"], assets)
         return Blueprint(**document | {"task": task_from_json(document["task"]), "views": views})
 

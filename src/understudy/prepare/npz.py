@@ -19,6 +19,9 @@ FAULTS = (*PLAIN, TokenError, BadZipFile, zlib.error, struct.error)
 
 def read_arrays(path: Path, *names: str) -> dict[str, NDArray[Any]]:
     """Every array of a .npz by its name, or those of `names` that are there; FileNotFoundError where there is no file."""
+    # A device or a pipe may never end.
+    if not path.is_file():
+        raise FileNotFoundError(f"no file {path}")
     try:
         with path.open("rb") as opened, ZipFile(opened) as archive:
             members = {member.filename.removesuffix(".npy"): member for member in archive.infolist()}
@@ -28,8 +31,6 @@ def read_arrays(path: Path, *names: str) -> dict[str, NDArray[Any]]:
                     with archive.open(member) as packed:
                         found[name] = read_array(packed, member.file_size)
             return found
-    except FileNotFoundError:
-        raise FileNotFoundError(f"no file {path}") from None
     except FAULTS as error:
         raise ValueError(f"{path} is not a .npz file of plain arrays: {error}") from None
 

@@ -119,6 +119,7 @@ def write_json(path: Path, document: Any) -> None:
 
 def read_json(path: Path, shape: Shape | None = None) -> dict[str, Any]:
     """A JSON object; ValueError that names a file which is damaged, nested without end, or not of its shape."""
+    refuse_endless(path)
     try:
         document = parsed(path.read_text(encoding="utf-8-sig"))
     except ValueError as error:
@@ -130,8 +131,15 @@ def read_json(path: Path, shape: Shape | None = None) -> dict[str, Any]:
 
 def sha256(path: Path) -> str:
     """Hex digest of a file's bytes."""
+    refuse_endless(path)
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def refuse_endless(path: Path) -> None:
+    """ValueError for a folder, or a pipe or device, which may never end: whoever opens it waits."""
+    if path.exists() and not path.is_file():
+        raise ValueError(f"{path} is not a plain file; put the file itself there")
 
 
 def refuse_cut(path: Path, size: int) -> None:
