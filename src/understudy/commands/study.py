@@ -132,6 +132,7 @@ def distill(
     plain_of: str = "",
     answers: Literal["insample", "crossfit", "auto"] = "insample",
     teacher_model: Literal["network", "linear", "forest", "boosting", "auto"] = "network",
+    teacher_answers: str = "",
     space: Literal["", "probabilities", "log_probabilities", "hidden"] = "",
     precision: Literal["fp32", "bf16", "fp16"] = "fp32",
     valid: float = 0.15,
@@ -167,6 +168,8 @@ def distill(
         answers: what students listen to on rows with a label: of the teacher that learnt from them, or crossfit, of teachers that
             never saw them; auto asks the validation rows.
         teacher_model: a network, or with answers crossfit or auto a model of scikit-learn; auto takes the best out of fold.
+        teacher_answers: a file of answers by id (.csv, .parquet, .jsonl, .npz), of a teacher that is not trained here: a column
+            id and one a class (probability_CLASS or logit_CLASS), or prediction; rows without an answer are not taught.
         space: of a retrieval task, where the student's modalities meet.
         precision: of products in training; fp16 needs a GPU.
         valid: share of the labelled train rows held out to choose by where the split has no validation rows; 0 forbids it.
@@ -206,6 +209,7 @@ def distill(
         plain_of=plain_of,
         answers=answers,
         teacher_model=teacher_model,
+        teacher_answers=teacher_answers,
         space=space,
         valid=valid,
     )

@@ -18,7 +18,7 @@ from sklearn.utils.validation import check_array, check_consistent_length, check
 from understudy.artifact.predict import Artifact
 from understudy.corpus import make_split
 from understudy.corpus.importers.memory import corpus
-from understudy.prepare.columns import Column
+from understudy.corpus.importers.target import class_names
 from understudy.prepare.frames import Framed, framed
 from understudy.process.progress import silent
 from understudy.tasks import Classification
@@ -171,7 +171,7 @@ class Understudy(BaseEstimator):
         self.classes_, codes, counts = np.unique(y, return_inverse=True, return_counts=True)
         if len(self.classes_) < 2:
             raise ValueError(f"y holds one class, {str(self.classes_[0])!r}; a classifier needs two or more")
-        self._names = names_of(self.classes_)
+        self._names = class_names(self.classes_)
         self._usual = counts / counts.sum()
         return np.array(self._names, object)[codes]
 
@@ -204,17 +204,6 @@ def is_frame(X: Any) -> bool:
     """Whether columns have names and kinds: a frame, a table, a dict or a list of dicts, and no array."""
     rows = isinstance(X, Sequence) and len(X) > 0 and isinstance(X[0], Mapping)
     return rows or isinstance(X, Mapping) or hasattr(X, "columns") or hasattr(X, "column_names")
-
-
-def names_of(classes: NDArray[Any]) -> tuple[str, ...]:
-    """How a table calls these classes; ValueError for two of one name, or one that says that there is none."""
-    column = Column.of(pa.table({"y": pa.array(classes.tolist())}), "y", 1)
-    names = column.categories().tolist()
-    if None in names or len(set(names)) < len(names):
-        raise ValueError(
-            f"y holds the classes {classes.tolist()!r}, which a table reads as {names!r}; give each a name of its own"
-        )
-    return tuple(names)
 
 
 def opened(files: Mapping[str, bytes]) -> Artifact:

@@ -12,6 +12,7 @@ from understudy.corpus import Corpus, Split
 from understudy.evaluate.predictions import Predictions
 from understudy.evaluate.score import collect
 from understudy.evaluate.simple import Columns, ModelName, best_of, fitted, folds_of_rows, out_of_fold, quality, usable
+from understudy.study.answer_table import SMALLEST, Answers
 from understudy.tasks import Classification, Regression, Task
 from understudy.teachers.crossfit import Calibrated, Computed, CrossFitted, temperature_of
 from understudy.teachers.teacher import Teacher
@@ -24,8 +25,6 @@ SIMPLE: tuple[ModelName, ...] = ("linear", "forest", "boosting")
 HEARD = 10_000
 """Labelled train rows whose answers are scored, at most."""
 ENSEMBLE = "network, ensemble"
-SMALLEST = 1e-4
-"""The least probability of a class in the answer of a simple model, which may well say 0."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,11 +42,15 @@ class Told:
 
 @dataclass(frozen=True, eq=False)
 class Simple:
-    """A simple model as a teacher: its name, its answers to train rows, and what it says of test rows."""
+    """A teacher without a network: who it is, its answers to train rows, and what it says of test rows, if it does.
 
-    model: ModelName
+    source: as a page tells it: "forest, crossfit".
+    """
+
+    model: str
     teacher: Teacher
-    test: Predictions
+    test: Predictions | None
+    source: str
 
 
 def fold_by_id(corpus: Corpus, rows: Array, *, seed: int = 0) -> dict[str, int]:
@@ -99,11 +102,22 @@ def simple_teacher(
         logits = [each / temperature_of(logs[0], target) for each in logs]
     ids = corpus.ids[np.concatenate([labelled, others])].tolist()
     teacher = Computed(ids, np.concatenate(logits[:2]).astype(np.float32), task=task, modalities=modalities)
-    return Simple(name, teacher, predicted(corpus, split.test, modalities, logits[2], task))
+    return Simple(name, teacher, predicted(corpus, split.test, modalities, logits[2], task), f"{name}, crossfit")
 
 
-def heard(teacher: Teacher, corpus: Corpus, rows: Array, held_out: Predictions) -> dict[str, dict[str, float]]:
-    """The primary metric and the mean confidence of the answers to labelled train rows, beside the teacher's on test rows.
+def outside_teacher(said: Answers, corpus: Corpus, split: Split, task: Task, modalities: Sequence[str]) -> Simple:
+    """What somebody else's teacher says. It is scored where it answers every test row."""
+    place = {key: row for row, key in enumerate(said.ids.tolist())}
+    number = isinstance(task, Regression)
+    logits = ((said.values - task.mean) / task.scale)[:, None] if number else said.values
+    teacher = Computed(said.ids.tolist(), np.asarray(logits, np.float32), task=task, modalities=modalities)
+    asked = [place.get(key, -1) for key in corpus.ids[split.test].tolist()]
+    test = None if -1 in asked else predicted(corpus, split.test, modalities, logits[asked], task)
+    return Simple(said.source, teacher, test, said.source)
+
+
+def heard(teacher: Teacher, corpus: Corpus, rows: Array, held_out: Predictions | None) -> dict[str, dict[str, float]]:
+    """The primary metric and the mean confidence of the answers to labelled train rows, beside those to test rows, if any.
 
     Answers far surer and better than the teacher is on rows that it never saw are the labels again.
     """
@@ -111,8 +125,8 @@ def heard(teacher: Teacher, corpus: Corpus, rows: Array, held_out: Predictions) 
     told = collect(teacher, task, every_row(corpus, rows[:HEARD], teacher.views))
     found = {}
     for name, said in (("train", told), ("held_out", held_out)):
-        kept = said.take(said.seen & said.has_target)
-        if len(kept):
+        kept = said and said.take(said.seen & said.has_target)
+        if kept:
             sure = {"confidence": float(kept.values.max(axis=1).mean())} if isinstance(task, Classification) else {}
             found[name] = {task.primary: float(task.per_row(kept.values, kept.target).mean())} | sure
     return found

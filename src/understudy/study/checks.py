@@ -148,8 +148,10 @@ def check_taken(whole: "Settings", corpus: Corpus) -> None:
 
 def check_answers(whole: "Settings", corpus: Corpus, split: Split) -> None:
     """ValueError for answers that the task, the rows or the method do not allow."""
-    answers, model, task, options = whole.answers, whole.teacher_model, corpus.task, whole.options
-    method = CATALOGUE[whole.method]
+    answers, model, task = whole.answers, whole.teacher_model, corpus.task
+    if whole.teacher_answers:
+        check_outside(whole, corpus)
+        return
     if answers == "insample" and model == "network":
         return
     asked = f"answers {answers!r}" if model == "network" else f"teacher_model {model!r}"
@@ -157,12 +159,31 @@ def check_answers(whole: "Settings", corpus: Corpus, split: Split) -> None:
         raise ValueError(f"{asked} with answers 'insample': simple models know their train rows by heart; say 'crossfit'")
     if not isinstance(task, Classification | Regression):
         raise ValueError(f"{asked} given, but the task is a {task.kind}; it is for numbers and classes")
-    if method.beside(**options) or method.embeds(**options) or method.tokens(**options):
+    if reads_more(whole):
         raise ValueError(
             f"{asked} given, but the method reads more of its teacher than its answers; say 'insample' and 'network'"
         )
     if len(split.labelled) < 2 * FOLDS:
         raise ValueError(f"{asked} needs {2 * FOLDS} labelled train rows, and split {split.name!r} has {len(split.labelled)}")
+
+
+def check_outside(whole: "Settings", corpus: Corpus) -> None:
+    """ValueError where a teacher that somebody brought does not go with the task, the method or other wishes about teachers."""
+    said = "a teacher that is not trained here given"
+    if not isinstance(corpus.task, Classification | Regression):
+        raise ValueError(f"{said}, but the task is a {corpus.task.kind}; it is for numbers and classes")
+    if reads_more(whole):
+        raise ValueError(f"{said}, but {whole.method} reads more of its teacher than its answers; choose kd or dkd, say")
+    wishes = {"answers": whole.answers != "insample", "teacher_model": whole.teacher_model != "network"}
+    wishes |= {"teachers_of": bool(whole.teachers_of), "ensemble": whole.ensemble != "no"}
+    if others := [name for name, wished in wishes.items() if wished]:
+        raise ValueError(f"{said} beside {', '.join(others)}, which are about teachers that are trained here; leave one out")
+
+
+def reads_more(whole: "Settings") -> bool:
+    """Whether the method needs more of its teacher than its answers."""
+    method, options = CATALOGUE[whole.method], whole.options
+    return bool(method.beside(**options) or method.embeds(**options) or method.tokens(**options))
 
 
 def lead_of(settings: "Settings") -> dict[str, Any]:

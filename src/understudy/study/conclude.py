@@ -25,7 +25,7 @@ def conclude(stages: Stages, systems: Systems, told: Told, *, report: bool) -> N
     """The seed that ships, and results.json; with baselines where there is to be a report, which is then written, too."""
     run, split, student = stages.run, stages.split, stages.settings.student.modalities
     compared = {name: system(stages, name, models) for name, models in systems.items()}
-    if "teacher" not in systems:
+    if "teacher" not in systems and run.predictions("teacher"):
         compared = {"teacher": compare.System(stages.settings.teacher.modalities, 0, run.predictions("teacher"))} | compared
     if told.ensemble:
         compared["ensemble"] = ensemble(stages, [*systems["teacher"].values()])
@@ -49,7 +49,8 @@ def listening(stages: Stages, told: Told) -> dict[str, Any]:
     if not told.stores or isinstance(stages.corpus.task, Retrieval):
         return {}
     teacher = Stored(Store(stages.run.folder / told.stores[stages.settings.seeds[0]]))
-    said = heard(teacher, stages.corpus, stages.split.labelled, stages.run.predictions("teacher")[0])
+    tested = stages.run.predictions("teacher")
+    said = heard(teacher, stages.corpus, stages.split.labelled, tested[0] if tested else None)
     return {"listening": {"source": told.source} | said}
 
 

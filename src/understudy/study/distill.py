@@ -1,6 +1,7 @@
 """The main job: teacher, plain student and distilled student, with the same seeds, steps and validation."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Unpack
 
@@ -13,11 +14,13 @@ from understudy.process.hardware import Jobs, jobs_of, on
 from understudy.process.launched import several
 from understudy.process.partial import sweep_inside
 from understudy.process.progress import say
+from understudy.study.answer_table import Answers
 from understudy.study.answers import FOLDS
 from understudy.study.claim import begin, hashed, settings_of, state_of
 from understudy.study.estimate import Estimate
 from understudy.study.job import InTurn, Job
-from understudy.study.run import Run, load
+from understudy.study.outside import answers_of, is_outside, reads_of
+from understudy.study.run import GIVEN, Run, load
 from understudy.study.settings import Choice, Keywords, Settings, seed_list
 from understudy.study.side_by_side import SideBySide
 from understudy.study.stage import Stages
@@ -28,7 +31,7 @@ def distill(
     corpus: Given,
     *,
     student: Player | Sequence[str] | str,
-    teacher: Player | Sequence[str] | str = (),
+    teacher: Player | Sequence[str] | str | object = (),
     split: Split | str = "",
     target: str = "",
     method: str = "kd",
@@ -63,10 +66,11 @@ def distill(
     def work() -> Run:
         opened, chosen = opened_split(corpus, split, target=target)
         chosen = opened.save_split(chosen) if isinstance(split, Split) else chosen
+        brought = more.pop("teacher_answers", "") or (teacher if is_outside(teacher, opened) else "")
         asked = Settings(
             corpus=str(opened.folder.resolve()),
             student=player(student),
-            teacher=player(teacher),
+            teacher=Player(reads_of(brought)) if brought is teacher else player(teacher),
             split=chosen.name,
             method=method,
             options=options or {},
@@ -74,19 +78,33 @@ def distill(
             seeds=seed_list(seeds),
         )
         with on(device, threads=threads):
-            whole = asked.told(**more).checked(opened)
-            return carried_out(opened, whole, Path(out), report=report, jobs=jobs_of(jobs), threads=threads or 1)
+            whole, answers = whole_with(brought, opened, asked.told(**more))
+            return carried_out(opened, whole, Path(out), answers, report=report, jobs=jobs_of(jobs), threads=threads or 1)
 
     return lead(work, otherwise=lambda: load(out))
 
 
-def player(said: Player | Sequence[str] | str) -> Player:
+def player(said: Any) -> Player:
     """A player as it is, or one that reads these modalities."""
     return said if isinstance(said, Player) else Player(named(said))
 
 
-def carried_out(corpus: Corpus, settings: Settings, out: Path, *, report: bool, jobs: int, threads: int) -> Run:
-    """The run that was asked for: what is left of it to do is done, by this process alone; a finished one is left as it is."""
+def whole_with(brought: Any, corpus: Corpus, asked: Settings) -> tuple[Settings, Answers | None]:
+    """The settings whole, and what a teacher that somebody brought says, who is asked when all else has been checked."""
+    if isinstance(brought, str) and not brought:
+        return asked.checked(corpus), None
+    whole = replace(asked, teacher_answers=type(brought).__name__).checked(corpus)
+    answers = answers_of(brought, corpus, whole.rows(corpus), whole.teacher.modalities)
+    return replace(whole, teacher_answers=answers.label), answers
+
+
+def carried_out(
+    corpus: Corpus, settings: Settings, out: Path, answers: Answers | None, *, report: bool, jobs: int, threads: int
+) -> Run:
+    """The run that was asked for: what is left of it to do is done, by this process alone; a finished one is left as it is.
+
+    answers: of a teacher that is not trained here.
+    """
     split = settings.rows(corpus)
     document = settings_of("distill", settings, corpus, split)
     state = state_of(out, document, corpus)
@@ -101,10 +119,12 @@ def carried_out(corpus: Corpus, settings: Settings, out: Path, *, report: bool, 
     if state == "new":
         players = settings.players(corpus)
         cast = {name: drawn(name, players, corpus, split, space=settings.space) for name in players}
-        pooled = settings.ensemble == "yes" or settings.answers == "crossfit"
+        pooled = settings.ensemble == "yes" or settings.answers == "crossfit" or answers is not None
         rehearse(settings.method, settings.options, cast, ensemble=pooled)
     with alone(out) as lock:
         run = begin(out, document, corpus)
+        if answers is not None:
+            answers.save(out / GIVEN)
         for each in cast.values():
             each.save(out)
         stages, estimate = Stages(run, corpus, split, settings), estimate_of(settings, at_once=jobs)
@@ -123,7 +143,8 @@ def finished(folder: Path, *, report: bool) -> bool:
 def estimate_of(settings: Settings, *, at_once: int) -> Estimate:
     """Of the time that the trainings of so many seeds take."""
     fixed = CATALOGUE[settings.method].fixed_auxiliary(**settings.options)
-    trained = ["teacher", "plain", "distilled", *(["auxiliary"] if fixed else [])]
+    lead = [] if settings.teacher_answers else ["teacher"]
+    trained = [*lead, "plain", "distilled", *(["auxiliary"] if fixed else [])]
     left: dict[str, int] = dict.fromkeys(trained, len(settings.seeds))
     if settings.answers != "insample":
         left |= {f"teacher/fold-{number}": 1 for number in range(FOLDS)}

@@ -25,7 +25,7 @@ class Job:
         for name in settings.players(stages.corpus):
             stages.blueprint(name)
         listening = Listening(stages, self.engine)
-        unseen = None if settings.answers == "insample" else listening.unseen()
+        unseen = None if settings.answers == "insample" and not settings.teacher_answers else listening.unseen()
         start = stages.method.beside(**settings.options)
         beside = [] if isinstance(unseen, Simple) else self.of_all_seeds("teacher")
         if stages.method.fixed_auxiliary(**settings.options):

@@ -3,11 +3,14 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import numpy as np
+
 from understudy.batches.every_row import every_row
 from understudy.evaluate import score
 from understudy.methods.method import Tokens
 from understudy.models.model import Model
 from understudy.process.progress import say
+from understudy.study.answer_table import Answers
 from understudy.study.answers import (
     ENSEMBLE,
     Simple,
@@ -16,9 +19,10 @@ from understudy.study.answers import (
     better_than,
     crossfitted,
     fold_by_id,
+    outside_teacher,
     simple_teacher,
 )
-from understudy.study.run import take
+from understudy.study.run import GIVEN, take
 from understudy.study.stage import Engine, Stage, Stages
 from understudy.teachers.teacher import Ensemble, Frozen, Teacher
 from understudy.teachers.writer import write_store
@@ -32,8 +36,10 @@ class Listening:
     engine: Engine
 
     def unseen(self) -> Simple | Teacher:
-        """The teacher that never saw the row it answers, as `teacher_model` asks for it."""
+        """The teacher that never saw the row it answers, as `teacher_model` asks for it, or the one that somebody brought."""
         settings = self.stages.settings
+        if settings.teacher_answers:
+            return self.outside()
         simple = None if settings.teacher_model == "network" else self.simple(settings.teacher_model)
         if simple and settings.teacher_model != "auto":
             return simple
@@ -45,10 +51,24 @@ class Listening:
     def simple(self, model: TeacherModel) -> Simple:
         """The simple teacher, with its answers to test rows as the teacher's predictions."""
         stages, task = self.stages, self.stages.blueprint("teacher").task
-        found = simple_teacher(model, stages.corpus, stages.split, task, stages.settings.teacher.modalities)
-        path = stages.folder("teacher", stages.settings.seeds[0]) / "predictions.npz"
-        if not path.is_file():
-            stages.grouped(found.test).save(path)
+        return self.scored(simple_teacher(model, stages.corpus, stages.split, task, stages.settings.teacher.modalities))
+
+    def outside(self) -> Simple:
+        """The teacher whose answers lie in the run's folder."""
+        stages, task = self.stages, self.stages.blueprint("teacher").task
+        said = Answers.load(stages.run.folder / GIVEN)
+        found = outside_teacher(said, stages.corpus, stages.split, task, stages.settings.teacher.modalities)
+        say(
+            f"{found.source}: answers to {np.isin(stages.corpus.ids[stages.split.train], said.ids).sum()} of "
+            f"{len(stages.split.train)} train rows; test rows {'are' if found.test else 'are not'} scored"
+        )
+        return self.scored(found)
+
+    def scored(self, found: Simple) -> Simple:
+        """With its answers to test rows as the teacher's predictions, where it has them."""
+        path = self.stages.folder("teacher", self.stages.settings.seeds[0]) / "predictions.npz"
+        if found.test and not path.is_file():
+            self.stages.grouped(found.test).save(path)
         return found
 
     def crossfitted(self) -> Teacher:
@@ -64,7 +84,7 @@ class Listening:
         """What each seed's student learns from. leads: the teachers by seed, all trained."""
         seeds = self.stages.settings.seeds
         if isinstance(unseen, Simple):
-            return Told(dict.fromkeys(seeds, self.stored("answers", unseen.teacher)), f"{unseen.model}, crossfit")
+            return Told(dict.fromkeys(seeds, self.stored("answers", unseen.teacher)), unseen.source)
         insample = None if self.stages.settings.answers == "crossfit" else self.insample(leads)
         if insample and unseen is None:
             return insample

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 Shipped = Literal["distilled", "plain", "teacher", "auto"]
 WEIGHTS = "model.safetensors"
+GIVEN = "answers.npz"
+"""In a run's folder: what a teacher that somebody brought says."""
 SYSTEMS = ("teacher", "plain", "distilled")
 """The three that every run trains, in the order of its tables."""
 DOCUMENT: Shape = {

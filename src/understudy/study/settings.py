@@ -43,7 +43,8 @@ class Keywords(TypedDict, total=False):
     split, seeds, and settings of what is taken). space: of a retrieval task, where its branches, the student's modalities, meet;
     the corpus's own when "". answers: to the rows that the teacher learnt from: "insample", or "crossfit", of five teachers that
     each never saw a fifth of them; "auto" asks the validation rows. teacher_model: "network", or a simple model of scikit-learn
-    (answers "crossfit"); "auto" takes the best on labelled train rows out of fold. precision: of products in training. valid:
+    (answers "crossfit"); "auto" takes the best on labelled train rows out of fold. teacher_answers: a file of answers by id, of a
+    teacher that is not trained here (`study.answer_table`). precision: of products in training. valid:
     share of the labelled train rows that is held out to choose by, where the split has no validation rows; 0 forbids it.
     """
 
@@ -64,6 +65,7 @@ class Keywords(TypedDict, total=False):
     space: Space | Literal[""]
     answers: Fit
     teacher_model: TeacherModel
+    teacher_answers: os.PathLike[str] | str
     precision: Precision
     valid: float | int
 
@@ -100,6 +102,7 @@ class Settings:
     space: Space | Literal[""] = ""
     answers: Fit = "insample"
     teacher_model: TeacherModel = "network"
+    teacher_answers: str = ""
     precision: Precision = "fp32"
     valid: float | int = 0.15
     seeds: Sequence[int] = (0, 1, 2, 3, 4)

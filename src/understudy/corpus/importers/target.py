@@ -49,6 +49,15 @@ def task_of(stated: Task | str | None, column: Column, said: list[str]) -> tuple
     return replace(task, classes=classes), [None if name is None else place[name] for name in names]
 
 
+def class_names(classes: NDArray[Any] | Sequence[Any]) -> tuple[str, ...]:
+    """How a table calls these classes; ValueError for two of one name, or one that says that there is none."""
+    values = np.asarray(classes).tolist()
+    names = Column.of(pa.table({"class": pa.array(values)}), "class", 1).categories().tolist()
+    if None in names or len(set(names)) < len(names):
+        raise ValueError(f"the classes {values!r} are read as {names!r} in a table; give each its own name")
+    return tuple(names)
+
+
 def choice_of(described: Mapping[str, Modality]) -> Choice:
     """The task between as many choices as a row has."""
     offered = [each.width for each in described.values() if each.kind == "choices"]
