@@ -8,8 +8,10 @@ from datetime import datetime
 import numpy as np
 import pyarrow as pa
 import pytest
+import torch
 
 import understudy as us
+from understudy.prepare import view_for
 from understudy.tasks import Classification, Regression
 
 
@@ -160,3 +162,18 @@ def test_a_wide_table_costs_what_its_columns_cost(tmp_path):
     seconds(10)
     # Quadratic, 8 times the columns cost 40 times and more; the bound leaves room for a noisy machine.
     assert seconds(4000) < 24 * max(seconds(500), 0.02)
+
+
+def test_a_target_far_from_nought_is_learnt_in_its_own_unit(tmp_path):
+    """By least squares on what the view prepares, through the task's own scale and back."""
+    x, noise = np.random.default_rng(0).normal(size=(2, 400))
+    text = "x,y\n" + "".join(f"{a + 1e6:.6f},{1.7e9 + 30 * (a + 0.1 * b):.3f}\n" for a, b in zip(x, noise, strict=True))
+    corpus = made(tmp_path, text)
+    rows, task = np.arange(len(corpus)), corpus.task.fit(corpus.target)
+    cells = corpus.cells("v", rows)
+    values = np.concatenate([view_for(corpus.modalities["v"]).fit(cells).prepare(cells)["values"], np.ones((400, 1))], axis=1)
+    wanted = (corpus.target - corpus.target.mean()) / corpus.target.std()
+    logits = values @ np.linalg.lstsq(values, wanted, rcond=None)[0]
+    found = task.metrics(task.decode(torch.tensor(logits, dtype=torch.float32)[:, None]).numpy(), corpus.target)
+    assert found["r2"] == pytest.approx(0.99, abs=0.003)
+    assert found["mae"] == pytest.approx(30 * 0.1 * np.sqrt(2 / np.pi), rel=0.1)

@@ -8,6 +8,7 @@ import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
+from understudy.prepare import Table
 from understudy.prepare.cells import Modality
 from understudy.prepare.columns import MISSING, Column
 from understudy.prepare.source import cells_from_table, read_table
@@ -212,3 +213,26 @@ def test_large_numbers_near_one_another_stay_apart():
     kept = cells_from_table(table, "m", Modality("vector", width=2, double=True), folder=".")
     assert kept.values.dtype == np.float64
     np.testing.assert_array_equal(kept.values[:, 0] - 1.7e9, [0, 1, 2, 3])
+
+
+def test_a_view_of_categories_takes_every_file_type_alike(tmp_path):
+    """A student that learnt of 1 knows 1.0, whoever wrote it."""
+    modality = Modality("table", columns={"k": "category", "n": "number"}, source=("k", "n"))
+    (tmp_path / "train.csv").write_text("k,n\n1,0.1\n2,0.2\n1,0.3\n")
+    (tmp_path / "int.csv").write_text("k,n\n1,0.1\n2,0.1\n")
+    (tmp_path / "float.tsv").write_text("k\tn\n1.0\t0.1\n2.0\t0.1\n")
+    (tmp_path / "mixed.jsonl").write_text('{"k": 1, "n": 0.1}\n{"k": 2.0, "n": 0.1}\n')
+    parquet.write_table(pa.table({"k": pa.array([1, 2], pa.int8()), "n": [0.1, 0.1]}), tmp_path / "int.parquet")
+    parquet.write_table(pa.table({"k": pa.array([1, 2], pa.float32()), "n": ["0.1", "0.10"]}), tmp_path / "float.parquet")
+    np.savez(tmp_path / "a.npz", k=np.array([1, 2], ">i2"), n=np.array([0.1, 0.1]))
+    read = {
+        path.name: cells_from_table(read_table(path), "t", modality, folder=tmp_path)
+        for path in tmp_path.iterdir()
+        if path.is_file()
+    }
+    view = Table().fit(read.pop("train.csv"))
+    found = {name: view.prepare(cells) for name, cells in read.items()}
+    assert len(found) == 6
+    for name, fields in found.items():
+        for field, values in fields.items():
+            np.testing.assert_allclose(values, found["int.csv"][field], err_msg=f"{name} {field}")

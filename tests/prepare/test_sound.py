@@ -1,6 +1,7 @@
 """Sound as people have it: changing rates, broken packets, cut and oddly scaled files, padding; and the process it is read in."""
 
 import io
+import json
 import wave
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import av
 import numpy as np
 import pytest
 
+import understudy as us
 from understudy.prepare import isolated
 from understudy.prepare.limits import LIMITS
 from understudy.prepare.media import read_audio
@@ -157,3 +159,20 @@ def test_readers_share_the_process_that_is_kept(tmp_path):
     MediaReader("skip").audio(tmp_path / "a.wav", RATE)
     assert isolated.decoder(LIMITS)._child is child
     np.testing.assert_array_equal(MediaReader().audio(tmp_path / "a.wav", RATE), read_audio(tmp_path / "a.wav", RATE))
+
+
+def test_in_a_table_a_cut_file_fails_the_import_or_is_absent_and_listed(tmp_path):
+    whole = wav(tone(2))
+    (tmp_path / "whole.wav").write_bytes(whole)
+    (tmp_path / "cut.wav").write_bytes(whole[: len(whole) // 4])
+    (tmp_path / "loud.wav").write_bytes(wav(tone() * 32767, "<f4"))
+    (tmp_path / "t.csv").write_text("a,y\ncut.wav,.1\nwhole.wav,.2\nloud.wav,.3\n")
+    asked = {"target": "y", "modalities": {"a": f"audio@{RATE}:a"}}
+    with pytest.raises(ValueError, match=r"column 'a', row 1: .*cut\.wav .* after 0\.50 seconds; it was cut short"):
+        us.import_table(tmp_path / "t.csv", tmp_path / "fail", **asked)
+    corpus = us.import_table(tmp_path / "t.csv", tmp_path / "skip", on_error="skip", **asked)
+    assert corpus.present("a").tolist() == [False, True, False]
+    assert [each["file"].rpartition("/")[2] for each in json.loads((tmp_path / "skip" / "errors.json").read_text())] == [
+        "cut.wav",
+        "loud.wav",
+    ]

@@ -39,6 +39,13 @@ def test_every_kind_and_any_subset(client):
     assert client.post("/predict", json=[{"said": "x"}]).json()["modalities"] == ["said"]
 
 
+@pytest.mark.parametrize("name", ["list", "steps", "picture", "sound", "a", "age"])
+def test_a_value_that_is_null_in_every_row_is_absent(client, name):
+    alone = dict.fromkeys({"a": ("a", "b"), "age": ("age", "<i>town")}.get(name, (name,)))
+    answer = client.post("/predict", json=[alone | {"said": "good"}, alone | {"said": "slow"}])
+    assert [row["prediction"] for row in answer.json()["predictions"]] == [1, 1]
+
+
 def test_classes_come_with_probabilities(chooser):
     answer = chooser.post("/predict", json=[WHOLE, {"said": "x"}, {"said": "  "}]).json()["predictions"]
     assert answer == [
