@@ -111,7 +111,8 @@ def test_a_file_that_was_cut_short_is_refused(kind):
         "mp3": lambda: encoded(tone(4)),
     }[kind]()
     assert len(decode_audio(whole, RATE)[0]) > RATE
-    with pytest.raises(ValueError, match="it ends before its stated end"):
+    seconds = {"wav": r"0\.67 of the 2\.00", "mka": r"1\.\d\d of the 4\.00", "mp3": r"1\.\d\d of the 4\.\d\d"}[kind]
+    with pytest.raises(ValueError, match=f"it holds {seconds} seconds that it states; it was cut short"):
         decode_audio(whole[: len(whole) // 3], RATE)
 
 
@@ -119,6 +120,16 @@ def test_floats_in_another_unit_are_refused_and_loud_ones_are_cut():
     assert np.abs(decode_audio(wav(tone() * 4, "<f4"), RATE)[0]).max() == 1
     with pytest.raises(ValueError, match=r"its samples reach 98.*divide them by their unit"):
         decode_audio(wav(tone() * 32_768, "<f4"), RATE)
+    with pytest.raises(ValueError, match="some of its samples are no numbers"):
+        decode_audio(wav(np.where(np.arange(RATE) == 5, np.nan, tone()), "<f4"), RATE)
+
+
+@pytest.mark.parametrize("stated", [0, 2**32 - 1])
+def test_a_wav_that_was_written_as_a_stream_states_no_size(stated):
+    whole, size = wav(tone()), stated.to_bytes(4, "little")
+    np.testing.assert_array_equal(
+        decode_audio(whole[:4] + size + whole[8:40] + size + whole[44:], RATE)[0], decode_audio(whole, RATE)[0]
+    )
 
 
 @pytest.mark.parametrize(("container", "codec", "rate"), [("mp4", "aac", 44_100), ("ogg", "libopus", 48_000)])
@@ -168,7 +179,7 @@ def test_in_a_table_a_cut_file_fails_the_import_or_is_absent_and_listed(tmp_path
     (tmp_path / "loud.wav").write_bytes(wav(tone() * 32767, "<f4"))
     (tmp_path / "t.csv").write_text("a,y\ncut.wav,.1\nwhole.wav,.2\nloud.wav,.3\n")
     asked = {"target": "y", "modalities": {"a": f"audio@{RATE}:a"}}
-    with pytest.raises(ValueError, match=r"column 'a', row 1: .*cut\.wav .* after 0\.50 seconds; it was cut short"):
+    with pytest.raises(ValueError, match=r"column 'a', row 1: .*cut\.wav .* holds 0\.50 of the 2\.00 seconds"):
         us.import_table(tmp_path / "t.csv", tmp_path / "fail", **asked)
     corpus = us.import_table(tmp_path / "t.csv", tmp_path / "skip", on_error="skip", **asked)
     assert corpus.present("a").tolist() == [False, True, False]

@@ -115,11 +115,15 @@ def stated_seconds(container: "InputContainer", content: bytes) -> float | None:
 def checked(samples: NDArray[np.float32], rate: int, stated: float | None, content: bytes) -> NDArray[np.float32]:
     """Samples without padding, in [-1, 1]; ValueError for a file that was cut short or is in another unit."""
     seconds = len(samples) / rate
-    if not riff_is_whole(content) or (stated is not None and seconds < SHORT * stated - PADDING):
-        raise ValueError(f"it ends before its stated end, after {seconds:.2f} seconds; it was cut short")
+    if cut := not riff_is_whole(content):
+        stated = seconds * int.from_bytes(content[4:8], "little") / len(content)
+    if cut or (stated is not None and seconds < SHORT * stated - PADDING):
+        raise ValueError(f"it holds {seconds:.2f} of the {stated:.2f} seconds that it states; it was cut short")
     if stated is not None and stated < seconds <= stated + PADDING:
         samples = samples[: max(1, round(stated * rate))]
     peak = float(np.abs(samples).max())
-    if not peak <= LOUDEST:
+    if np.isnan(peak):
+        raise ValueError("some of its samples are no numbers")
+    if peak > LOUDEST:
         raise ValueError(f"its samples reach {peak:g}, where 1 is the loudest; divide them by their unit, such as 32768")
     return np.clip(samples, -1, 1)
