@@ -19,6 +19,7 @@ SAME = {
     "False": ["FALSE", "false"],
     "1": ["1", "1.0", "1.00"],
     "2.5": ["2.5", "2.50"],
+    "0.5": ["0.5", ".5"],
     "-3": ["-3", "-3.0"],
     "True": ["True", "TRUE", "true"],
     "007": ["007"],
@@ -135,6 +136,16 @@ def test_lists_that_hold_nothing_are_absent(values):
     for kind in ("vector", "sequence"):
         found = cells_from_table(pa.table({"m": pa.array(values, pa.list_(pa.null()))}), "m", EMPTY[kind], folder=".")
         assert not found.present.any()
+
+
+@pytest.mark.parametrize("kind", ["vector", "sequence", "regions"])
+@pytest.mark.parametrize("shape", [(0,), (0, 5), (3, 0)])
+def test_arrays_that_hold_nothing_are_absent_whatever_their_shape(tmp_path, kind, shape):
+    np.save(tmp_path / "none.npy", np.zeros(shape))
+    whole = {"vector": np.ones(3), "sequence": np.ones((4, 2)), "regions": np.full((1, 6), [0.1, 0.1, 0.2, 0.2, 1.0, 1.0])}[kind]
+    np.save(tmp_path / "whole.npy", whole)
+    table = pa.table({"m": ["none.npy", "whole.npy", None]})
+    assert cells_from_table(table, "m", Modality(kind), folder=tmp_path).present.tolist() == [False, True, False]
 
 
 @pytest.mark.parametrize("dtype", [">f4", ">f8", "<f2", np.longdouble, ">i4", "<u2", "?"])

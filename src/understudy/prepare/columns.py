@@ -15,7 +15,7 @@ MISSING = ("", "na", "n/a", "nan", "null", "none")
 TRUTH = ("true", "false")
 """Words that are 1 and 0 where numbers are read, as booleans of other file types are."""
 LARGEST = float(np.finfo(np.float32).max)
-WHOLE = re.compile(r"-?(0|[1-9]\d*)\.\d+|-0")
+WHOLE = re.compile(r"-?(0|[1-9]\d*)?\.\d+|-0")
 """A category that is a decimal number as text: 1.0 of one file is 1 of another, while 007 stays a code. -0 is 0."""
 REMEDIES = (
     (re.compile(r"[+-]?\d{1,3}(,\d{3})+(\.\d+)?"), "has commas between thousands; write it without them"),

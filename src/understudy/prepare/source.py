@@ -200,7 +200,7 @@ def read_vector(column: Column, modality: Modality, folder: Path, reader: MediaR
     rows: list[NDArray[Any]] = []
     for i, value in enumerate(read_media(column, folder, reader)):
         # A scalar and [1 N] are how NumPy saves one number and one row.
-        found = np.zeros(0) if value is None else np.atleast_1d(np.squeeze(array_of(column, i, value)))
+        found = np.zeros(0) if value is None or not value.size else np.atleast_1d(np.squeeze(array_of(column, i, value)))
         if found.ndim > 1:
             raise column.fault(i, f"numbers of shape {found.shape}; expected one row of them")
         rows.append(found)
@@ -224,6 +224,8 @@ def read_sequence(column: Column, modality: Modality, folder: Path, reader: Medi
     def check(i: int, value: NDArray[Any]) -> NDArray[Any] | None:
         nonlocal known
         row = array_of(column, i, value)
+        if not row.size:
+            return None
         known = known or (row.shape[-1] if row.ndim else 0)
         if row.ndim != 2 or row.shape[1] != known:
             raise column.fault(i, f"a sequence of shape {row.shape} and {row.dtype}; expected steps of {known} numbers")
@@ -237,9 +239,11 @@ def read_regions(column: Column, modality: Modality, folder: Path, reader: Media
     """As a sequence; each step is a box, x1 y1 x2 y2 in shares of the picture, and then the region's features."""
     known = modality.width
 
-    def check(i: int, value: NDArray[Any]) -> NDArray[Any]:
+    def check(i: int, value: NDArray[Any]) -> NDArray[Any] | None:
         nonlocal known
         row = array_of(column, i, value)
+        if not row.size:
+            return None
         known = known or (row.shape[-1] - CORNERS if row.ndim else 0)
         regions = bounded(column, row[None], np.array([i]), modality)[0]
         try:
