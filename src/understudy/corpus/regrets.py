@@ -7,6 +7,7 @@ from pathlib import PurePath
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from understudy.corpus.corpus import Corpus
 from understudy.prepare.cells import ENDINGS
@@ -46,12 +47,27 @@ def blocks(corpus: Corpus, modality: str) -> Iterator[Any]:
 
 
 def counted(corpus: Corpus, modality: str) -> dict[str, Counter[Any]]:
-    """How often each value of a table's columns stands there."""
-    found: dict[str, Counter[Any]] = {name: Counter() for name in corpus.modalities[modality].columns}
+    """How often each category of a table's columns stands there; of numbers, which may all differ, their middle, and None for
+    every other: a number that most rows have is the middle of any many of them.
+    """
+    rows = np.flatnonzero(corpus.present(modality))
+    some = corpus.cells(modality, rows[np.linspace(0, len(rows) - 1, min(BLOCK, len(rows))).astype(int)]).values
+    found: dict[str, Counter[Any]] = {name: Counter() for name in some}
+    middle = {name: middle_of(values) for name, values in some.items() if values.dtype != object}
     for block in blocks(corpus, modality):
         for column, values in block.items():
-            found[column].update(value for value in values.tolist() if value is not None and value == value)
-    return found
+            if values.dtype == object:
+                found[column].update(value for value in values.tolist() if value is not None)
+            else:
+                same, known = int((values == middle[column]).sum()), int((~np.isnan(values)).sum())
+                found[column].update({middle[column]: same, None: known - same})
+    return {column: +times for column, times in found.items()}
+
+
+def middle_of(values: NDArray[np.floating[Any]]) -> float:
+    """The middle one of the numbers that are there; NaN where none is."""
+    known = np.sort(values[~np.isnan(values)])
+    return float(known[len(known) // 2]) if len(known) else float("nan")
 
 
 def columns_told(corpus: Corpus, modality: str) -> tuple[dict[str, Any], list[str]]:
@@ -96,7 +112,7 @@ def of_values(times: Counter[Any]) -> Iterator[str]:
     if rows < ENOUGH or len(times) < 2:
         return
     value, most = times.most_common(1)[0]
-    if most > NEARLY * rows:
+    if most > NEARLY * rows and value is not None:
         yield f"is {value!r:.40} in {most / rows:.0%} of its rows; little can be learnt of it: leave it out if that is no news"
     named = {kind for word in words for kind, known in ENDINGS.items() if PurePath(word).suffix.lower() in known}
     if words and len(named) == 1 and all(PurePath(word).suffix for word in words):
