@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
+from scipy.sparse import issparse
 from sklearn.base import BaseEstimator
 from sklearn.metrics import accuracy_score, r2_score
 from sklearn.utils import ClassifierTags, RegressorTags, Tags
@@ -202,6 +203,8 @@ class Understudy(BaseEstimator):
 
 def is_frame(X: Any) -> bool:
     """Whether columns have names and kinds: a frame, a table, a dict or a list of dicts, and no array."""
+    if issparse(X):  # one of them is a dict of its cells
+        return False
     rows = isinstance(X, Sequence) and len(X) > 0 and isinstance(X[0], Mapping)
     return rows or isinstance(X, Mapping) or hasattr(X, "columns") or hasattr(X, "column_names")
 

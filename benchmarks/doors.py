@@ -1,0 +1,206 @@
+"""The doors that people already know: scikit-learn's checks, kinds of frames, kinds of teachers, and a table of one's own from file to served.
+
+Run: python -m benchmarks.doors [--quick]
+"""
+
+import argparse
+import os
+import tempfile
+import threading
+import time
+import urllib.request
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.record import write_result
+
+EXPECTED = {
+    f"check_{kind}_data_not_an_array": "a frame's columns are read by what they hold, an array is one vector: two models"
+    for kind in ("classifier", "regressor")
+}
+"""scikit-learn's checks that the estimator's data types rule out, and why."""
+EPOCHS, ROWS, QUICK_ROWS = 60, 1_500, 120
+WORDS = (("dull", "slow", "grey"), ("bright", "fast", "warm"))
+
+
+def estimator_checks(quick: bool) -> tuple[float, list[dict[str, Any]]]:
+    """The share of `check_estimator` that passes, those not run left out, and each check's outcome. Quick: those without a fit."""
+    from sklearn.utils.estimator_checks import check_estimator, estimator_checks_generator
+
+    import understudy as us
+
+    model = us.Understudy(task="classification", plan={"epochs": EPOCHS})
+    if quick:
+        few = [check for _, check in estimator_checks_generator(model, legacy=False)][:3]
+        for check in few:
+            check(model)
+        return 1.0, [{"check": check.func.__name__, "outcome": "passed"} for check in few]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        found = check_estimator(model, expected_failed_checks=EXPECTED, on_fail=None, on_skip=None)
+    told = [{"check": each["check_name"], "outcome": each["status"]} for each in found if each["status"] != "skipped"]
+    return sum(each["outcome"] == "passed" for each in told) / len(told), told
+
+
+def people(rows: int, folder: Path) -> list[dict[str, Any]]:
+    """A table as people have it: an id, a text, two families of numbers, categories and numbers, paths of pictures; the class is in all."""
+    from PIL import Image
+
+    random, found = np.random.default_rng(0), []
+    for row in range(rows):
+        truth = int(random.random() < 0.5)
+        words = random.choice(WORDS[truth if random.random() < 0.8 else 1 - truth], 2)
+        shade = int(np.clip(90 + 70 * truth + random.normal() * 40, 0, 255))
+        Image.fromarray(random.integers(0, 60, (16, 16, 3), np.uint8) + np.uint8(shade * 0.7)).save(folder / f"{row}.png")
+        numbers = {f"acc_{at}": random.normal() + 0.5 * truth for at in range(4)}
+        numbers |= {f"gyro_{at}": random.normal() - 0.5 * truth for at in range(4)}
+        table = {"colour": str(random.choice(["red", "blue"])), "age": float(random.integers(1, 20) + 3 * truth)}
+        found.append({"name": f"r{row}", "note": f"it is {' and '.join(words)} today"} | numbers | table)
+        found[-1] |= {"picture": f"{row}.png", "verdict": ("bad", "good")[truth]}
+    return found
+
+
+def frame_kinds(rows: list[dict[str, Any]]) -> int:
+    """How many kinds of data of the same rows are one corpus."""
+    import datasets
+    import pandas as pd
+    import polars as pl
+    import pyarrow as pa
+
+    import understudy as us
+
+    plain = [{name: value for name, value in row.items() if name != "picture"} for row in rows]
+    columns = {name: [row[name] for row in plain] for name in plain[0]}
+    frames: dict[str, Any] = {
+        "pandas": pd.DataFrame(plain),
+        "polars": pl.DataFrame(plain),
+        "pyarrow": pa.Table.from_pylist(plain),
+        "Hugging Face": datasets.Dataset.from_list(plain),
+        "dict": columns,
+        "rows": plain,
+    }
+    found = {name: us.corpus(frame, target="verdict").fingerprint for name, frame in frames.items()}
+    return sum(each == found["rows"] for each in found.values())
+
+
+def teachers(rows: list[dict[str, Any]], folder: Path) -> list[dict[str, Any]]:
+    """Each kind of teacher, end to end: taught from, and the student exported."""
+    import pandas as pd
+    from sklearn.compose import make_column_transformer
+    from sklearn.ensemble import RandomForestClassifier
+    from sklearn.pipeline import make_pipeline
+
+    import understudy as us
+
+    plain = [{name: value for name, value in row.items() if name != "picture"} for row in rows]
+    corpus = us.corpus(plain, target="verdict", id="name", out=folder / "teachers")
+    split = corpus.save_split(us.make_split(corpus, name="main"))
+    asked: dict[str, Any] = {"student": "note", "split": split, "seeds": 1, "plan": {"epochs": 2}, "report": False}
+    network = us.distill(corpus, out=folder / "network", **asked)
+    numbers = [name for name in plain[0] if name.startswith(("acc", "gyro"))]
+    trees = make_pipeline(
+        make_column_transformer(("passthrough", numbers)), RandomForestClassifier(50, random_state=0, min_samples_leaf=5)
+    )
+
+    def rule(frame: Any) -> dict[str, Any]:
+        share = 1 / (1 + np.exp(-frame[numbers[:4]].sum(axis=1).to_numpy() + 1))
+        return {"good": share, "bad": 1 - share}
+
+    pd.DataFrame(rule(pd.DataFrame(plain)) | {"id": [row["name"] for row in plain]}).to_csv(folder / "answers.csv", index=False)
+    kinds: dict[str, Any] = {
+        "a file of answers": folder / "answers.csv",
+        "a scikit-learn estimator": trees,
+        "a function of a frame": rule,
+        "a run of ours": network,
+        "an artifact of ours": network.artifact("teacher"),
+    }
+    found = []
+    for number, (kind, teacher) in enumerate(kinds.items()):
+        run = us.distill(corpus, teacher=teacher, out=folder / f"run-{number}", **asked)
+        said = run.predict(plain[:3])
+        metrics = {name: each["metrics"]["accuracy"]["mean"] for name, each in run.results["systems"].items()}
+        found.append({"kind": kind, "source": run.results["listening"]["source"], "answered": len(said)} | metrics)
+    return found
+
+
+def own_csv(rows: list[dict[str, Any]], folder: Path, *, epochs: int) -> float:
+    """Minutes from a .csv to a student that answers over HTTP, by typed commands, none with a mapping."""
+    import pandas as pd
+
+    from understudy.cli import main
+    from understudy.serve.app import serve
+
+    pd.DataFrame(rows).to_csv(folder / "own.csv", index=False)
+    began = time.monotonic()
+    few = ["--plan", f"epochs={epochs}"] if epochs else []
+    for words in (
+        ["import", "table", folder / "own.csv", "--target", "verdict", "--guess", "--out", folder / "own"],
+        ["split", folder / "own"],
+        ["distill", folder / "own", "--student", "note", "--seeds", "1", *few, "--out", folder / "own-run"],
+        ["export", folder / "own-run", "--out", folder / "own-shipped"],
+    ):
+        if main([str(word) for word in words]):
+            raise RuntimeError(f"understudy {' '.join(map(str, words))} did not end well")
+    port = 8765
+    threading.Thread(target=serve, args=(folder / "own-shipped",), kwargs={"port": port}, daemon=True).start()
+    waited(lambda: urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=5).status == 200)
+    return (time.monotonic() - began) / 60
+
+
+def waited(there: Callable[[], bool]) -> None:
+    """Until it is there, a minute at most."""
+    for _ in range(240):
+        try:
+            if there():
+                return
+        except OSError:
+            time.sleep(0.25)
+    raise TimeoutError("nobody answered within a minute")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument(
+        "--quick", action="store_true", help="a tenth of the rows and the checks that train nothing; writes nothing"
+    )
+    quick = parser.parse_args().quick
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        os.environ["UNDERSTUDY_CACHE"] = str(folder / "cache")
+        rows = people(QUICK_ROWS if quick else ROWS, folder)
+        minutes = 0.0 if quick else own_csv(rows, folder, epochs=0)
+        kinds, taught = frame_kinds(rows), [] if quick else teachers(rows, folder)
+        share, checks = estimator_checks(quick)
+    if quick:
+        return
+    figures = {"estimator_checks_passed": share, "frame_kinds": kinds, "teachers": len(taught), "own_csv_minutes": minutes}
+    write_result("doors", figures=figures, rows=[*taught, *checks], seeds=[0], text=text(figures, taught, checks))
+
+
+def text(figures: dict[str, Any], taught: list[dict[str, Any]], checks: list[dict[str, Any]]) -> str:
+    """The Markdown."""
+    bad = [each["check"] for each in checks if each["outcome"] != "passed"]
+    return "\n".join(
+        [
+            f"- scikit-learn's `check_estimator` of `us.Understudy(task='classification')`: {figures['estimator_checks_passed']:.3f} of "
+            f"{len(checks)} checks pass; not: {', '.join(bad) or 'none'} ({next(iter(EXPECTED.values()))}).",
+            f"- Kinds of data that are the same corpus (fingerprint): {figures['frame_kinds']} of 6.",
+            f"- A .csv of {ROWS:,} rows with a text, two vectors, a table and pictures, from file to a student that answers over HTTP: "
+            f"{figures['own_csv_minutes']:.2f} minutes (import --guess, split, distill of one seed with its page, export, serve).",
+            "",
+            "| kind | who taught, as the run says | teacher | plain | distilled |",
+            "|---|---|---|---|---|",
+            *(
+                f"| {each['kind']} | {each['source']} | {each['teacher']:.3f} | {each['plain']:.3f} | {each['distilled']:.3f} |"
+                for each in taught
+            ),
+        ]
+    )
+
+
+if __name__ == "__main__":
+    main()
