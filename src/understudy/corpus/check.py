@@ -92,6 +92,12 @@ def check(corpus: Given, *, target: str = "") -> Findings:
     """Hash the shards and the whole, then look at modalities, targets, duplicates and every split.
 
     corpus, target: as `us.advise` takes them.
+
+    >>> import understudy as us
+    >>> rows = [{"note": f"{'warm' if i % 2 else 'cold'} day {i} of it", "x": i % 2 + i % 7 / 9, "y": i % 2} for i in range(80)]
+    >>> found = us.check(rows, target="y")
+    >>> found.errors, found.facts["rows"]
+    ([], 80)
     """
     corpus = opened(corpus, target=target)
     found = Findings(facts={"rows": len(corpus), "fingerprint": corpus.fingerprint})

@@ -40,6 +40,12 @@ def make_split(
     valid, test: shares of the rows; valid may be 0. group: keep each group in one part (of a corpus that has groups).
     labelled: hide all but this many train labels, drawn by (seed, draw). Each class (or target quantile) keeps its share. Rows
     without a target join train; if their group or duplicate is elsewhere, they stand in no part.
+
+    >>> import understudy as us
+    >>> rows = [{"note": f"{'warm' if i % 2 else 'cold'} day {i} of it", "x": i % 2 + i % 7 / 9, "y": i % 2} for i in range(80)]
+    >>> split = us.make_split(rows, name="main", target="y")
+    >>> len(split.train), len(split.valid), len(split.test)
+    (56, 8, 16)
     """
     if not (0 <= valid < 1 and 0 < test < 1 and valid + test < 1):
         raise ValueError(f"valid={valid} and test={test}: shares of the rows, test above 0, together below 1")
@@ -59,6 +65,12 @@ def make_folds(corpus: Given, *, target: str = "", folds: int = 5, valid: float 
     """`fold-0` ...: every labelled row is tested once; `valid`, a share of the rows, is drawn from the others of each fold.
 
     Groups and exact duplicates stay together, classes (or target quantiles) keep their shares, as in `make_split`.
+
+    >>> import understudy as us
+    >>> rows = [{"note": f"{'warm' if i % 2 else 'cold'} day {i} of it", "x": i % 2 + i % 7 / 9, "y": i % 2} for i in range(80)]
+    >>> folds = us.make_folds(rows, target="y", folds=4)
+    >>> [(split.name, len(split.test)) for split in folds]
+    [('fold-0', 20), ('fold-1', 20), ('fold-2', 20), ('fold-3', 20)]
     """
     if folds < 2 or not 0 <= valid < 1 - 1 / folds:
         raise ValueError(f"folds={folds}, valid={valid}: expected 2 folds or more, and a share of the rows below 1 - 1 / folds")

@@ -87,6 +87,11 @@ def advise(corpus: Given, student: Sequence[str] | str, *, split: Split | str = 
     1,500 rows of each kind are used, drawn by `seed`.
     corpus: a Corpus or its folder; or data, as `us.corpus` takes it, with the name of its `target`: then modalities are guessed,
     and a split `default` is drawn where the data has none. split: a name or a Split; needed when the corpus has several.
+
+    >>> import understudy as us
+    >>> rows = [{"note": f"{'warm' if i % 2 else 'cold'} day {i} of it", "x": i % 2 + i % 7 / 9, "y": i % 2} for i in range(80)]
+    >>> us.advise(rows, "note", target="y").verdict
+    'no'
     """
     corpus, split = opened_split(corpus, split, target=target)
     student = named(student)

@@ -24,6 +24,12 @@ def read_table(path: str | Path, *, delimiter: str = "") -> pa.Table:
     delimiter: between a .csv's cells, a comma where none is named.
     Cells of .csv and .tsv stay text (null where empty): what a column is, number, category or text, is said by who reads it.
     Raises FileNotFoundError, or ValueError that names the file and, where it can, the row (counted from 1) and column.
+
+    >>> from pathlib import Path
+    >>> import understudy as us
+    >>> _ = Path("cars.csv").write_text("speed,note\\n1,fast\\n2,\\n")
+    >>> us.read_table("cars.csv").to_pydict()
+    {'speed': ['1', '2'], 'note': ['fast', None]}
     """
     path = Path(path)
     packed = path.suffix.lower() == ".gz"

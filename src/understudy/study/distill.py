@@ -61,6 +61,14 @@ def distill(
 
     In processes that torchrun or `accelerate launch` started together each training is spread over all of them, which share out
     every batch; the first process does the rest, and the others come back when it has.
+
+    >>> import understudy as us
+    >>> rows = [{"note": f"{'warm' if i % 2 else 'cold'} day {i} of it", "x": i % 2 + i % 7 / 9, "y": i % 2} for i in range(80)]
+    >>> run = us.distill(rows, student="note", target="y", seeds=1, plan={"epochs": 2}, report=False, out="runs/note")
+    >>> run.verdict
+    'one training run'
+    >>> us.load("runs/note").results["systems"]["teacher"]["modalities"]
+    ['note', 'table']
     """
 
     def work() -> Run:

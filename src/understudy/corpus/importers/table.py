@@ -55,6 +55,12 @@ def import_table(
     cell of a media file that cannot be read absent and lists it in the corpus's errors.json. delimiter: between a .csv's
     cells, a comma where none is named. Empty target cells are unlabelled rows. What was inferred stands in
     `schema.about["inferred"]`. ValueError names column and row.
+
+    >>> import understudy as us
+    >>> columns = {"speed": [1.0, 2.5, 3.0], "price": ["low", "high", "low"]}
+    >>> made = us.import_table(columns, "cars", target="price", modalities={"sensors": "vector:speed"})
+    >>> made.task.classes, made.modalities["sensors"].width
+    (('high', 'low'), 1)
     """
     wanted = Wanted(target, task, modalities, id, group, split).over(Wanted.read(mapping) if mapping else Wanted())
     if not wanted.target or not (wanted.modalities or guess):
