@@ -36,6 +36,8 @@ class Steps(Dataset[Any]):
         return len(self.rows)
 
     def __getitem__(self, step: int) -> Found:
+        if not self.views:
+            return {}
         rows = self.rows[step]
         seeds = None if self.epoch is None else [drawn_from(self.seed, self.epoch, key) for key in self.corpus.ids[rows]]
         return {

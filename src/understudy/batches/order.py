@@ -1,6 +1,7 @@
 """The order of an epoch: which rows share a step. A pure function of the rows, the seed and the epoch."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,17 +26,17 @@ class Steps:
         if self.mixed and self.batch_size < 2:
             raise ValueError("batch_size 1 cannot hold a labelled and an unlabelled row; give at least 2")
 
-    @property
+    @cached_property
     def mixed(self) -> bool:
         return 0 < int(self.known.sum()) < len(self.known)
 
-    @property
+    @cached_property
     def labelled(self) -> int:
         """Labelled rows in each step of a mixed epoch: half a batch, or the natural share where that is more."""
         there = int(self.known.sum())
         return min(there, max(self.batch_size // 2, self.batch_size * there // len(self.known)))
 
-    @property
+    @cached_property
     def count(self) -> int:
         """Steps in an epoch."""
         once, room = len(self.known), self.batch_size

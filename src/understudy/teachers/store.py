@@ -5,6 +5,7 @@ SHA-256 when it is opened. Logits, embeddings and features are stored, and token
 """
 
 from collections.abc import Mapping, Sequence
+from itertools import repeat
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from understudy.models.choices import folded_tokens
 from understudy.models.experts import POOLED
 from understudy.process.whole import refuse_cut
 from understudy.tasks import Choice, task_from_json
-from understudy.teachers.at_rest import Columns, decode, read_shard, taken
+from understudy.teachers.at_rest import Columns, decode, read_shard, starts_of, taken
 from understudy.teachers.header import Header, read_header, refuse_other
 
 FEATURES, TOKENS, SPANS, COUNTS = "features/", "tokens/", "/spans", "/counts"
@@ -41,7 +42,8 @@ class Store:
         types = column_types(self.header)
         self.shards = [read_shard(self.folder / shard.file, shard, types) for shard in self.header.shards]
         self.sizes = {self.folder / shard.file: (self.folder / shard.file).stat().st_size for shard in self.header.shards}
-        self.place = {key: (s, r) for s, shard in enumerate(self.shards) for r, key in enumerate(shard["id"])}
+        self.place = {key: row for row, key in enumerate(key for shard in self.shards for key in shard["id"])}
+        self.starts = starts_of([len(shard["id"]) for shard in self.shards])
 
     def __len__(self) -> int:
         return len(self.place)
@@ -63,7 +65,7 @@ class Store:
         """
         for path, size in self.sizes.items():
             refuse_cut(path, size)
-        found = np.array([self.place.get(key, (-1, -1)) for key in ids], dtype=np.int64).reshape(-1, 2)
+        found = self._places(ids)
         valid = np.zeros(len(ids), dtype=bool)
         fields = {name: np.zeros((len(ids), width), dtype=np.float32) for name, width in self.widths.items()}
         for s, here in by_shard(found):
@@ -82,6 +84,12 @@ class Store:
         per_token = {name.removeprefix(TOKENS): self._tokens(name, found) for name in kept}
         source = f"store {self.folder.name}"
         return Output(valid=torch.from_numpy(valid), tokens=per_token, features=features, source=source, **said)  # pyright: ignore
+
+    def _places(self, ids: Sequence[str]) -> NDArray[np.int64]:
+        """The shard of each row and its place there, [N 2]; -1 where there is none."""
+        rows = np.fromiter(map(self.place.get, ids, repeat(-1)), dtype=np.int64, count=len(ids))
+        shards = self.starts.searchsorted(rows, side="right") - 1
+        return np.stack([shards, np.where(shards < 0, -1, rows - self.starts[shards])], axis=1)
 
     def _tokens(self, name: str, found: NDArray[np.int64]) -> Tokens:
         """One kind of token output of the rows at these places."""
