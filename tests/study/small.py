@@ -1,5 +1,6 @@
 """A small corpus with a strong and a weak modality, made fresh for each test session."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -38,3 +39,12 @@ def make_corpus(folder: Path, *, regression: bool = False, rows: int = 160) -> C
     corpus.save_split(make_split(corpus, name="main", valid=0.2, test=0.3, labelled=24))
     corpus.save_split(make_split(corpus, name="full", valid=0.2, test=0.3))
     return corpus
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    """Every file of a run but the times of its logs."""
+    found = {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    for name in [name for name in found if name.endswith("log.jsonl")]:
+        lines = [json.loads(line) for line in found[name].splitlines()]
+        found[name] = json.dumps([{key: value for key, value in line.items() if key != "seconds"} for line in lines]).encode()
+    return found

@@ -15,7 +15,7 @@ from understudy.batches.loader import Loader
 from understudy.commands import study
 from understudy.corpus import Corpus
 from understudy.players.player import Player, Sizes
-from understudy.study.settings import PLAYERS, Asked, Keywords, Settings, flat, key_of
+from understudy.study.settings import PLAYERS, Asked, Keywords, Machine, Settings, flat, key_of
 from understudy.training.plan import Plan
 
 ASKED = Settings("somewhere", Player(("weak",), sizes=SIZES, plan=PLAN), Player(("strong", "weak")), split="main")
@@ -28,7 +28,7 @@ def corpus(tmp_path_factory) -> Corpus:
 
 def test_every_setting_is_a_keyword_and_a_flag():
     settings = set(flat(ASKED)) - {"corpus"}
-    own = {"target", "out", "report", "jobs", "device", "threads"}
+    own = {"target", "out", "report", *Machine.__annotations__}
     call = set(inspect.signature(us.distill).parameters) - {"corpus", "more"} - own
     assert call | set(Keywords.__annotations__) == settings
     assert settings - {"split"} <= set(Asked.__annotations__)
@@ -38,7 +38,7 @@ def test_every_setting_is_a_keyword_and_a_flag():
 
 
 def test_a_call_has_few_parameters():
-    assert len(inspect.signature(us.distill).parameters) <= 15
+    assert len(inspect.signature(us.distill).parameters) <= 14
 
 
 def test_a_player_and_keywords_ask_for_the_same(corpus):

@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,7 +15,7 @@ from queue import SimpleQueue
 import pytest
 
 import understudy as us
-from study.small import PLAN, SIZES, make_corpus
+from study.small import PLAN, SIZES, files, make_corpus
 from understudy.process.alone import alone
 from understudy.process.hardware import jobs_of
 from understudy.process.lock import LOCK
@@ -35,15 +36,6 @@ def corpus(tmp_path_factory) -> us.Corpus:
 def run(corpus, tmp_path_factory) -> us.Run:
     """In turn."""
     return us.distill(corpus, out=tmp_path_factory.mktemp("runs") / "run", jobs=1, **ASKED)
-
-
-def files(folder: Path) -> dict[str, bytes]:
-    """Every file of a run but the times of its logs."""
-    found = {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
-    for name in [name for name in found if name.endswith("log.jsonl")]:
-        lines = [json.loads(line) for line in found[name].splitlines()]
-        found[name] = json.dumps([{key: value for key, value in line.items() if key != "seconds"} for line in lines]).encode()
-    return found
 
 
 def test_two_processes_leave_what_one_leaves_byte_for_byte(corpus, run, tmp_path, capsys):
@@ -106,6 +98,22 @@ def test_a_worker_that_dies_is_named_and_the_others_stop(corpus, run, tmp_path, 
     assert [each.process.returncode for each in started][1] == -signal.SIGKILL
     assert all(each.process.returncode is not None for each in started)
     assert files(us.distill(corpus, out=tmp_path / "run", jobs=1, **ASKED).folder) == files(run.folder)
+
+
+@pytest.mark.parametrize("days", [-400, 400])
+def test_files_of_another_clock_are_gone_on_with(corpus, run, tmp_path, days):
+    """Two machines share a folder, and their clocks are far apart."""
+    out = Path(shutil.copytree(run.folder, tmp_path / "run"))
+    shutil.rmtree(out / "distilled" / "seed-1")
+    (out / "results.json").unlink()
+    there = time.time() + days * 86400
+    kept = list(out.glob("*/*/model.safetensors"))
+    for path in out.rglob("*"):
+        os.utime(path, (there, there))
+    made = us.distill(corpus, out=out, jobs=1, **ASKED)
+    assert files(made.folder) == files(run.folder)
+    assert len(kept) == 5
+    assert all(abs(path.stat().st_mtime - there) < 1 for path in kept), "nothing that was there is trained again"
 
 
 def test_a_stage_that_fails_is_named_in_turn(corpus, tmp_path):

@@ -138,6 +138,7 @@ def distill(
     valid: float = 0.15,
     seeds: int = 5,
     jobs: int | Literal["auto", "devices"] = "devices",
+    engine: Literal["local", "ray"] = "local",
     device: str = "",
     threads: int = 0,
     out: Path = Path("runs/distill"),
@@ -175,6 +176,7 @@ def distill(
         valid: share of the labelled train rows held out to choose by where the split has no validation rows; 0 forbids it.
         seeds: how many times each system is trained.
         jobs: how many trainings run at once, each in a process of one thread: a number, auto (one a core), or one a GPU.
+        engine: local, processes of this machine, or ray, tasks on a Ray cluster that shares the run's folder.
         device: where models train and answer: cpu, cuda, cuda:N or mps; a GPU where there is one when empty.
         threads: of the CPU for each training; all cores when 0, or one where several run at once.
         out: folder of the run; the same command on the same folder goes on where it stopped.
@@ -192,6 +194,7 @@ def distill(
         precision=precision,
         seeds=seeds,
         jobs=jobs,
+        engine=engine,
         device=device,
         threads=threads,
         encoders=pairs("--encoder", encoder),

@@ -6,25 +6,21 @@ from pathlib import Path
 from typing import Any, Unpack
 
 from understudy.corpus import Corpus, Given, Split, named, opened_split
-from understudy.methods import CATALOGUE
 from understudy.players.cast import drawn, rehearse
 from understudy.players.player import Player
 from understudy.process.alone import alone
-from understudy.process.hardware import Jobs, jobs_of, on
+from understudy.process.hardware import on
 from understudy.process.launched import several
 from understudy.process.partial import sweep_inside
 from understudy.process.progress import say
 from understudy.study.answer_table import Answers
-from understudy.study.answers import FOLDS
 from understudy.study.claim import begin, hashed, settings_of, state_of
-from understudy.study.estimate import Estimate
-from understudy.study.job import InTurn, Job
+from understudy.study.job import Engines, Job, engines_of
 from understudy.study.outside import answers_of, is_outside, reads_of
 from understudy.study.run import GIVEN, Run, load
-from understudy.study.settings import Choice, Keywords, Settings, seed_list
-from understudy.study.side_by_side import SideBySide
+from understudy.study.settings import Choice, More, Settings, parted, seed_list
 from understudy.study.stage import Stages
-from understudy.study.together import Together, lead
+from understudy.study.together import lead
 
 
 def distill(
@@ -40,10 +36,7 @@ def distill(
     seeds: int | Sequence[int] = 5,
     out: Path | str = "runs/distill",
     report: bool = True,
-    jobs: Jobs = "devices",
-    device: str = "",
-    threads: int = 0,
-    **more: Unpack[Keywords],
+    **more: Unpack[More],
 ) -> Run:
     """Train the three systems, score the test split once, and write results and report into `out`; the same call resumes.
 
@@ -53,11 +46,9 @@ def distill(
     and plan where it has none of its own. split: a name or a Split, which is then saved; needed when the corpus has several.
     method, options: a name of `understudy.methods` and its own options. ensemble: distil from the mean of all seeds' teachers;
     "if better" asks the validation rows. seeds: how many, or which. report: also measure subsets and costs and draw the page;
-    a table over many runs does without. jobs: how many trainings run at once, each in a process of one thread; "auto" is one a
-    core, "devices" one an accelerator. It changes no result. device: "cpu", "cuda", "cuda:1" or "mps"; an accelerator where
-    there is one when "". threads: of the CPU for each training. more: settings of the players by keyword, such as `encoders`
-    and `teacher_plan`, and what else `Keywords` names. ValueError and KeyError say what cannot be done, before anything is
-    written or trained; a warning, what changes nothing.
+    a table over many runs does without. more: settings of the players by keyword, such as `encoders` and `teacher_plan`, and
+    what else `Keywords` names; and how all this is carried out, such as `jobs` and `device`: see `Machine`. ValueError and
+    KeyError say what cannot be done, before anything is written or trained; a warning, what changes nothing.
 
     In processes that torchrun or `accelerate launch` started together each training is spread over all of them, which share out
     every batch; the first process does the rest, and the others come back when it has.
@@ -74,7 +65,8 @@ def distill(
     def work() -> Run:
         opened, chosen = opened_split(corpus, split, target=target)
         chosen = opened.save_split(chosen) if isinstance(split, Split) else chosen
-        brought = more.pop("teacher_answers", "") or (teacher if is_outside(teacher, opened) else "")
+        own = not isinstance(teacher, Player | tuple) and is_outside(teacher, opened)
+        brought = more.pop("teacher_answers", "") or (teacher if own else "")
         asked = Settings(
             corpus=str(opened.folder.resolve()),
             student=player(student),
@@ -85,11 +77,12 @@ def distill(
             ensemble=ensemble,
             seeds=seed_list(seeds),
         )
-        with on(device, threads=threads):
-            whole, answers = whole_with(brought, opened, asked.told(**more))
-            return carried_out(opened, whole, Path(out), answers, report=report, jobs=jobs_of(jobs), threads=threads or 1)
+        keywords, machine = parted(more)
+        with on(machine.get("device", ""), threads=machine.get("threads", 0)):
+            whole, answers = whole_with(brought, opened, asked.told(**keywords))
+            return carried_out(opened, whole, Path(out), answers, engines_of(machine), report=report)
 
-    return lead(work, otherwise=lambda: load(out))
+    return lead(work, otherwise=lambda: load(out)) if several() else work()
 
 
 def player(said: Any) -> Player:
@@ -106,9 +99,7 @@ def whole_with(brought: Any, corpus: Corpus, asked: Settings) -> tuple[Settings,
     return replace(whole, teacher_answers=answers.label), answers
 
 
-def carried_out(
-    corpus: Corpus, settings: Settings, out: Path, answers: Answers | None, *, report: bool, jobs: int, threads: int
-) -> Run:
+def carried_out(corpus: Corpus, settings: Settings, out: Path, answers: Answers | None, engines: Engines, *, report: bool) -> Run:
     """The run that was asked for: what is left of it to do is done, by this process alone; a finished one is left as it is.
 
     answers: of a teacher that is not trained here.
@@ -135,27 +126,11 @@ def carried_out(
             answers.save(out / GIVEN)
         for each in cast.values():
             each.save(out)
-        stages, estimate = Stages(run, corpus, split, settings), estimate_of(settings, at_once=jobs)
-        if jobs == 1:
-            engine = (Together if several() else InTurn)(stages, estimate)
-            return Job(stages, engine).play(report=report)
-        with SideBySide(stages, estimate, jobs=jobs, threads=threads, lock=lock) as engine:
+        stages = Stages(run, corpus, split, settings)
+        with engines.engine(stages, lock) as engine:
             return Job(stages, engine).play(report=report)
 
 
 def finished(folder: Path, *, report: bool) -> bool:
     """Whether nothing of a run in this folder is left to do."""
     return all((folder / name).is_file() for name in (["results.json", "report.html"] if report else ["results.json"]))
-
-
-def estimate_of(settings: Settings, *, at_once: int) -> Estimate:
-    """Of the time that the trainings of so many seeds take."""
-    fixed = CATALOGUE[settings.method].fixed_auxiliary(**settings.options)
-    lead = [] if settings.teacher_answers else ["teacher"]
-    trained = [*lead, "plain", "distilled", *(["auxiliary"] if fixed else [])]
-    left: dict[str, int] = dict.fromkeys(trained, len(settings.seeds))
-    if settings.answers != "insample":
-        left |= {f"teacher/fold-{number}": 1 for number in range(FOLDS)}
-    if settings.answers == "auto":
-        left |= {"tried/crossfit": 1, "tried/insample": 1}
-    return Estimate(left, at_once)

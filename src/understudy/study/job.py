@@ -1,14 +1,21 @@
-"""Job: one distillation under way: its stages, and who waits for whom. What it finished is on disk and is not done again."""
+"""Job: one distillation under way: its stages, who waits for whom, and the engine that plays them. What is done is on disk."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 
+from understudy.methods import CATALOGUE
+from understudy.process.hardware import jobs_of
+from understudy.process.launched import several
+from understudy.process.lock import Lock
 from understudy.process.progress import say
-from understudy.study.answers import Simple, Told
+from understudy.study.answers import FOLDS, Simple, Told
 from understudy.study.conclude import conclude
 from understudy.study.estimate import Estimate
 from understudy.study.listening import Listening
 from understudy.study.run import Run
+from understudy.study.settings import EngineName, Machine, Settings
 from understudy.study.stage import Engine, Stage, Stages
 
 
@@ -69,3 +76,58 @@ class InTurn:
                 say(f"  {self.estimate.after(stage.system, seconds)}")
             else:
                 self.estimate.skip(stage.system)
+
+
+@dataclass(frozen=True)
+class Engines:
+    """What a machine is asked for, checked. jobs: trainings at once; threads: of each, where several run at once."""
+
+    name: EngineName
+    jobs: int
+    threads: int
+
+    @contextmanager
+    def engine(self, stages: Stages, lock: Lock) -> Iterator[Engine]:
+        """The one for a run. lock: by which its folder is held."""
+        estimate = estimate_of(stages.settings, at_once=self.jobs)
+        if self.name == "ray":
+            from understudy.study.on_ray import OnRay
+
+            with OnRay(stages, estimate, jobs=self.jobs, threads=self.threads) as engine:
+                yield engine
+        elif self.jobs > 1:
+            from understudy.study.side_by_side import SideBySide
+
+            with SideBySide(stages, estimate, jobs=self.jobs, threads=self.threads, lock=lock) as engine:
+                yield engine
+        elif several():
+            from understudy.study.together import Together
+
+            yield Together(stages, estimate)
+        else:
+            yield InTurn(stages, estimate)
+
+
+def engines_of(machine: Machine) -> Engines:
+    """ValueError for an engine that there is not, or jobs that are none; ImportError where Ray is asked for and not installed."""
+    name = machine.get("engine", "local")
+    if name not in ("local", "ray"):
+        raise ValueError(f"engine is {name!r}; choose local or ray")
+    if name == "ray" and several():
+        raise ValueError(f"engine is 'ray', but this is one of {several()} processes launched together; start it without that")
+    if name == "ray" and find_spec("ray") is None:
+        raise ImportError("engine is 'ray', and Ray is not installed: pip install 'understudy[ray]'")
+    return Engines(name, jobs_of(machine.get("jobs", "devices")), machine.get("threads", 0) or 1)
+
+
+def estimate_of(settings: Settings, *, at_once: int) -> Estimate:
+    """Of the time that the trainings of so many seeds take."""
+    fixed = CATALOGUE[settings.method].fixed_auxiliary(**settings.options)
+    lead = [] if settings.teacher_answers else ["teacher"]
+    trained = [*lead, "plain", "distilled", *(["auxiliary"] if fixed else [])]
+    left: dict[str, int] = dict.fromkeys(trained, len(settings.seeds))
+    if settings.answers != "insample":
+        left |= {f"teacher/fold-{number}": 1 for number in range(FOLDS)}
+    if settings.answers == "auto":
+        left |= {"tried/crossfit": 1, "tried/insample": 1}
+    return Estimate(left, at_once)

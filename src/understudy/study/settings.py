@@ -8,7 +8,7 @@ so that their runs are known again.
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
-from typing import Any, Literal, Required, TypedDict, Unpack
+from typing import Any, Literal, Required, TypedDict, Unpack, cast
 
 from understudy.corpus import Corpus, Split, only_split
 from understudy.corpus.draw import with_validation
@@ -26,6 +26,7 @@ from understudy.tasks import Retrieval, Space
 from understudy.training.plan import Plan
 
 Choice = Literal["no", "yes", "if better"]
+EngineName = Literal["local", "ray"]
 PLAYERS = ("student", "teacher")
 WRITTEN = (
     *("method", "options", "encoders", "teacher_encoders", "teacher_head", "fusion", "teacher_fusion", "sizes", "space"),
@@ -70,7 +71,26 @@ class Keywords(TypedDict, total=False):
     valid: float | int
 
 
-class Asked(Keywords, total=False):
+class Machine(TypedDict, total=False):
+    """How the trainings of a run are carried out; it changes no result.
+
+    jobs: how many at once, each in a process of one thread; "auto" is one a core, "devices", the default, one an accelerator.
+    engine: "local", processes of this machine, or "ray", tasks on a Ray cluster that shares the run's folder. device: "cpu",
+    "cuda", "cuda:1" or "mps"; an accelerator where there is one when "". threads: of the CPU for each training; all of them when
+    0, or 1 where several run at once.
+    """
+
+    jobs: Jobs
+    engine: EngineName
+    device: str
+    threads: int
+
+
+class More(Keywords, Machine, total=False):
+    """What else `distill` takes by keyword."""
+
+
+class Asked(More, total=False):
     """Every keyword of `distill` that many runs share: of `folds`, too."""
 
     target: str
@@ -81,9 +101,6 @@ class Asked(Keywords, total=False):
     ensemble: Choice
     seeds: int | Sequence[int]
     report: bool
-    jobs: Jobs
-    device: str
-    threads: int
 
 
 @dataclass(frozen=True)
@@ -202,6 +219,13 @@ class Settings:
         if unknown := sorted(set(given) - {each.name for each in fields(Settings)}):
             raise ValueError(f"it was asked with {', '.join(unknown)}, which this version of understudy does not know")
         return Settings(**{**EARLIER, **given, **both})
+
+
+def parted(more: More) -> tuple[Keywords, Machine]:
+    """What is asked, and how it is carried out."""
+    names = Machine.__annotations__
+    asked = {name: value for name, value in more.items() if name not in names}
+    return cast(Keywords, asked), cast(Machine, {name: value for name, value in more.items() if name in names})
 
 
 def key_of(player: str, name: str) -> str:

@@ -41,12 +41,12 @@ Word = Asked | bool
 
 
 def lead(work: Callable[[], T], otherwise: Callable[[], T]) -> T:
-    """What `work` gives, of a process that is alone or the first of several; the others train along until it is done.
+    """What `work` gives, of the first of several processes; the others train along until it is done.
 
     They give what `otherwise` gives, or end without a word (SystemExit, 2) where `work` failed: the first says why.
     """
     global _leading
-    if _leading or not several():
+    if _leading:
         return work()
     hardware.meet()
     if distributed.get_rank():

@@ -1,0 +1,93 @@
+"""On Ray: the engine that plays the stages of a run as Ray tasks, on the cluster that is there, else on a local one.
+
+Its machines share the run's folder and the corpus under the same paths, and nothing else: a task is told a folder and a stage.
+"""
+
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import ray  # pyright: ignore[reportMissingImports]
+import torch
+from ray.exceptions import RayError, RayTaskError  # pyright: ignore[reportMissingImports]
+
+from understudy.process import hardware
+from understudy.process.progress import say
+from understudy.study.estimate import Estimate
+from understudy.study.run import load
+from understudy.study.stage import Stage, Stages
+
+
+def play(folder: Path, stage: Stage, threads: int) -> float:
+    """The task: seconds of training."""
+    torch.set_num_threads(threads)
+    return Stages.of(load(folder)).play(stage, quiet=True)
+
+
+class OnRay:
+    """Each stage a task of `threads` cores, and of a GPU where training runs on GPUs. The first that fails stops the others.
+
+    jobs: how many run at once on a local cluster; on one that is there already Ray decides.
+    """
+
+    def __init__(self, stages: Stages, estimate: Estimate, *, jobs: int, threads: int) -> None:
+        self.stages, self.estimate, self.threads = stages, estimate, threads
+        self.asked: dict[Any, Stage] = {}
+        self.ours = not ray.is_initialized()
+        if self.ours:
+            join(jobs * threads)
+        gpus = 1 if hardware.device().type == "cuda" else 0
+        self.task = ray.remote(num_cpus=threads, num_gpus=gpus, max_retries=0)(play)
+
+    def __enter__(self) -> "OnRay":
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        for task in self.asked:
+            ray.cancel(task, force=True)
+        if self.ours:
+            ray.shutdown()
+
+    def begin(self, stages: Sequence[Stage]) -> None:
+        for stage in stages:
+            if self.stages.done(stage):
+                self.stages.play(stage)
+                self.estimate.skip(stage.system)
+            else:
+                task = self.task.remote(self.stages.run.folder.resolve(), stage, self.threads)
+                self.asked[task] = stage
+
+    def finish(self, stages: Sequence[Stage]) -> None:
+        wanted = set(stages)
+        while wanted & {*self.asked.values()}:
+            (task, *_), _ = ray.wait([*self.asked])
+            stage = self.asked.pop(task)
+            say(f"{stage}: {self.estimate.after(stage.system, seconds_of(task, stage))}")
+
+
+def join(cores: int) -> None:
+    """The cluster that is there, else one of this machine with so many cores."""
+    path = os.pathsep.join(each or os.getcwd() for each in sys.path)
+    told = {"log_to_driver": False, "logging_level": "error", "runtime_env": {"env_vars": {"PYTHONPATH": path}}}
+    try:
+        ray.init(address="auto", **told)
+    except ConnectionError:
+        ray.init(num_cpus=cores, include_dashboard=False, **told)
+
+
+def seconds_of(task: Any, stage: Stage) -> float:
+    """What the task says; what it raised, as in one process; ChildProcessError where it died."""
+    try:
+        return ray.get(task)
+    except RayTaskError as error:
+        if isinstance(error.cause, ValueError | OSError):
+            raise error.cause from None
+        raise RuntimeError(f"{stage}: {type(error.cause).__name__}: {error.cause}") from None
+    except RayError as error:
+        said = str(error).splitlines()[0]
+        raise ChildProcessError(
+            f"{stage}: the process that trained it died ({said}); what is finished is kept, and the same call goes on from there"
+        ) from None
