@@ -2,10 +2,12 @@
 
 import re
 import shlex
+import sys
 from importlib.util import find_spec, module_from_spec, spec_from_file_location
 from operator import attrgetter
 from pathlib import Path
 from pkgutil import resolve_name
+from types import ModuleType
 
 import pytest
 
@@ -42,10 +44,25 @@ def test_blocks_run(page, tmp_path, monkeypatch):
         play(language, text, names)
 
 
-@pytest.mark.parametrize("page", [*PAGES, ROOT / "docs" / "architecture.md", ROOT / "CHANGELOG.md"], ids=lambda page: page.name)
+@pytest.mark.parametrize(
+    "page", [*PAGES, *sorted((ROOT / "docs").glob("*.md")), ROOT / "CHANGELOG.md"], ids=lambda page: page.name
+)
 def test_links_lead_somewhere(page):
     for target in re.findall(r"\]\(([^)#]+)\)", page.read_text(encoding="utf-8")):
         assert target.startswith("https://") or (page.parent / target).exists(), target
+
+
+def test_the_method_that_is_added_passes_its_own_test(monkeypatch):
+    """docs/adding-a-method.md: its file, and its test of that."""
+    text = (ROOT / "docs" / "adding-a-method.md").read_text(encoding="utf-8")
+    file, _, test = re.findall(r"^```py\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    added = ModuleType("understudy.methods.similarity")
+    monkeypatch.setitem(sys.modules, added.__name__, added)
+    exec(compile(file, "similarity.py", "exec"), vars(added))
+    names: dict = {}
+    exec(compile(test, "test_method_similarity.py", "exec"), names)
+    played = [function() for name, function in names.items() if name.startswith("test_")]
+    assert len(played) == 2
 
 
 def test_what_is_written_from_the_code_says_what_the_code_says(monkeypatch, capsys):
