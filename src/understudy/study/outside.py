@@ -132,7 +132,7 @@ def of_run(run: Run, corpus: Corpus, split: Split, rows: Array) -> Answers:
     """The teacher of a finished run, of the seed that ships; ValueError where it trained or was chosen on rows tested here."""
     if run.settings["corpus_fingerprint"] == corpus.fingerprint:
         run.unseen(split)
-    model, where = run.model("teacher"), f"the teacher of {run.folder}"
+    model, where = run.model("teacher"), f"the teacher of {run.folder.name}"
     check_reads(where, {name: corpus.modalities.get(name) for name in model.modalities})
     said = score.predict(model, every_row(corpus, rows, views_of(model)))
     values = ordered(said.values, model.task, corpus, where)
