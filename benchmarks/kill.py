@@ -2,7 +2,7 @@
 
 python -m benchmarks.kill [--points 200] [--seed 0] [--out FOLDER]
 
-The same command goes on where it stopped. Every other point lies on the clock, drawn over the command's measured duration; the others
+The same command goes on where it stopped; beside it, others that begin later (`--first N`) may fill the same notes. Every other point lies on the clock, drawn over the command's measured duration; the others
 are its operations on files (opening to write, renaming, removing, making folders, locking), before one of which it kills itself.
 """
 
@@ -60,7 +60,7 @@ def main() -> None:
     found = figures(rows)
     if asked.quick:
         assert found["same"] == found["kills"] == asked.points, rows
-    else:
+    elif not asked.first:
         write_result("kill", figures=found, rows=by_command(rows), seeds=[asked.seed], text=page(rows, found))
 
 
@@ -68,6 +68,7 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--points", type=int)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--first", type=int, default=0, help="begin at this point; writes no result")
     parser.add_argument("--out", type=Path, default=Path("runs/kill"))
     parser.add_argument("--quick", action="store_true")
     asked = parser.parse_args()
@@ -84,13 +85,13 @@ def measured(asked: argparse.Namespace, names: Sequence[str], scratch: Path) -> 
     turns = [name for name in names for _ in range(SHARES[name])]
     stages: dict[str, Stage] = {}
     with notes.open("a") as file, progress("kill", total=asked.points, quiet=asked.quick) as tell:
-        for point in [point for point in range(asked.points) if point not in known]:
+        for point in [point for point in range(asked.first, asked.points) if point not in known]:
             name = turns[point * 7 % len(turns)]
             stage = staged(name, names, stages, scratch)
             known[point] = {"point": point} | stage.killed(random.Random(f"{asked.seed} {point}"), on_clock=point % 2 == 0)
             print(json.dumps(known[point]), file=file, flush=True)
             tell(len(known), f"{sum(row['end'] != 'same' for row in known.values())} not the same")
-    return [known[point] for point in range(asked.points)]
+    return [known[point] for point in range(asked.first, asked.points)]
 
 
 class Stage:

@@ -135,3 +135,24 @@ def test_nine_megabytes_cost_what_a_page_costs(text):
     assert time.process_time() - began < 1
     assert psutil.Process().memory_info().rss - before < 2**25
     assert view.truncated(cells(text)) == 1
+
+
+def test_a_panic_of_the_library_is_one_sentence():
+    class PanicException(BaseException):
+        """As the library's own, which is no Exception."""
+
+    class Damaged:
+        def encode_batch(self, texts):
+            raise PanicException("no entry found")
+
+    with pytest.raises(ValueError, match=r"the tokenizer is damaged.*\(no entry found\)"):
+        encode(Damaged(), ["a text"], 8)  # pyright: ignore[reportArgumentType]
+
+
+def test_ctrl_c_in_the_library_stays_what_it_is():
+    class Stopped:
+        def encode_batch(self, texts):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        encode(Stopped(), ["a text"], 8)  # pyright: ignore[reportArgumentType]

@@ -1,6 +1,7 @@
 """Openings and endings: of a long text only as much is tokenised as its first or last tokens need, as in the whole text."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 if TYPE_CHECKING:
@@ -23,6 +24,18 @@ class Part(NamedTuple):
     before: int
 
 
+@contextmanager
+def unpanicked() -> Iterator[None]:
+    """Inside, a panic of the tokenizers library, which `except Exception` does not see, is a ValueError: a damaged tokenizer."""
+    try:
+        yield
+    except BaseException as error:
+        if type(error).__name__ != "PanicException":
+            raise
+        raise ValueError(f"the tokenizer is damaged, since it cannot read a text ({error}): export or train it again") from None
+
+
+@unpanicked()
 def encode(tokenizer: "Tokenizer", texts: Sequence[str], most: int, *, cut: Side = "right") -> list[Part]:
     """The first `most` tokens of each text, the last where its left is cut off.
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from understudy.prepare.cells import Cells, Kind
-from understudy.prepare.openings import Part, Side, encode
+from understudy.prepare.openings import Part, Side, encode, unpanicked
 from understudy.prepare.ragged import pad
 from understudy.prepare.view import FieldArrays, View
 
@@ -121,7 +121,8 @@ class Text(View):
         if not self.tokenizer:
             raise ValueError("this text view has no vocabulary yet: fit it on train rows first")
         try:
-            loaded = Tokenizer.from_str(self.tokenizer)
+            with unpanicked():
+                loaded = Tokenizer.from_str(self.tokenizer)
         except Exception as error:  # the library raises no other
             raise ValueError(f"{ASSET} is no tokenizer that this version of `tokenizers` reads: {error}") from None
         # A published file may carry padding and truncation of its own.
