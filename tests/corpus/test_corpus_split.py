@@ -269,3 +269,17 @@ def test_of_splits_that_the_disk_does_not_take_none_is_left(tmp_path, monkeypatc
         corpus.save_splits([kept, *splits])
     assert corpus.splits == ("kept",)
     assert check(corpus).errors == []
+
+
+def test_a_lock_that_was_left_when_all_was_saved_goes_with_the_next_call(tmp_path):
+    corpus = vector_corpus(tmp_path / "c", np.arange(20)[:, None], targets=[0, 1] * 10, task=Classification(classes=("a", "b")))
+    split = corpus.save_split(make_split(corpus, name="main"))
+    (left := tmp_path / "c" / "splits" / ".lock").touch()
+    with alone(tmp_path / "c" / "splits"):
+        # Of somebody who lives it stays.
+        corpus.save_split(split)
+        assert left.exists()
+    left.touch()
+    corpus.save_split(split)
+    assert not left.exists()
+    assert corpus.splits == ("main",)

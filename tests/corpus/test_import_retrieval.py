@@ -230,3 +230,17 @@ def test_a_broken_stamp_fails_or_is_left_out(tmp_path):
     assert (corpus.folder / "errors.json").is_file()
     with pytest.raises(ValueError, match="need two"):
         import_stamps(tmp_path / "in", tmp_path / "none", language="xx")
+
+
+@pytest.mark.parametrize(
+    "raised", [IndexError("index out of range"), AttributeError("no header"), MemoryError(), OverflowError()]
+)
+def test_whatever_a_damaged_mat_file_raises_names_it(tmp_path, monkeypatch, raised):
+    make_wikipedia(tmp_path)
+
+    def damaged(*_, **__):
+        raise raised
+
+    monkeypatch.setattr("scipy.io.loadmat", damaged)
+    with pytest.raises(ValueError, match=r"raw_features\.mat cannot be read as a MATLAB file"):
+        import_wikipedia(tmp_path, tmp_path / "out")

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from understudy.process.alone import alone
 from understudy.process.document import Shape
+from understudy.process.partial import sweep_inside
 from understudy.process.whole import read_json, write_json, write_text
 
 SAVED = "splits.json"
@@ -99,6 +100,8 @@ def write_splits(
         validate(split, ids=ids, groups=groups, has_target=has_target)
     hashes = {split.name: _hash(ids, {part: getattr(split, part) for part in PARTS}) for split in splits}
     if hashes.items() <= saved_hashes(folder).items() and all(_there(folder, name, hashes[name]) for name in hashes):
+        # Whoever was killed just after it had saved them left its lock.
+        sweep_inside(folder / "splits")
         return
     with alone(folder / "splits"):
         new = {folder / "splits" / f"{split.name}.json": split for split in splits}

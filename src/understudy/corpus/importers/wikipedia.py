@@ -13,6 +13,7 @@ from understudy.corpus.draw import draw_labelled
 from understudy.corpus.schema import Schema
 from understudy.corpus.split import Split
 from understudy.corpus.write import write_corpus
+from understudy.prepare import npz
 from understudy.prepare.cells import Cells, Modality
 from understudy.tasks import Retrieval
 
@@ -117,7 +118,7 @@ def read_mat(path: Path, keys: list[str]) -> dict[str, Any]:
         raise FileNotFoundError(f"no file {path}; the folder of the Wikipedia set holds raw_features.mat and three .list files")
     try:
         found = loadmat(path, variable_names=keys)
-    except (MatReadError, ValueError, TypeError, KeyError, OSError, NotImplementedError, EOFError) as error:
+    except (MatReadError, LookupError, AttributeError, *npz.FAULTS) as error:
         raise ValueError(f"{path} cannot be read as a MATLAB file: {error}") from None
     missing = [key for key in keys if key not in found]
     if missing:
