@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Unpack
 
 from understudy.corpus import corpus_at
 from understudy.corpus.importers.mfeat import WIDTHS, import_mfeat
 from understudy.study.distill import distill
 from understudy.study.run import Run
-from understudy.study.settings import Choice
+from understudy.study.settings import Choice, Machine
 from understudy.training.plan import Plan
 
 PLAN = Plan(epochs=55, batch_size=128, rate=3e-3, warmup=0.0, weight_decay=0.3)
@@ -29,12 +30,13 @@ def mfeat(
     teachers_of: Path | str = "",
     out: Path | str = "demo/run",
     report: bool = True,
+    **machine: Unpack[Machine],
 ) -> Run:
     """Distil six views into `student` with `labelled` of 1,200 train rows labelled; the plan is fixed, so nothing is selected.
 
     student: one of pix, fou, kar, zer, mor, fac. draw: 0 to 9, which train rows are labelled. corpus: where the bundled set is,
     or is written to. ensemble: "yes" lets every student learn from the mean of all seeds' teachers. teachers_of: a finished run
-    of the same draw whose teachers are taken. report: see `distill`.
+    of the same draw whose teachers are taken. report: see `distill`. machine: how it is carried out, such as `jobs`.
     """
     found = corpus_at(corpus, import_mfeat)
     return distill(
@@ -52,4 +54,5 @@ def mfeat(
         seeds=seeds,
         out=out,
         report=report,
+        **machine,
     )
