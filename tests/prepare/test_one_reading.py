@@ -219,6 +219,33 @@ def test_half_a_character_is_named(tmp_path):
         read_table(tmp_path / "t.jsonl")
 
 
+@pytest.mark.parametrize(
+    ("row", "told"),
+    [
+        ({"t": ["a", "cut \ud83d"]}, "column 't', row 2: half of a character"),
+        ({"t": {"a": "cut \ud83d"}}, "column 't', row 2: half of a character"),
+        ({"t\ud83d": "whole"}, "the name of a column, 't.ud83d', holds half of a character"),
+    ],
+)
+def test_half_a_character_is_named_wherever_it_stands(tmp_path, row, told):
+    whole = {"list": ["a", "b"], "dict": {"a": "b"}}.get(type(next(iter(row.values()))).__name__, "a")
+    (tmp_path / "t.jsonl").write_text(json.dumps({"t": whole}) + "\n" + json.dumps(row) + "\n")
+    with pytest.raises(ValueError, match=rf"t\.jsonl: {told}"):
+        read_table(tmp_path / "t.jsonl")
+
+
+def test_half_a_character_in_an_array_and_bytes_in_parquet_are_named(tmp_path):
+    np.savez(tmp_path / "t.npz", t=np.array(["ok", "cut \ud83d"]))
+    with pytest.raises(ValueError, match=r"t\.npz: column 't', row 2: half of a character"):
+        read_table(tmp_path / "t.npz")
+    ends = pa.py_buffer(np.array([0, 2, 4], np.int32).tobytes())
+    parquet.write_table(
+        pa.table({"t": pa.StringArray.from_buffers(2, ends, pa.py_buffer(b"ok\xff\xfe"))}), tmp_path / "t.parquet"
+    )
+    with pytest.raises(ValueError, match="column 't', row 2: bytes that are not UTF-8 text"):
+        cells_from_table(read_table(tmp_path / "t.parquet"), "t", Modality("text"), folder=tmp_path)
+
+
 def test_large_numbers_near_one_another_stay_apart():
     table = pa.table({"m": pa.array([[1.7e9 + i, 0.0] for i in range(4)])})
     kept = cells_from_table(table, "m", Modality("vector", width=2, double=True), folder=".")

@@ -46,6 +46,21 @@ def test_a_value_that_is_null_in_every_row_is_absent(client, name):
     assert [row["prediction"] for row in answer.json()["predictions"]] == [1, 1]
 
 
+def test_half_a_character_is_named(client):
+    answer = client.post(
+        "/predict", content=b'[{"said": "ok"}, {"said": "cut \\ud83d"}]', headers={"content-type": "application/json"}
+    )
+    assert (answer.status_code, answer.json()["detail"].partition("; ")[0]) == (
+        422,
+        "column 'said', row 2: half of a character, which is no text",
+    )
+
+
+def test_the_modality_of_which_a_part_is_there_is_the_one_that_is_named(client):
+    detail = client.post("/predict", json=[{"age": "40"}]).json()["detail"]
+    assert detail.startswith("row 1: modality 'facts' needs the missing column <i>town")
+
+
 def test_classes_come_with_probabilities(chooser):
     answer = chooser.post("/predict", json=[WHOLE, {"said": "x"}, {"said": "  "}]).json()["predictions"]
     assert answer == [

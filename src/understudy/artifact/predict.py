@@ -101,12 +101,12 @@ class Artifact:
         for a modality of which a part of the columns is missing, and when no modality is left.
         """
         wanted = self._known(self.modalities if only is None else only)
-        missing = {m: [c for c in self._columns[m] if c not in columns] for m in wanted}
+        there = set(columns)
+        missing = {m: [c for c in self._columns[m] if c not in there] for m in wanted}
         whole = tuple(m for m in wanted if not missing[m])
-        for modality in wanted:
-            partly = len(missing[modality]) < len(self._columns[modality])
-            if missing[modality] and (partly or not whole):
-                raise ValueError(f"modality {modality!r} needs the missing column{_list(missing[modality])}; {_has(columns)}")
+        partly = [m for m in wanted if 0 < len(missing[m]) < len(self._columns[m])]
+        for modality in partly or ([] if whole else wanted):
+            raise ValueError(f"modality {modality!r} needs the missing column{_list(missing[modality])}; {_has(columns)}")
         return whole
 
     def _known(self, asked: Iterable[str]) -> list[str]:

@@ -54,6 +54,12 @@ class Column:
             values = text_of_bytes(values, name, first_row)
         if pa.types.is_large_string(kind) or pa.types.is_string_view(kind):
             values = values.cast(pa.string())
+        if pa.types.is_string(values.type):
+            try:
+                values.validate(full=True)
+            except pa.ArrowInvalid:
+                # Other programs write Parquet text that is none.
+                values = text_of_bytes(values.cast(pa.binary()), name, first_row)
         return Column(name, values, first_row)
 
     def fault(self, row: int, what: object) -> ValueError:

@@ -140,6 +140,8 @@ def table_of_rows(where: Path | str, rows: Iterable[tuple[int, Any]], *, unit: s
             values.extend([None] * (read + 1 - len(values)))
     if not columns:
         raise ValueError(f"{where} is empty; expected one {OBJECT[unit].removeprefix('a ')} a {unit}")
+    if halves := [name for name in columns if broken(name)]:
+        raise ValueError(f"{where}: the name of a column, {halves[0]!r}, holds {HALF}")
     return pa.table({name: column_of(where, name, values) for name, values in columns.items()})
 
 
@@ -151,10 +153,8 @@ def column_of(path: Path | str, name: str, values: list[Any]) -> pa.Array:
     try:
         return pa.array(values, from_pandas=True)
     except UnicodeEncodeError:
-        row = next(i for i, v in enumerate(values) if isinstance(v, str) and broken(v))
-        raise ValueError(
-            f"{path}: column {name!r}, row {row + 1}: half of a character, which is no text; write it whole"
-        ) from None
+        row = next(i for i, v in enumerate(values) if broken(v))
+        raise ValueError(f"{path}: column {name!r}, row {row + 1}: {HALF}") from None
     except (pa.ArrowException, OverflowError) as error:
         kinds = [None if v is None else float if type(v) is int else type(v) for v in values]
         first = next((kind for kind in kinds if kind), None)
@@ -163,9 +163,15 @@ def column_of(path: Path | str, name: str, values: list[Any]) -> pa.Array:
         raise ValueError(f"{path}: column {name!r}{where}: values of different kinds: {error}") from None
 
 
-def broken(text: str) -> bool:
-    """Whether a text holds half of a pair that is one character only together."""
-    return any("\ud800" <= character <= "\udfff" for character in text)
+HALF = "half of a character, which is no text; write it whole"
+
+
+def broken(value: Any) -> bool:
+    """Whether a text, or one inside a list or an object, holds half of a pair that is one character only together."""
+    if isinstance(value, str):
+        return any("\ud800" <= character <= "\udfff" for character in value)
+    inside = [*value, *value.values()] if isinstance(value, dict) else value if isinstance(value, list | tuple) else ()
+    return any(broken(each) for each in inside)
 
 
 def read_npz(path: Path) -> pa.Table:
@@ -192,7 +198,7 @@ def array_column(path: Path | str, name: str, array: NDArray[Any]) -> pa.Array:
     odd = array.dtype.kind == "f" and array.dtype.itemsize not in (4, 8)
     plain = array.astype(np.float64 if odd else array.dtype.newbyteorder("="))
     flat = np.ascontiguousarray(plain).reshape(-1)
-    column = pa.array(flat.tolist() if array.dtype.kind in "US" else flat)
+    column = column_of(path, name, flat.tolist()) if array.dtype.kind in "US" else pa.array(flat)
     for size in reversed(array.shape[1:]):
         column = pa.FixedSizeListArray.from_arrays(column, size)
     return column

@@ -17,6 +17,7 @@ from understudy.prepare.faults import Fault
 from understudy.prepare.frames import rows_of
 from understudy.prepare.reader import OnError
 from understudy.prepare.source import source_columns
+from understudy.prepare.tables import HALF, broken
 
 Row = dict[str, Any]
 Refuse = Callable[[int, str], None]
@@ -130,6 +131,9 @@ def to_array(values: list[Any], column: str) -> pa.Array:
         values = [json.dumps(value) if isinstance(value, int | float) else value for value in values]
     try:
         return pa.array(values)
+    except UnicodeEncodeError:
+        row = next(row for row, value in enumerate(values, start=1) if broken(value))
+        raise ValueError(f"column {column!r}, row {row}: {HALF}") from None
     except (pa.ArrowException, OverflowError) as error:
         raise ValueError(f"column {column!r}: its values are not of one type that a table can hold: {error}") from None
 

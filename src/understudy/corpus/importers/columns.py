@@ -111,7 +111,8 @@ def modality_of(name: str, spec: Spec, source: Source, said: list[str]) -> Modal
         return Modality(kind, rate=rate, source=columns)
     found: dict[str, Any] = {}
     for column in columns:
-        stated = next((kind for pattern, kind in types.items() if column == pattern or fnmatchcase(column, pattern)), None)
+        # Looked up first: as patterns, thousands of names would be tried against one another.
+        stated = types.get(column) or next((kind for pattern, kind in types.items() if fnmatchcase(column, pattern)), None)
         found[column] = stated or type_of(source.column(column))
         said += [] if stated else [f"{name}.{column}: {found[column]}"]
     return Modality("table", columns=found, source=columns)
