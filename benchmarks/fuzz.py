@@ -25,7 +25,7 @@ from understudy.process.progress import progress
 
 LONGEST, PATIENCE, LARGEST = 20.0, 90.0, 2**31
 """Seconds of the processor and on the clock, and bytes of memory that a case may take: others may be at work on the machine."""
-QUICK = ("table.csv", "mapping", "arrays")
+QUICK = ("mapping",)
 SENTENCE = 1500
 """Characters of what may still be called a sentence: some name twenty columns."""
 

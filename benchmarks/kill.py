@@ -49,7 +49,7 @@ Tree = dict[str, bytes]
 
 def main() -> None:
     asked = arguments()
-    names = ["import", "split"] if asked.quick else list(COMMANDS)
+    names = ["import"] if asked.quick else list(COMMANDS)
     warm(*(["understudy.corpus.importers.table"] if asked.quick else []))
     # No TemporaryDirectory: the end of a fork would remove it.
     scratch = Path(tempfile.mkdtemp(prefix="kill-"))
@@ -72,7 +72,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--out", type=Path, default=Path("runs/kill"))
     parser.add_argument("--quick", action="store_true")
     asked = parser.parse_args()
-    asked.points = asked.points or (4 if asked.quick else 200)
+    asked.points = asked.points or (2 if asked.quick else 200)
     return asked
 
 
