@@ -77,7 +77,7 @@ class Source:
     taken: Mapping[str, str]
 
     def column(self, name: str) -> Column:
-        if name not in self.table.column_names:
+        if self.table.schema.get_field_index(name) < 0:  # `column_names` is made anew each time it is asked for
             what = ", ".join(use for use, column in self.taken.items() if column == name) or "modality"
             raise ValueError(f"{what} column {name!r} is not in the table; it has {', '.join(self.table.column_names)}")
         return Column.of(self.table, name, 1)
