@@ -7,7 +7,8 @@ from scipy.special import softmax
 
 from understudy.batches.batch import Batch, Output
 from understudy.tasks import Classification, Regression
-from understudy.teachers.crossfit import Calibrated, Computed, CrossFitted, temperature_of
+from understudy.tasks.calibration import temperature_of
+from understudy.teachers.crossfit import Calibrated, Computed, CrossFitted
 from understudy.teachers.teacher import Teacher
 
 TASK = Classification(classes=("no", "yes"))

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from understudy.artifact.confidence import NOTHING, Wish
 from understudy.artifact.contract import Contract
 from understudy.prepare.frames import Answer, Answers
 
@@ -24,24 +25,32 @@ class Predicted:
     seen: NDArray[np.bool_]
 
 
-def columns_of(contract: Contract, predicted: Predicted) -> Answers:
+def columns_of(contract: Contract, predicted: Predicted, wish: Wish = NOTHING) -> Answers:
     """Predictions as columns: the number, the likeliest class (or place) and its probability, or one embedding a branch.
 
-    With classes or choices that exclude each other there is one probability column for each of them.
+    With classes or choices that exclude each other there is one probability column for each of them. A wish adds `low` and `high`
+    of a number, or `in_set_{class}`, and takes away predictions that are less sure than that.
     """
     values = predicted.values
     if contract.branches:
         places = {f"embedding_{b}": values[:, at] for at, b in enumerate(contract.branches)}
         return {name: Answer(vectors, some(np.asarray(np.isnan(vectors).any(axis=1)))) for name, vectors in places.items()}
     absent = some(~predicted.seen)
+    sure = contract.confidence
     if values.ndim == 1:
-        return {"prediction": Answer(values, absent)}
+        ends = sure.interval(values, wish.coverage, contract.task) if sure and wish.coverage else ()
+        return {name: Answer(each, absent) for name, each in zip(("prediction", "low", "high"), (values, *ends), strict=False)}
     best = values.argmax(axis=1)
     words = contract.classes or range(contract.choices)
-    said = {"prediction": Answer(np.array(words, dtype=object)[best] if contract.classes else best, absent)}
+    silent = some(~predicted.seen | (values.max(axis=1) < wish.least)) if wish.least else absent
+    said = {"prediction": Answer(np.array(words, dtype=object)[best] if contract.classes else best, silent)}
     if contract.apart:
         return said | {"probability": Answer(values[np.arange(len(best)), best], absent)}
-    return said | {f"probability_{word}": Answer(share, absent) for word, share in zip(words, values.T, strict=True)}
+    said |= {f"probability_{word}": Answer(share, absent) for word, share in zip(words, values.T, strict=True)}
+    if sure and wish.coverage:
+        sets = sure.sets(values, wish.coverage)
+        said |= {f"in_set_{word}": Answer(inside, absent) for word, inside in zip(words, sets.T, strict=True)}
+    return said
 
 
 def some(rows: NDArray[np.bool_]) -> NDArray[np.bool_] | None:

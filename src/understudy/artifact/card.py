@@ -8,8 +8,15 @@ from understudy.artifact.contract import Contract
 from understudy.prepare.cells import Modality
 
 
-def write_card(contract: Contract, parity: Mapping[str, Any], *, corpus: Mapping[str, str], about: Mapping[str, Any]) -> str:
-    """Markdown. corpus: the schema's `about` (licence, citation). about: as in `export`."""
+def write_card(
+    contract: Contract,
+    parity: Mapping[str, Any],
+    *,
+    corpus: Mapping[str, str],
+    about: Mapping[str, Any],
+    confidence: Mapping[str, Any],
+) -> str:
+    """Markdown. corpus: the schema's `about` (licence, citation). about: as in `export`. confidence: as `calibrate` found it."""
     parts = [
         f"# {contract.name}",
         predicts(contract),
@@ -20,6 +27,7 @@ def write_card(contract: Contract, parity: Mapping[str, Any], *, corpus: Mapping
         trained(about.get("run")),
         results(about.get("results"), str(about.get("system", "distilled"))),
         checked(parity),
+        sure(confidence),
         data(corpus),
         limits(),
         use(contract),
@@ -156,6 +164,26 @@ def checked(parity: Mapping[str, Any]) -> str:
     )
 
 
+def sure(found: Mapping[str, Any]) -> str:
+    """How far confidence can be trusted, as the test rows say."""
+    if not found:
+        return (
+            "## Confidence\n\nNothing is said of it: there were fewer than 20 validation rows, or the task is neither a number "
+            "nor one of several. Probabilities are the model's own."
+        )
+    lines = [f"Fitted on {found['validation_rows']} validation rows, held against {found['test_rows']} test rows."]
+    if "temperature" in found:
+        before, after = found["ece_before"], found["ece_after"]
+        lines.append(
+            f"Temperature {found['temperature']:.3g}: expected calibration error {before:.3g} before, {after:.3g} after."
+        )
+    what = "classes in a set" if "temperature" in found else "width of an interval"
+    rows = [f"| {asked} | {each['found']:.3g} | {each['size']:.3g} |" for asked, each in found["coverage"].items()]
+    table = "\n".join([f"| coverage asked | found | mean {what} |", "|---|---|---|", *rows]) if rows else ""
+    rest = "It holds for rows like those, over all rows together and not for each kind of row."
+    return "## Confidence\n\n" + "\n\n".join(part for part in (" ".join(lines), table, rest) if part)
+
+
 def data(about: Mapping[str, str]) -> str:
     """Licence, citation and whatever else the corpus says of itself."""
     if not about:
@@ -168,7 +196,6 @@ def limits() -> str:
     return (
         "## Limits\n\n"
         "- Measured on the test split above and nowhere else; data of another origin can be answered worse, without a warning.\n"
-        "- Probabilities are the model's own and were not calibrated unless the results say so.\n"
         "- Licence and intended use of the data bind this artifact as well."
     )
 

@@ -2,10 +2,12 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from understudy.artifact.confidence import SHAPE as CONFIDENCE
+from understudy.artifact.confidence import Confidence, Wish
 from understudy.prepare.catalogue import VIEW
 from understudy.prepare.cells import MODALITY, Modality
 from understudy.process.document import Shape, refuse_misfit
@@ -24,6 +26,7 @@ DOCUMENT: Shape = {
     "inputs": [{"name": str, "dtype": str, "axes": [(int, str)]}],
     "output?": str,
     "versions?": {...: str},
+    "confidence?": (None, CONFIDENCE),
     ...: (),
 }
 
@@ -52,7 +55,8 @@ class Contract:
 
     task: as `Task.to_json`: kind, and classes or unit, mean and scale. inputs: `{modality}.{field}`, and with several
     modalities `{modality}.present`; a row with nothing present never enters the graph. versions: what it was exported with.
-    A retrieval student has one graph a branch, with that modality's inputs alone.
+    A retrieval student has one graph a branch, with that modality's inputs alone. confidence: None where too few validation rows
+    could say, or the task is neither a number nor one of several.
     """
 
     name: str
@@ -62,6 +66,7 @@ class Contract:
     inputs: tuple[GraphInput, ...]
     output: str = "prediction"
     versions: Mapping[str, str] = field(default_factory=dict)
+    confidence: Confidence | None = None
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -91,7 +96,8 @@ class Contract:
 
     def to_json(self) -> dict[str, Any]:
         modalities = {name: modality.to_json() for name, modality in self.modalities.items()}
-        return {"format": FORMAT} | asdict(self) | {"modalities": modalities}
+        sure = {"confidence": self.confidence.to_json()} if self.confidence else {}
+        return {"format": FORMAT} | asdict(replace(self, confidence=None)) | {"modalities": modalities} | sure
 
     @staticmethod
     def from_json(document: Mapping[str, Any]) -> "Contract":
@@ -110,7 +116,20 @@ class Contract:
         modalities = {name: Modality.from_json(modality) for name, modality in parts["modalities"].items()}
         if set(modalities) != set(views):
             raise ValueError(f"{CONTRACT} has modalities {', '.join(modalities)} but views of {', '.join(views)}")
-        return Contract(**parts | {"inputs": inputs, "views": views, "modalities": modalities})
+        sure = Confidence.from_json(parts["confidence"]) if parts.get("confidence") else None
+        return Contract(**parts | {"inputs": inputs, "views": views, "modalities": modalities, "confidence": sure})
+
+    def refuse(self, wish: Wish) -> None:
+        """ValueError where an answer cannot say what is wished for."""
+        if not wish.coverage and not wish.least:
+            return
+        if self.confidence is None:
+            why = "it was exported with too few validation rows, or its task has none: numbers, classes and choices have"
+            raise ValueError(f"this artifact says nothing of its confidence: {why}")
+        if wish.coverage:
+            self.confidence.bound(wish.coverage)
+        if wish.least and not (self.classes or self.choices):
+            raise ValueError("min_confidence is of classes; of a number ask for an interval by coverage")
 
 
 def write_checksums(folder: Path) -> None:

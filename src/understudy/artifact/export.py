@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from understudy.artifact.calibrate import calibrate
 from understudy.artifact.card import write_card
 from understudy.artifact.contract import CONTRACT, Contract, ShippedView, write_checksums
 from understudy.artifact.graph import example_inputs, write_graph
@@ -51,8 +52,11 @@ def export(
         contract = write_student(student, draft, corpus=corpus, name=str(about.get("name", model.name)))
         write_checksums(draft)
         parity = check_parity(draft, student, corpus=corpus, split=split, tolerance=tolerance, recorded=recorded)
+        contract, sure = calibrate(draft, contract, task=student.task, corpus=corpus, split=split)
         write_json(draft / "parity.json", parity)
-        card = write_card(contract, parity, corpus=corpus.schema.about, about=about)
+        if sure:
+            write_json(draft / "calibration.json", sure)
+        card = write_card(contract, parity, corpus=corpus.schema.about, about=about, confidence=sure)
         (draft / "card.md").write_text(card, encoding="utf-8")
         write_checksums(draft)
     return out

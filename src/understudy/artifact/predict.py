@@ -10,6 +10,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from understudy.artifact.answers import Predicted, columns_of, joined
+from understudy.artifact.confidence import NOTHING, Wish
 from understudy.artifact.contract import Contract, read_contract, verify
 from understudy.artifact.feeds import Feed
 from understudy.artifact.session import Session
@@ -122,6 +123,8 @@ class Artifact:
         folder: Path | None = None,
         only: Collection[str] | None = None,
         faults: list[Fault] | None = None,
+        coverage: float = 0.0,
+        min_confidence: float = 0.0,
     ) -> Any:
         """One row of `prediction` (and `probability_{class}` columns) for each row given; null where nothing is present.
 
@@ -131,17 +134,27 @@ class Artifact:
         `probability` alone. Of a retrieval student, `embedding_{branch}` instead: lists of numbers, null where the row lacks it.
         folder: what relative media paths are relative to; else a file's own folder, or the working one. only: as in `readable`.
         faults: takes the cells that cannot be read, which are absent then; without it the first of them is a ValueError.
+        coverage: adds `low` and `high` of a number, or `in_set_{class}` of classes, which hold the truth in that share of rows.
+        min_confidence: below it `prediction` is null, of classes. ValueError where the contract knows neither.
         """
         given = framed(data)
-        return given.back(self.answer(given.table, folder=folder or given.folder, only=only, faults=faults))
+        wish = Wish(coverage, min_confidence)
+        return given.back(self.answer(given.table, folder=folder or given.folder, only=only, faults=faults, wish=wish))
 
     def answer(
-        self, table: pa.Table, *, folder: Path, only: Collection[str] | None = None, faults: list[Fault] | None = None
+        self,
+        table: pa.Table,
+        *,
+        folder: Path,
+        only: Collection[str] | None = None,
+        faults: list[Fault] | None = None,
+        wish: Wish = NOTHING,
     ) -> Answers:
         """The same of a table, as columns."""
+        self.contract.refuse(wish)
         # Of thousands of classes a slice's probabilities are let go before the next one's are computed.
-        found = [self.columns_of(each) for each in self.predict_table(table, folder=folder, only=only, faults=faults)]
-        return joined(found or [self.columns_of(Predicted(self._filler(0), np.zeros(0, dtype=bool)))])
+        found = [self.columns_of(each, wish) for each in self.predict_table(table, folder=folder, only=only, faults=faults)]
+        return joined(found or [self.columns_of(Predicted(self._filler(0), np.zeros(0, dtype=bool)), wish)])
 
     def predict_table(
         self, table: pa.Table, *, folder: Path, only: Collection[str] | None = None, faults: list[Fault] | None = None
@@ -179,7 +192,8 @@ class Artifact:
                 # Where every row is there they are taken as they are.
                 here = cells if len(some) == len(seen) else {m: cells[m].take(some) for m in given}
                 part[some] = self._run(reads, here, len(some))
-        return Predicted(values, seen)
+        sure = self.contract.confidence
+        return Predicted(sure.calibrated(values) if sure and values.ndim == 2 else values, seen)
 
     def _run(self, reads: tuple[str, ...], cells: Mapping[str, Cells], rows: int) -> NDArray[np.floating[Any]]:
         """The answers to rows that are prepared together, in their order."""
@@ -208,9 +222,9 @@ class Artifact:
             shape += [len(self.contract.classes) or self.contract.choices]
         return np.full(shape, np.nan, dtype=session.dtype)
 
-    def columns_of(self, predicted: Predicted) -> Answers:
+    def columns_of(self, predicted: Predicted, wish: Wish = NOTHING) -> Answers:
         """As `answers.columns_of`."""
-        return columns_of(self.contract, predicted)
+        return columns_of(self.contract, predicted, wish)
 
 
 def _list(names: list[str]) -> str:

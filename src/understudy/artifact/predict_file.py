@@ -9,7 +9,9 @@ from typing import get_args
 import pyarrow as pa
 from pyarrow import compute, csv, parquet
 
-from understudy.artifact.answers import answered
+from understudy.artifact.answers import absent_of, answered
+from understudy.artifact.cascade import Cascade
+from understudy.artifact.confidence import NOTHING, Wish
 from understudy.artifact.predict import Artifact
 from understudy.prepare.faults import Fault
 from understudy.prepare.frames import arrow_of
@@ -22,7 +24,8 @@ from understudy.process.whole import whole_file
 class Summary:
     """rows read, rows answered (the others have no modality that the student reads), and where the predictions are.
 
-    faults: the cells that could not be read, which are in `errors_of(out)` too.
+    faults: the cells that could not be read, which are in `errors_of(out)` too. abstained: answered rows without a prediction,
+    which were not sure enough. handed_over: rows that a cascade's teacher answered.
     """
 
     rows: int
@@ -30,6 +33,8 @@ class Summary:
     modalities: tuple[str, ...]
     out: Path
     faults: tuple[Fault, ...] = ()
+    abstained: int = 0
+    handed_over: int = 0
 
     @property
     def coverage(self) -> float:
@@ -65,7 +70,7 @@ WRITERS: dict[str, Callable[[pa.Table, Path], None]] = {
 
 
 def predict_file(
-    artifact: Artifact,
+    artifact: Artifact | Cascade,
     path: str | Path,
     out: str | Path,
     *,
@@ -73,14 +78,15 @@ def predict_file(
     modalities: Collection[str] | None = None,
     delimiter: str = "",
     on_error: OnError = "fail",
+    wish: Wish = NOTHING,
 ) -> Summary:
     """Predict (or embed) every row of a .csv, .tsv, .parquet, .jsonl or .npz file and write .csv, .parquet or .jsonl.
 
     id: a column of `path` that names its rows; without it they are numbered from 1, as in error messages, in a column `row`.
     modalities: read only these. delimiter: between a .csv's cells, a comma where none is named. Media paths in the file are
     relative to its folder. An existing `out` is replaced. on_error: whether a cell that cannot be read fails the whole, or is
-    absent and noted in `errors_of(out)`, a .csv of row, modality and reason. Raises ValueError (columns, modalities, endings)
-    and FileNotFoundError.
+    absent and noted in `errors_of(out)`, a .csv of row, modality and reason. wish: what an answer says of its
+    confidence. Raises ValueError (columns, modalities, endings, wishes) and FileNotFoundError.
     """
     if on_error not in get_args(OnError):
         raise ValueError(f"on_error={on_error!r}: expected 'fail' (at the first bad cell) or 'skip' (that cell)")
@@ -94,14 +100,18 @@ def predict_file(
     table = read_table(path, delimiter=delimiter)
     names = row_names(table, id)
     faults: list[Fault] = []
-    answers = artifact.answer(table, folder=path.parent, only=modalities, faults=faults if on_error == "skip" else None)
+    noted = faults if on_error == "skip" else None
+    answers = artifact.answer(table, folder=path.parent, only=modalities, faults=noted, wish=wish)
     if taken := set(names.column_names) & set(answers):
         raise ValueError(f"the id column may not be called {taken.pop()!r}: a column of the predictions is; rename it")
     with whole_file(out) as partial:
         WRITERS[out.suffix.lower()](pa.table(to_dict(names) | to_dict(arrow_of(answers))), partial)
     write_faults(faults, errors_of(out))
-    read = artifact.readable(table.column_names, only=modalities)
-    return Summary(len(table), answered(answers), read, out, tuple(faults))
+    student = artifact.student if isinstance(artifact, Cascade) else artifact
+    read = student.readable(table.column_names, only=modalities)
+    abstained = int(absent_of(answers["prediction"]).sum()) - len(table) + answered(answers) if "prediction" in answers else 0
+    handed = int((answers["answered_by"].values == "teacher").sum()) if "answered_by" in answers else 0
+    return Summary(len(table), answered(answers), read, out, tuple(faults), abstained, handed)
 
 
 def errors_of(out: Path) -> Path:

@@ -50,6 +50,11 @@ def predict(
     modalities: tuple[str, ...] = (),
     delimiter: str = "",
     on_error: Literal["fail", "skip"] = "fail",
+    coverage: float = 0.0,
+    min_confidence: float = 0.0,
+    cascade: str = "",
+    budget: float = 0.2,
+    threads: int = 0,
 ) -> Answer:
     """Predict every row of a table, without PyTorch.
 
@@ -61,17 +66,30 @@ def predict(
         modalities: read only these; all that the table has when none is named.
         delimiter: what parts a CSV file's columns, e.g. `;`; a comma when empty.
         on_error: what a cell that cannot be read does: fail the whole, or stand as absent and be named in OUT.errors.csv.
+        coverage: share of rows, such as 0.9, whose truth lies in an interval (low, high) or a set of classes that is added.
+        min_confidence: probability of the likeliest class below which there is no prediction.
+        cascade: another artifact of the same task, such as the teacher's, which answers the least sure rows.
+        budget: share of rows that the cascade may answer.
+        threads: of the CPU, which the graph runs on; all cores when 0.
     """
+    from understudy.artifact.cascade import Cascade
+    from understudy.artifact.confidence import Wish
     from understudy.artifact.predict import Artifact
     from understudy.artifact.predict_file import errors_of, predict_file
 
+    student = Artifact(artifact, threads=threads)
+    asked = Cascade(student, Artifact(cascade, threads=threads), budget) if cascade else student
+    wish = Wish(coverage, min_confidence)
     said: dict[str, Any] = {"id": id or None, "modalities": modalities or None, "delimiter": delimiter, "on_error": on_error}
-    found = predict_file(Artifact(artifact), table, out, **said)
+    found = predict_file(asked, table, out, wish=wish, **said)
     document = {"out": str(out), "rows": found.rows, "answered": found.answered, "modalities": list(found.modalities)}
     document |= {"coverage": found.coverage, "errors": len(found.faults)}
+    document |= {"abstained": found.abstained, "handed_over": found.handed_over}
     unseen = "" if found.answered == found.rows else f"; {found.rows - found.answered} rows have nothing that the student reads"
     bad = f"; {len(found.faults)} cells cannot be read, see {errors_of(out)}" if found.faults else ""
-    return Answer(document, f"{found.answered} predictions in {out}{unseen}{bad}")
+    unsure = f"; {found.abstained} rows are not sure enough" if found.abstained else ""
+    handed = f"; {found.handed_over} of them by {cascade}" if cascade else ""
+    return Answer(document, f"{found.answered - found.abstained} predictions in {out}{handed}{unsure}{unseen}{bad}")
 
 
 def serve(

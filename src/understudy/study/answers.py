@@ -14,7 +14,8 @@ from understudy.evaluate.score import collect
 from understudy.evaluate.simple import Columns, ModelName, best_of, fitted, folds_of_rows, out_of_fold, quality, usable
 from understudy.study.answer_table import SMALLEST, Answers
 from understudy.tasks import Classification, Regression, Task
-from understudy.teachers.crossfit import Calibrated, Computed, CrossFitted, temperature_of
+from understudy.tasks.calibration import temperature_of
+from understudy.teachers.crossfit import Calibrated, Computed, CrossFitted
 from understudy.teachers.teacher import Teacher
 
 Array = NDArray[Any]

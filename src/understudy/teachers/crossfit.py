@@ -2,21 +2,15 @@
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.optimize import minimize_scalar
-from scipy.special import log_softmax
 
 from understudy.batches.batch import Batch, Output
 from understudy.prepare.view import Views
 from understudy.tasks import Task
 from understudy.teachers.teacher import Ensemble, Teacher, mean_probability, mean_value
-
-HOTTEST = 20.0
-"""The bound of a temperature and of its inverse."""
 
 
 class CrossFitted(Teacher):
@@ -99,16 +93,3 @@ class Computed(Teacher):
 def digest(*parts: str) -> str:
     """A short hash of several texts."""
     return hashlib.sha256("/".join(parts).encode()).hexdigest()[:16]
-
-
-def temperature_of(logits: NDArray[np.floating], target: NDArray[np.integer]) -> float:
-    """The temperature under which held-out rows `[N C]` are likeliest; between 1/20 and 20, 1 of no row."""
-    if not len(target):
-        return 1.0
-
-    def cost(level: float) -> float:
-        return -float(log_softmax(logits / np.exp(level), axis=1)[np.arange(len(target)), target].mean())
-
-    bound = float(np.log(HOTTEST))
-    found: Any = minimize_scalar(cost, bounds=(-bound, bound), method="bounded")
-    return float(np.exp(found.x))
