@@ -156,7 +156,9 @@ def results_of(low: float | None, share: dict | None) -> dict:
 
 def card_of(artifact, **about) -> str:
     parity = json.loads((artifact / "parity.json").read_text())
-    return write_card(read_contract(artifact), parity, corpus={"licence": "CC0", "citation": "Somebody 2020"}, about=about)
+    return write_card(
+        read_contract(artifact), parity, corpus={"licence": "CC0", "citation": "Somebody 2020"}, about=about, confidence={}
+    )
 
 
 def test_the_card_says_what_was_measured(reader):

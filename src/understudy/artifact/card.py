@@ -27,6 +27,7 @@ def write_card(
         trained(about.get("run")),
         results(about.get("results"), str(about.get("system", "distilled"))),
         checked(parity),
+        smaller(contract, parity),
         sure(confidence),
         data(corpus),
         limits(),
@@ -161,6 +162,19 @@ def checked(parity: Mapping[str, Any]) -> str:
         f"## Parity\n\nThe exported graph re-scored {parity['rows']} test rows ({parity['answered']} answered) of split "
         f"{parity['split']!r}; its largest difference from the trained model is {parity['max_difference']:.2g} in units of "
         f"{parity['scale']:.4g} ({parity['tolerance']:g} is allowed).{both}"
+    )
+
+
+def smaller(contract: Contract, parity: Mapping[str, Any]) -> str:
+    """What smaller weights cost, and what follows from them."""
+    found = parity.get(contract.weights)
+    if not found:
+        return ""
+    what = {"int8": "8-bit integers", "fp16": "half floats at rest"}[contract.weights]
+    alone = " Each row runs by itself: integers take one scale of what runs together, so that neighbours would change an answer."
+    return (
+        f"## Weights\n\nShipped as {what}, after parity was shown. On the test rows {found['metric']} was {found['before']:.6g} "
+        f"and is {found['after']:.6g}; {found['allowed']:.1%} less was allowed.{alone if contract.alone else ''}"
     )
 
 

@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
 from understudy.artifact.confidence import SHAPE as CONFIDENCE
 from understudy.artifact.confidence import Confidence, Wish
@@ -13,6 +13,7 @@ from understudy.prepare.cells import MODALITY, Modality
 from understudy.process.document import Shape, refuse_misfit
 from understudy.process.whole import CHECKSUMS, SUMS, read_json, sha256
 
+Weights = Literal["float", "int8", "fp16"]
 FORMAT = 1
 GRAPH = "student.onnx"
 BRANCH = "student-{branch}.onnx"
@@ -27,6 +28,7 @@ DOCUMENT: Shape = {
     "output?": str,
     "versions?": {...: str},
     "confidence?": (None, CONFIDENCE),
+    "weights?": tuple(get_args(Weights)),
     ...: (),
 }
 
@@ -56,7 +58,7 @@ class Contract:
     task: as `Task.to_json`: kind, and classes or unit, mean and scale. inputs: `{modality}.{field}`, and with several
     modalities `{modality}.present`; a row with nothing present never enters the graph. versions: what it was exported with.
     A retrieval student has one graph a branch, with that modality's inputs alone. confidence: None where too few validation rows
-    could say, or the task is neither a number nor one of several.
+    could say, or the task is neither a number nor one of several. weights: "float", "int8" or "fp16".
     """
 
     name: str
@@ -67,6 +69,7 @@ class Contract:
     output: str = "prediction"
     versions: Mapping[str, str] = field(default_factory=dict)
     confidence: Confidence | None = None
+    weights: Weights = "float"
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -82,6 +85,11 @@ class Contract:
     def apart(self) -> bool:
         """Whether each class has a probability of its own: several may hold at once."""
         return self.task.get("kind") == "multilabel"
+
+    @property
+    def alone(self) -> bool:
+        """Whether each row runs by itself: integers take one scale of a batch, so neighbours would change an answer."""
+        return self.weights == "int8"
 
     @property
     def branches(self) -> tuple[str, ...]:

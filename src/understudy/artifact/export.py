@@ -12,9 +12,10 @@ import numpy as np
 
 from understudy.artifact.calibrate import calibrate
 from understudy.artifact.card import write_card
-from understudy.artifact.contract import CONTRACT, Contract, ShippedView, write_checksums
+from understudy.artifact.contract import CONTRACT, Contract, ShippedView, Weights, write_checksums
 from understudy.artifact.graph import example_inputs, write_graph
 from understudy.artifact.parity import check_parity
+from understudy.artifact.smaller import check_loss, shrink
 from understudy.corpus import Corpus, Given, Split, opened_split
 from understudy.evaluate.predictions import Predictions
 from understudy.models.model import Model
@@ -33,13 +34,17 @@ def export(
     about: Mapping[str, Any] | None = None,
     tolerance: float = 1e-4,
     recorded: Predictions | None = None,
+    weights: Weights = "float",
+    loss: float = 0.01,
 ) -> Path:
     """Ship `model` as the folder `out`, which appears whole and proven, or not at all.
 
     corpus, split, target: as `us.advise` takes them. about: `name` of the student, `results` and `run` (the run's results.json
     and run.json), all optional; they stand in the card. tolerance: the largest difference from the torch model on any test
     row, relative to the target's scale. recorded: test predictions that the run kept of this model, which must be what it says
-    now. Raises ValueError where `out` exists, where a modality is unknown to the corpus, and ParityError (a ValueError) where
+    now. weights: as 8-bit integers ("int8": each row then runs by itself) or half floats at rest ("fp16"). loss: the share of the
+    metric on the test rows that these may cost; parity is that of the graph before.
+    Raises ValueError where `out` exists, where a modality is unknown to the corpus, and ParityError (a ValueError) where
     the exported graph says something else than the model.
     """
     out = Path(out)
@@ -52,6 +57,13 @@ def export(
         contract = write_student(student, draft, corpus=corpus, name=str(about.get("name", model.name)))
         write_checksums(draft)
         parity = check_parity(draft, student, corpus=corpus, split=split, tolerance=tolerance, recorded=recorded)
+        if weights != "float":
+            contract = replace(contract, weights=weights)
+            for file in contract.graphs.values():
+                shrink(draft / file, weights)
+            write_json(draft / CONTRACT, contract.to_json())
+            write_checksums(draft)
+            parity |= {weights: check_loss(draft, student.task, parity, corpus=corpus, split=split, most=loss)}
         contract, sure = calibrate(draft, contract, task=student.task, corpus=corpus, split=split)
         write_json(draft / "parity.json", parity)
         if sure:

@@ -204,7 +204,7 @@ class Artifact:
             fields = self.views[modality].prepare_for(here, feed.fields(modality))
             prepared[modality] = {"present": here.present, **fields}
         values: NDArray[np.floating[Any]] | None = None
-        for places, inputs in feed.batches(prepared, rows, self.rows_at_once):
+        for places, inputs in feed.batches(prepared, rows, 1 if self.contract.alone else self.rows_at_once):
             said = session.run(inputs)
             if len(said) == rows:
                 return said

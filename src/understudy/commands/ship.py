@@ -16,6 +16,9 @@ def export(
     seed: int = -1,
     corpus: str = "",
     threads: int = 0,
+    int8: Literal["", "dynamic"] = "",
+    fp16: bool = False,
+    loss: float = 0.01,
 ) -> Answer:
     """Ship a trained model, by default the distilled student: an ONNX graph and its contract, proven equal on every test row.
 
@@ -26,12 +29,18 @@ def export(
         seed: which training; -1 takes the best on validation, or the first where nothing was validated.
         corpus: where the run's corpus lies now, if it has moved.
         threads: of the CPU, which makes and proves the graph; all cores when 0.
+        int8: weights as 8-bit integers, a quarter of the size; dynamic scales what enters them at each run.
+        fp16: weights as half floats at rest, half the size.
+        loss: share of the test metric that int8 or fp16 may cost; more is refused.
     """
     from understudy.process.hardware import on
     from understudy.study.run import load
 
+    if int8 and fp16:
+        raise ValueError("--int8 and --fp16 are two sizes of the same weights; leave one or the other out")
+    weights, chosen = "int8" if int8 else "fp16" if fp16 else "float", None if seed < 0 else seed
     with on(threads=threads):
-        folder = load(run, corpus=corpus).export(out, seed=None if seed < 0 else seed, system=system)
+        folder = load(run, corpus=corpus).export(out, seed=chosen, system=system, weights=weights, loss=loss)
     parity = read_json(folder / "parity.json")
     size = sum(path.stat().st_size for path in folder.iterdir())
     equal = f"equal to the trained model on {parity['rows']} test rows (largest difference {parity['max_difference']:.2g})"

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from understudy.artifact.contract import Weights
 from understudy.corpus import Corpus, Given, Split, opened, opened_split
 from understudy.corpus.draw import with_validation
 from understudy.evaluate.compare import predictions_of, read_results
@@ -155,8 +156,16 @@ class Run:
         load_weights(model, path)
         return model.to(hardware.device()).eval()
 
-    def export(self, out: Path | str, *, seed: int | None = None, system: Shipped = "distilled") -> Path:
-        """Ship a model (of `ships`, or of `seed`) as the artifact folder `out`; see `understudy.export`.
+    def export(
+        self,
+        out: Path | str,
+        *,
+        seed: int | None = None,
+        system: Shipped = "distilled",
+        weights: Weights = "float",
+        loss: float = 0.01,
+    ) -> Path:
+        """Ship a model (of `ships`, or of `seed`) as the artifact folder `out`; weights, loss: as in `understudy.export`.
 
         system: "auto" takes what the verdict says, the plain student where distilling gained nothing; ValueError where there is
         no verdict.
@@ -169,7 +178,8 @@ class Run:
         about = {"name": name, "system": chosen, "results": self.results, "run": self.settings}
         seed = self.ships if seed is None else seed
         corpus, split, model = self.corpus(), self.split(), self.model(chosen, seed=seed)
-        return export(model, out, corpus=corpus, split=split, about=about, recorded=self.recorded(chosen, seed, model.task))
+        kept = self.recorded(chosen, seed, model.task)
+        return export(model, out, corpus=corpus, split=split, about=about, recorded=kept, weights=weights, loss=loss)
 
     def artifact(self, system: Shipped = "distilled", *, seed: int | None = None) -> "Artifact":
         """A shipped model of this run, ready to predict; exported once, into RUN/shipped."""

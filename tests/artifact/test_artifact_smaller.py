@@ -1,0 +1,43 @@
+"""Smaller weights: half or a quarter of the file, answers near the float ones and of each row alone, and a gate that refuses."""
+
+import numpy as np
+import pytest
+
+from understudy.artifact import Artifact
+from understudy.artifact.export import export
+from understudy.artifact.parity import ParityError
+from understudy.process.whole import read_json
+
+
+@pytest.fixture(scope="module", params=["int8", "fp16"])
+def smaller(request, reader, tmp_path_factory):
+    out = tmp_path_factory.mktemp(request.param) / "artifact"
+    export(reader.model, out, corpus=reader.corpus, split=reader.split, about={}, weights=request.param, loss=0.5)
+    return out
+
+
+def test_a_smaller_graph_says_nearly_the_same(smaller, reader):
+    artifact, whole = Artifact(smaller), Artifact(reader.artifact)
+    weights = artifact.contract.weights
+    assert (smaller / "student.onnx").stat().st_size < (reader.artifact / "student.onnx").stat().st_size
+    cells = {"said": reader.corpus.cells("said", np.arange(40))}
+    found, expected = artifact.predict_cells(cells), whole.predict_cells(cells)
+    np.testing.assert_allclose(found.values, expected.values, atol={"int8": 0.1, "fp16": 1e-2}[weights])
+    assert not np.array_equal(found.values, expected.values)
+    said = read_json(smaller / "parity.json")[weights]
+    assert (said["metric"], said["allowed"]) == ("accuracy", 0.5)
+    assert "## Weights" in (smaller / "card.md").read_text()
+
+
+def test_a_row_is_answered_as_alone(smaller, reader):
+    artifact = Artifact(smaller)
+    cells = reader.corpus.cells("said", np.flatnonzero(reader.corpus.present("said"))[:6])
+    together = artifact.predict_cells({"said": cells}).values
+    alone = np.concatenate([artifact.predict_cells({"said": cells.take([row])}).values for row in range(6)])
+    np.testing.assert_allclose(together, alone, atol=1e-6)
+
+
+def test_a_loss_beyond_what_is_allowed_is_refused_with_the_figure(reader, tmp_path):
+    with pytest.raises(ParityError, match=r"smaller weights cost -?[\d.]+% of the accuracy .* -100.0% is allowed"):
+        export(reader.model, tmp_path / "out", corpus=reader.corpus, split=reader.split, about={}, weights="fp16", loss=-1.0)
+    assert not list(tmp_path.iterdir())
