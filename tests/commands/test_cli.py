@@ -116,6 +116,7 @@ def test_table_to_predictions(home, capsys, tmp_path):
     )
     assert code == 0
     told = {"rows": ROWS, "answered": ROWS, "modalities": ["note"], "coverage": 1.0, "errors": 0}
+    told |= {"abstained": 0, "handed_over": 0}
     assert json.loads(out) | {"out": ""} == {"out": ""} | told
     assert len((tmp_path / "p.csv").read_text().splitlines()) == ROWS + 1
 

@@ -15,7 +15,7 @@ from understudy.corpus import Corpus
 from understudy.evaluate.simple import folds_of_rows
 from understudy.study.answer_table import read_answers
 from understudy.study.outside import answers_of, frame_of
-from understudy.teachers.crossfit import temperature_of
+from understudy.tasks.calibration import temperature_of
 from understudy.teachers.store import Store
 
 ASKED = {"student": "weak", "plan": {"epochs": 2, "batch_size": 32}, "sizes": SIZES, "seeds": 1, "report": False}

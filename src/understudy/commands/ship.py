@@ -109,6 +109,7 @@ def serve(
     port: int = 8000,
     requests: int = 64,
     on_error: Literal["fail", "skip"] = "fail",
+    token_file: str = "",
 ) -> Answer:
     """Answer over HTTP, with a page to try it; stops with Ctrl-C.
 
@@ -118,8 +119,10 @@ def serve(
         port: to listen on.
         requests: how many are computed or wait; more are told to come again (429).
         on_error: what a cell that cannot be read does: fail its request, or stand as absent and be named beside the answers.
+        token_file: first line: what requests must carry; only its owner may read it. Or the variable UNDERSTUDY_TOKEN.
     """
     from understudy.serve.app import serve as run_it
+    from understudy.serve.token import token_from
 
-    run_it(artifact, host=host, port=port, requests=requests, on_error=on_error)
+    run_it(artifact, host=host, port=port, requests=requests, on_error=on_error, token=token_from(token_file))
     return Answer({"artifact": str(artifact)}, "stopped")

@@ -21,6 +21,7 @@ from understudy.serve.connections import Guarded, allowed, file_handles
 from understudy.serve.hosts import OnlyHosts, names_of
 from understudy.serve.page import page
 from understudy.serve.rows import parse_rows, predict_rows
+from understudy.serve.token import OnlyBearers
 
 LARGEST_BODY = 10 * 2**20
 """Bytes of one request."""
@@ -33,18 +34,26 @@ PARTING = 30
 
 
 def create_app(
-    folder: str | Path, *, requests: int = MOST_REQUESTS, on_error: OnError = "fail", hosts: Collection[str] = ()
+    folder: str | Path,
+    *,
+    requests: int = MOST_REQUESTS,
+    on_error: OnError = "fail",
+    hosts: Collection[str] = (),
+    token: str = "",
 ) -> FastAPI:
     """The service for the artifact in `folder`; raises like `Artifact` when that is damaged.
 
-    GET / is the page, /health says ok, /contract what is read. POST /predict takes a JSON list of rows, each an object with the
-    source columns of at least one modality; pictures and sound as the file's bytes in base64, never as a path.
+    GET / is the page, /health says ok, /ready whether a request would be taken, /contract what is read. POST /predict takes a
+    JSON list of rows, each an object with the source columns of at least one modality; pictures and sound as the file's bytes in
+    base64, never as a path.
     requests: how many are computed or wait; more are told to come again (429). on_error: whether a cell that cannot be read
     fails its request, or is absent and named beside the answers. hosts: the only names it answers by, any where none is given.
+    token: what every request but those for /health and /ready has to carry, where one is given.
     """
     artifact = Artifact(folder)
     # Its own documentation pages would be fetched from another host.
     app = FastAPI(title=artifact.contract.name, docs_url=None, redoc_url=None, openapi_url=None)
+    app.add_middleware(OnlyBearers, token=token)
     app.add_middleware(OnlyHosts, names=hosts)
     shown = page(artifact.contract)
     capacity = Capacity(requests)
@@ -67,6 +76,11 @@ def create_app(
     async def health() -> dict[str, str]:
         # Not in a thread: it says that the service is alive when all threads compute.
         return {"status": "ok", "artifact": artifact.contract.name}
+
+    @app.get("/ready")
+    async def ready() -> dict[str, str]:
+        capacity.refuse_when_full()
+        return {"status": "ready", "artifact": artifact.contract.name}
 
     @app.get("/contract")
     def contract() -> dict[str, Any]:
@@ -115,13 +129,14 @@ def serve(
     port: int = 8000,
     requests: int = MOST_REQUESTS,
     on_error: OnError = "fail",
+    token: str = "",
 ) -> None:
-    """Serve until interrupted. There is no log-in: on any other host than the loopback, put your own guard before it.
+    """Serve until interrupted. On any other host than the loopback give a token, and put something that speaks TLS before it.
 
-    requests, on_error: as in `create_app`. ValueError for an address that cannot be listened on, such as a port that another
-    program has.
+    requests, on_error, token: as in `create_app`. ValueError for an address that cannot be listened on, such as a port that
+    another program has.
     """
-    app = create_app(folder, requests=requests, on_error=on_error, hosts=names_of(host))
+    app = create_app(folder, requests=requests, on_error=on_error, hosts=names_of(host), token=token)
     most, backlog = allowed(file_handles())
     http = type("Bounded", (Guarded,), {"most": most})
     config = uvicorn.Config(app, log_level="warning", http=http, ws="none", backlog=backlog, timeout_graceful_shutdown=PARTING)

@@ -22,7 +22,7 @@ from understudy.study.answer_table import SMALLEST, Answers, Array, answers_in, 
 from understudy.study.answers import FOLDS
 from understudy.study.run import Run
 from understudy.tasks import Classification
-from understudy.teachers.crossfit import temperature_of
+from understudy.tasks.calibration import temperature_of
 
 AT_ONCE = 1024
 """Rows that an artifact is asked about together."""
