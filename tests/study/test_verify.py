@@ -33,5 +33,5 @@ def test_advice_is_right_or_wrong_or_open(tmp_path, monkeypatch, said, found, ri
     checked = module.verify(advise(corpus, ["weak"], split=split), corpus, split, out=tmp_path / "run")
     assert (checked.verdict, checked.right) == (found, right)
     assert asked[0]["student"] == ("weak",)
-    assert asked[0]["split"] == "full"
+    assert asked[0]["split"] is split
     assert not set(asked[0]) - {"student", "split", "seeds", "out"}, "all defaults"
