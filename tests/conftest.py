@@ -10,6 +10,9 @@ import torch
 # No test asks a hub; without this an unknown name waits for one.
 os.environ["HF_HUB_OFFLINE"] = "1"
 
+# Of the processes that pytest-xdist starts after this and of those that tests start: threads that wait sleep (see `cli.main`).
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
 torch.set_num_threads(1)
 
 

@@ -33,7 +33,7 @@ def demo_digits(out: Path, seeds: int) -> Answer:
     from understudy.recipes.mfeat import mfeat
     from understudy.study.summary import few_rows, summary
 
-    run = mfeat(seeds=seeds, corpus=out / "corpus", out=out / "run")
+    run = mfeat(seeds=seeds, corpus=out / "corpus", out=out / "run", jobs="auto")
     said = shipped(run.folder, few_rows(run, out / "rows.jsonl"), out)
     document = run.results | {"report": str(run.report), "artifact": str(out / "artifact")}
     return Answer(document, "\n".join([summary(run), "", *said]), f"open {run.report} in a browser")
