@@ -85,8 +85,8 @@ Every command takes --json (one JSON document on stdout) and exits 0 on success,
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; the exit code. Of processes that were launched together the first does; the others train along."""
-    # Before torch is imported, which reads it once: threads that wait for each other otherwise spin, and where other programs want
-    # the cores, too, a small network trains tens of times slower (torch 2.13.0, libgomp).
+    # Before torch is imported, which reads it once: threads that wait for each other otherwise spin, and where other programs
+    # want the cores, too, a small network trains tens of times slower (torch 2.13.0, libgomp).
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     if not several():
         return run(argv)

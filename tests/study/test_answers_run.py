@@ -113,6 +113,8 @@ def test_shipped_student_answers_in_words(run, tmp_path):
     model = run.predictions("distilled")[run.seeds.index(run.ships)]
     values = model.ordered(corpus.ids[corpus.split("main").test]).values[:5]
     best = values.argmax(axis=1)
+    if (sure := us.Artifact(folder).contract.confidence) is not None:
+        values = sure.calibrated(values)
     if kind_of(run) == "choice":
         assert [line["prediction"] for line in said] == [*map(str, best), ""]
         shown = np.array([[float(line[f"probability_{place}"]) for place in range(3)] for line in said[:5]])

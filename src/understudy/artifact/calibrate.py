@@ -13,7 +13,7 @@ from understudy.artifact.parity import predict_corpus
 from understudy.artifact.predict import Artifact
 from understudy.corpus import Corpus, Split
 from understudy.process.whole import write_json
-from understudy.tasks import OneOf, Regression, Task
+from understudy.tasks import OneOf, Regression, Retrieval, Task
 from understudy.tasks.calibration import reliability, temperature_of
 
 LEAST = 20
@@ -32,7 +32,7 @@ def calibrate(folder: Path, contract: Contract, *, task: Task, corpus: Corpus, s
     Both are as before, and the document empty, of tasks that are neither numbers nor one of several, and of few validation rows.
     """
     found = None
-    if isinstance(task, OneOf | Regression):
+    if isinstance(task, OneOf | Regression) and not isinstance(task, Retrieval):
         found = fitted(*answers(folder, corpus, split.valid))
     if found is None:
         return contract, {}
@@ -61,8 +61,18 @@ def fitted(predicted: Array, target: Array) -> Confidence | None:
         errors = np.abs(predicted - target)
         edges, spread = local_errors(predicted, errors)
         return Confidence(rows, 1.0, kept(errors / np.array(spread)[np.searchsorted(edges, predicted)]), edges, spread)
-    temperature = temperature_of(np.log(np.maximum(predicted, SMALLEST)), target)
+    temperature = temperature_of(*succeeded(np.log(np.maximum(predicted, SMALLEST)), target))
     return Confidence(rows, temperature, kept(1 - tempered(predicted, temperature)[np.arange(rows), target]))
+
+
+def succeeded(logits: Array, target: Array) -> tuple[Array, Array]:
+    """With two more rows like the one of middling confidence, one right and one wrong: Laplace's rule of succession.
+
+    A few rows that are all right would otherwise make every answer certain.
+    """
+    middle = logits[np.argsort(logits.max(axis=1), kind="stable")[len(logits) // 2]]
+    second, first = np.argsort(middle, kind="stable")[-2:]
+    return np.concatenate([logits, middle[None], middle[None]]), np.concatenate([target, [first, second]])
 
 
 def local_errors(predicted: Array, errors: Array) -> tuple[tuple[float, ...], tuple[float, ...]]:
