@@ -124,6 +124,6 @@ def test_more_half_sent_requests_than_file_handles(serving):
     assert service.end() == (0, "")
 
 
-@pytest.mark.parametrize(("handles", "found"), [(120, (40, 40)), (1024, (856, 128)), (2**20, (1000, 128)), (10, (1, 1))])
+@pytest.mark.parametrize(("handles", "found"), [(120, (20, 20)), (1024, (600, 128)), (2**20, (1000, 128)), (10, (1, 1))])
 def test_places_by_file_handles(handles, found):
     assert allowed(handles) == found

@@ -20,9 +20,10 @@ WAITING = (h11.IDLE, h11.SEND_BODY)
 
 def allowed(handles: int) -> tuple[int, int]:
     """How many connections may be open, and how many waiting to be accepted, where the process may have so many file handles."""
-    spare = max(handles - OWN, 2)
-    backlog = min(BACKLOG, spare // 2)
-    return min(MOST, spare - backlog), backlog
+    spare = max(handles - OWN, 4)
+    backlog = min(BACKLOG, spare // 4)
+    # asyncio accepts as many again before the first ones are known as connections, and once more before those let go are closed.
+    return min(MOST, spare - 3 * backlog), backlog
 
 
 def file_handles() -> int:
