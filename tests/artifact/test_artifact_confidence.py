@@ -119,6 +119,12 @@ def test_a_cascade_hands_over_the_least_sure_rows(sure_reader, reader, tmp_path)
     assert (summary.answered, summary.handed_over, summary.abstained) == (10, 3, 0)
 
 
+def test_a_cascade_answers_no_row_with_no_answer(sure_reader):
+    answers = Cascade(sure_reader, sure_reader, 0.3).answer(texts().slice(0, 0), folder=Path())
+    assert {name: len(answer.values) for name, answer in answers.items()} == dict.fromkeys(answers, 0)
+    assert list(answers) == [*sure_reader.answer(texts(), folder=Path()), "answered_by"]
+
+
 def test_what_a_cascade_refuses(sure_reader, reader, world):
     with pytest.raises(ValueError, match="answer different tasks"):
         Cascade(sure_reader, Artifact(world.artifact), 0.2)

@@ -25,6 +25,11 @@ class Predicted:
     seen: NDArray[np.bool_]
 
 
+def whole(parts: Sequence[Predicted]) -> Predicted:
+    """What was said of some rows and then of others; at least one part."""
+    return Predicted(np.concatenate([part.values for part in parts]), np.concatenate([part.seen for part in parts]))
+
+
 def columns_of(contract: Contract, predicted: Predicted, wish: Wish = NOTHING) -> Answers:
     """Predictions as columns: the number, the likeliest class (or place) and its probability, or one embedding a branch.
 

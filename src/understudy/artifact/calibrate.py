@@ -31,24 +31,25 @@ def calibrate(folder: Path, contract: Contract, *, task: Task, corpus: Corpus, s
 
     Both are as before, and the document empty, of tasks that are neither numbers nor one of several, and of few validation rows.
     """
-    found = None
-    if isinstance(task, OneOf | Regression) and not isinstance(task, Retrieval):
-        found = fitted(*answers(folder, corpus, split.valid))
+    if not isinstance(task, OneOf | Regression) or isinstance(task, Retrieval):
+        return contract, {}
+    artifact = Artifact(folder)
+    found = fitted(*answers(artifact, corpus, split.valid))
     if found is None:
         return contract, {}
     contract = replace(contract, confidence=found)
-    document = checked(found, contract, *answers(folder, corpus, split.test))
+    document = checked(found, contract, *answers(artifact, corpus, split.test))
     write_json(folder / CONTRACT, contract.to_json())
     write_checksums(folder)
     return contract, document
 
 
-def answers(folder: Path, corpus: Corpus, rows: NDArray[np.intp]) -> tuple[Array, Array]:
+def answers(artifact: Artifact, corpus: Corpus, rows: NDArray[np.intp]) -> tuple[Array, Array]:
     """What the artifact says of those rows that it sees and that have a target, as its graph says it, and the targets."""
     rows = np.asarray(rows)[corpus.has_target[rows]]
     if not len(rows):
         return np.zeros(0), np.zeros(0)
-    predicted = predict_corpus(Artifact(folder), corpus, rows)
+    predicted = predict_corpus(artifact, corpus, rows)
     return predicted.values[predicted.seen], corpus.target[rows][predicted.seen]
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from understudy.artifact.answers import Predicted, columns_of
+from understudy.artifact.answers import Predicted, columns_of, whole
 from understudy.artifact.confidence import NOTHING, Wish
 from understudy.artifact.predict import Artifact
 from understudy.prepare.faults import Fault
@@ -52,17 +52,15 @@ class Cascade:
         if wish.coverage:
             raise ValueError("coverage is of one artifact's answers, not of a cascade's; leave one or the other out")
         self.student.contract.refuse(wish)
-        parts = list(self.student.predict_table(table, folder=folder, only=only, faults=faults))
-        values, seen = (np.concatenate([getattr(part, name) for part in parts]) for name in ("values", "seen"))
-        rows = np.sort(self.least_sure(Predicted(values, seen)))
-        by_teacher = np.zeros(len(seen), dtype=bool)
+        own = whole([*self.student.predict_table(table, folder=folder, only=only, faults=faults)])
+        rows = np.sort(self.least_sure(own))
+        by_teacher = np.zeros(len(own.seen), dtype=bool)
         if len(rows):
             handed = table.take(pa.array(rows))
-            found = list(self.teacher.predict_table(handed, folder=folder, faults=None if faults is None else []))
-            said, known = (np.concatenate([getattr(part, name) for part in found]) for name in ("values", "seen"))
-            values[rows[known]] = said[known]
-            by_teacher[rows[known]] = True
-        answers = columns_of(self.student.contract, Predicted(values, seen | by_teacher), wish)
+            theirs = whole([*self.teacher.predict_table(handed, folder=folder, faults=None if faults is None else [])])
+            own.values[rows[theirs.seen]] = theirs.values[theirs.seen]
+            by_teacher[rows[theirs.seen]] = True
+        answers = columns_of(self.student.contract, Predicted(own.values, own.seen | by_teacher), wish)
         who = np.where(by_teacher, "teacher", "student").astype(object)
         return {**answers, "answered_by": Answer(who, answers["prediction"].absent)}
 

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from understudy.artifact.answers import Predicted
+from understudy.artifact.answers import Predicted, whole
 from understudy.artifact.predict import Artifact
 from understudy.batches.loader import Loader
 from understudy.corpus import Corpus, Split
@@ -88,13 +88,8 @@ def refuse_other_model(trained: Predictions, recorded: Predictions, task: Task, 
 
 def predict_corpus(artifact: Artifact, corpus: Corpus, rows: NDArray[np.intp]) -> Predicted:
     """The artifact's own path over rows of a corpus, some at a time."""
-    values, seen = [], []
-    for start in range(0, len(rows), artifact.rows_at_once):
-        some = rows[start : start + artifact.rows_at_once]
-        part = artifact.predict_cells({m: corpus.cells(m, some) for m in artifact.modalities})
-        values.append(part.values)
-        seen.append(part.seen)
-    return Predicted(np.concatenate(values), np.concatenate(seen))
+    pieces = [rows[start : start + artifact.rows_at_once] for start in range(0, len(rows), artifact.rows_at_once)]
+    return whole([artifact.predict_cells({m: corpus.cells(m, some) for m in artifact.modalities}) for some in pieces])
 
 
 def target_scale(task: Task, trained: NDArray[Any]) -> float:

@@ -154,13 +154,15 @@ class Artifact:
         self.contract.refuse(wish)
         # Of thousands of classes a slice's probabilities are let go before the next one's are computed.
         found = [self.columns_of(each, wish) for each in self.predict_table(table, folder=folder, only=only, faults=faults)]
-        return joined(found or [self.columns_of(Predicted(self._filler(0), np.zeros(0, dtype=bool)), wish)])
+        return joined(found)
 
     def predict_table(
         self, table: pa.Table, *, folder: Path, only: Collection[str] | None = None, faults: list[Fault] | None = None
     ) -> Iterator[Predicted]:
-        """The same some rows at a time, so that between them a caller can stop, or write what there is."""
+        """The same some rows at a time, so that between them a caller can stop, or write what there is; once of no row."""
         modalities = self.readable(table.column_names, only=only)
+        if not len(table):
+            yield Predicted(self._filler(0), np.zeros(0, dtype=bool))
         for start in range(0, len(table), self.rows_at_once):
             piece = table.slice(start, self.rows_at_once)
             yield self.predict_cells({m: self._read(piece, m, start + 1, folder, faults) for m in modalities})
@@ -190,7 +192,7 @@ class Artifact:
             for start in range(0, len(rows), self.rows_at_once):
                 some = rows[start : start + self.rows_at_once]
                 # Where every row is there they are taken as they are.
-                here = cells if len(some) == len(seen) else {m: cells[m].take(some) for m in given}
+                here = cells if len(some) == len(seen) else {m: cells[m].take(some) for m in reads if m in given}
                 part[some] = self._run(reads, here, len(some))
         sure = self.contract.confidence
         return Predicted(sure.calibrated(values) if sure and values.ndim == 2 else values, seen)
