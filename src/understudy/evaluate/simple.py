@@ -149,10 +149,16 @@ def guess(task: Task, target: Array, rows: int) -> Array:
 
 def out_of_fold(model: ModelName, task: Task, x: Any, target: Array, fold: Array, *, seed: int = 0) -> Array:
     """Every row's prediction by a model that saw no row of its fold."""
-    said = guess(task, target, len(target)).astype(np.float64)
-    for held in np.unique(fold):
-        said[fold == held] = fitted(model, task, x[fold != held], target[fold != held], seed=seed)(x[fold == held])
-    return said
+    return held_out(lambda x, target: fitted(model, task, x, target, seed=seed), x, target, fold)
+
+
+def held_out(fit: Callable[[Any, Array], Callable[[Any], Array]], x: Any, target: Array, fold: Array) -> Array:
+    """What is said of each row of `x` by what `fit` made of the rows of the other folds."""
+    said = {held: fit(x[fold != held], target[fold != held])(x[fold == held]) for held in np.unique(fold)}
+    found = np.zeros((len(target), *next(iter(said.values())).shape[1:]))
+    for held, values in said.items():
+        found[fold == held] = values
+    return found
 
 
 def folds_of(groups: Array, strata: Array, *, folds: int = FOLDS, seed: int = 0) -> Array:

@@ -17,6 +17,7 @@ from understudy.prepare.npz import read_arrays
 from understudy.prepare.source import read_table
 from understudy.process.whole import whole_file
 from understudy.tasks import Classification
+from understudy.tasks.calibration import temperature_of
 
 Array = NDArray[Any]
 SMALLEST, OFF = 1e-4, 1e-3
@@ -97,6 +98,12 @@ def logs(said: Array, ids: Array, where: str) -> Array:
             "not to 1; logits stand in columns logit_CLASS"
         )
     return np.log(np.maximum(said, SMALLEST) / np.maximum(said, SMALLEST).sum(axis=1, keepdims=True))
+
+
+def calibrated(values: Array, target: Array) -> Array:
+    """Logarithms of probabilities `[N C]` over the temperature under which the first rows, of classes `target`, are likeliest."""
+    found = np.log(np.maximum(values, SMALLEST))
+    return found / temperature_of(found[: len(target)], target)
 
 
 def ids_of(table: pa.Table, corpus: Corpus, where: str) -> Array:

@@ -12,7 +12,7 @@ from understudy.corpus import Corpus, Split
 from understudy.evaluate.predictions import Predictions
 from understudy.evaluate.score import collect
 from understudy.evaluate.simple import Columns, ModelName, best_of, fitted, folds_of_rows, out_of_fold, quality, usable
-from understudy.study.answer_table import SMALLEST, Answers
+from understudy.study.answer_table import Answers, calibrated
 from understudy.tasks import Classification, Regression, Task
 from understudy.tasks.calibration import temperature_of
 from understudy.teachers.crossfit import Calibrated, Computed, CrossFitted
@@ -95,15 +95,11 @@ def simple_teacher(
     name = best_of(asked, task, columns, target, fold, seed=seed).best
     said = out_of_fold(name, task, columns.of(name), target, fold, seed=seed)
     whole = fitted(name, task, columns.of(name), target, seed=seed)
-    values = [said, whole(more.of(name)) if len(others) else said[:0], whole(test.of(name))]
-    if isinstance(task, Regression):
-        logits = [((each - task.mean) / task.scale)[:, None] for each in values]
-    else:
-        logs = [np.log(np.maximum(each, SMALLEST)) for each in values]
-        logits = [each / temperature_of(logs[0], target) for each in logs]
+    values = np.concatenate([said, whole(more.of(name)) if len(others) else said[:0], whole(test.of(name))])
+    logits = ((values - task.mean) / task.scale)[:, None] if isinstance(task, Regression) else calibrated(values, target)
     ids = corpus.ids[np.concatenate([labelled, others])].tolist()
-    teacher = Computed(ids, np.concatenate(logits[:2]).astype(np.float32), task=task, modalities=modalities)
-    return Simple(name, teacher, predicted(corpus, split.test, modalities, logits[2], task), f"{name}, crossfit")
+    teacher = Computed(ids, logits[: len(ids)].astype(np.float32), task=task, modalities=modalities)
+    return Simple(name, teacher, predicted(corpus, split.test, modalities, logits[len(ids) :], task), f"{name}, crossfit")
 
 
 def outside_teacher(said: Answers, corpus: Corpus, split: Split, task: Task, modalities: Sequence[str]) -> Simple:

@@ -2,30 +2,28 @@
 
 import os
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
+from understudy.artifact.parity import predict_corpus
 from understudy.artifact.predict import Artifact
 from understudy.batches.every_row import every_row
 from understudy.corpus import Corpus, Split
 from understudy.corpus.importers.target import class_names
 from understudy.evaluate import score
-from understudy.evaluate.simple import folds_of_rows
+from understudy.evaluate.simple import folds_of_rows, held_out
 from understudy.models.model import views_of
 from understudy.players.player import Player
 from understudy.prepare.cells import Cells, Modality
 from understudy.prepare.frames import framed
-from understudy.study.answer_table import SMALLEST, Answers, Array, answers_in, check_classes, read_answers
+from understudy.study.answer_table import SMALLEST, Answers, Array, answers_in, calibrated, check_classes, read_answers
 from understudy.study.answers import FOLDS
 from understudy.study.run import Run
 from understudy.tasks import Classification
-from understudy.tasks.calibration import temperature_of
-
-AT_ONCE = 1024
-"""Rows that an artifact is asked about together."""
 
 
 def is_outside(teacher: Any, corpus: Corpus) -> bool:
@@ -99,19 +97,16 @@ def of_estimator(estimator: Any, corpus: Corpus, split: Split, modalities: Seque
         )
     target, fold = corpus.target[labelled], folds_of_rows(corpus, labelled, folds=FOLDS)
     truth = np.array(corpus.task.classes)[target] if isinstance(corpus.task, Classification) else target
-    frame, said = frame_of(corpus, modalities, labelled), None
+    frame = frame_of(corpus, modalities, labelled)
     copied: Any = clone
-    for held in np.unique(fold):
-        model = copied(estimator).fit(frame[fold != held], truth[fold != held])
-        found = answered(model, frame[fold == held], corpus)
-        said = np.zeros((len(labelled), *found.shape[1:])) if said is None else said
-        said[fold == held] = found
-    rest = answered(copied(estimator).fit(frame, truth), frame_of(corpus, modalities, others), corpus)
-    assert said is not None
-    values = np.concatenate([said, rest])
+
+    def fit(some: Any, truth: Array) -> Callable[[Any], Array]:
+        return partial(answered, copied(estimator).fit(some, truth), corpus=corpus)
+
+    rest = fit(frame, truth)(frame_of(corpus, modalities, others))
+    values = np.concatenate([held_out(fit, frame, truth, fold), rest])
     if isinstance(corpus.task, Classification):
-        values = np.log(np.maximum(values, SMALLEST))
-        values = values / temperature_of(values[: len(labelled)], target)
+        values = calibrated(values, target)
     return Answers(corpus.ids[np.concatenate([labelled, others])], values, f"{type(estimator).__name__}, crossfit")
 
 
@@ -145,11 +140,9 @@ def of_artifact(artifact: Artifact, corpus: Corpus, rows: Array) -> Answers:
 
     where = f"the artifact {artifact.contract.name}"
     check_reads(where, {name: corpus.modalities.get(name) for name in artifact.modalities})
-    parts = [rows[start : start + AT_ONCE] for start in range(0, len(rows), AT_ONCE)]
-    said = [artifact.predict_cells({name: corpus.cells(name, part) for name in artifact.modalities}) for part in parts]
-    seen = np.concatenate([each.seen for each in said])
-    values = ordered(np.concatenate([each.values for each in said]), task_from_json(artifact.contract.task), corpus, where)
-    return Answers(corpus.ids[rows[seen]], values[seen], f"{where}, as given")
+    said = predict_corpus(artifact, corpus, rows)
+    values = ordered(said.values, task_from_json(artifact.contract.task), corpus, where)
+    return Answers(corpus.ids[rows[said.seen]], values[said.seen], f"{where}, as given")
 
 
 def check_reads(where: str, found: dict[str, Modality | None]) -> None:
