@@ -148,7 +148,7 @@ def check_taken(whole: "Settings", corpus: Corpus) -> None:
 
 def check_answers(whole: "Settings", corpus: Corpus, split: Split) -> None:
     """ValueError for answers that the task, the rows or the method do not allow."""
-    answers, model, task = whole.answers, whole.teacher_model, corpus.task
+    answers, model = whole.answers, whole.teacher_model
     if whole.teacher_answers:
         check_outside(whole, corpus)
         return
@@ -157,8 +157,7 @@ def check_answers(whole: "Settings", corpus: Corpus, split: Split) -> None:
     asked = f"answers {answers!r}" if model == "network" else f"teacher_model {model!r}"
     if model != "network" and answers == "insample":
         raise ValueError(f"{asked} with answers 'insample': simple models know their train rows by heart; say 'crossfit'")
-    if not isinstance(task, Classification | Regression):
-        raise ValueError(f"{asked} given, but the task is a {task.kind}; it is for numbers and classes")
+    check_kind(asked, corpus)
     if reads_more(whole):
         raise ValueError(
             f"{asked} given, but the method reads more of its teacher than its answers; say 'insample' and 'network'"
@@ -169,15 +168,22 @@ def check_answers(whole: "Settings", corpus: Corpus, split: Split) -> None:
 
 def check_outside(whole: "Settings", corpus: Corpus) -> None:
     """ValueError where a teacher that somebody brought does not go with the task, the method or other wishes about teachers."""
-    said = "a teacher that is not trained here given"
-    if not isinstance(corpus.task, Classification | Regression):
-        raise ValueError(f"{said}, but the task is a {corpus.task.kind}; it is for numbers and classes")
+    said = "a teacher that is not trained here"
+    check_kind(said, corpus)
     if reads_more(whole):
-        raise ValueError(f"{said}, but {whole.method} reads more of its teacher than its answers; choose kd or dkd, say")
+        raise ValueError(f"{said} given, but {whole.method} reads more of its teacher than its answers; choose kd or dkd, say")
     wishes = {"answers": whole.answers != "insample", "teacher_model": whole.teacher_model != "network"}
     wishes |= {"teachers_of": bool(whole.teachers_of), "ensemble": whole.ensemble != "no"}
     if others := [name for name, wished in wishes.items() if wished]:
-        raise ValueError(f"{said} beside {', '.join(others)}, which are about teachers that are trained here; leave one out")
+        raise ValueError(
+            f"{said} given beside {', '.join(others)}, which are about teachers that are trained here; leave one out"
+        )
+
+
+def check_kind(asked: str, corpus: Corpus) -> None:
+    """ValueError for answers of a task that has none to compute or to bring."""
+    if not isinstance(corpus.task, Classification | Regression):
+        raise ValueError(f"{asked} given, but the task is a {corpus.task.kind}; it is for numbers and classes")
 
 
 def reads_more(whole: "Settings") -> bool:

@@ -25,8 +25,8 @@ def conclude(stages: Stages, systems: Systems, told: Told, *, report: bool) -> N
     """The seed that ships, and results.json; with baselines where there is to be a report, which is then written, too."""
     run, split, student = stages.run, stages.split, stages.settings.student.modalities
     compared = {name: system(stages, name, models) for name, models in systems.items()}
-    if "teacher" not in systems and run.predictions("teacher"):
-        compared = {"teacher": compare.System(stages.settings.teacher.modalities, 0, run.predictions("teacher"))} | compared
+    if "teacher" not in systems and (said := run.predictions("teacher")):
+        compared = {"teacher": compare.System(stages.settings.teacher.modalities, 0, said)} | compared
     if told.ensemble:
         compared["ensemble"] = ensemble(stages, [*systems["teacher"].values()])
     sizes = {part: len(getattr(split, part)) for part in ("train", "labelled", "valid", "test")}

@@ -52,13 +52,8 @@ class OnRay:
             ray.shutdown()
 
     def begin(self, stages: Sequence[Stage]) -> None:
-        for stage in stages:
-            if self.stages.done(stage):
-                self.stages.play(stage)
-                self.estimate.skip(stage.system)
-            else:
-                task = self.task.remote(self.stages.run.folder.resolve(), stage, self.threads)
-                self.asked[task] = stage
+        for stage in self.stages.to_train(stages, skip=self.estimate.skip):
+            self.asked[self.task.remote(self.stages.run.folder.resolve(), stage, self.threads)] = stage
 
     def finish(self, stages: Sequence[Stage]) -> None:
         wanted = set(stages)

@@ -94,12 +94,7 @@ class SideBySide:
             worker.stop()
 
     def begin(self, stages: Sequence[Stage]) -> None:
-        for stage in stages:
-            if self.stages.done(stage):
-                self.stages.play(stage)
-                self.estimate.skip(stage.system)
-            else:
-                self.waiting.append(stage)
+        self.waiting += self.stages.to_train(stages, skip=self.estimate.skip)
         self.hand_out()
 
     def finish(self, stages: Sequence[Stage]) -> None:

@@ -104,6 +104,17 @@ class Stages:
         """Whether its files are there; weights are the last of them."""
         return all((self.folder(name, stage.seed) / WEIGHTS).is_file() for name in (stage.system, *self.beside(stage)))
 
+    def to_train(self, some: Sequence[Stage], *, skip: Callable[[str], None]) -> list[Stage]:
+        """Those of them that are not done; of the others what they left over is removed, and `skip` hears their systems."""
+        found = []
+        for stage in some:
+            if self.done(stage):
+                self.play(stage)
+                skip(stage.system)
+            else:
+                found.append(stage)
+        return found
+
     def play(self, stage: Stage, *, quiet: bool = False) -> float:
         """Train, score the test rows once, write predictions and weights; seconds of training, 0 where that was done before.
 
