@@ -88,22 +88,25 @@ def create_app(
 
     @app.post("/predict")
     async def predict(request: Request) -> dict[str, Any]:
-        capacity.refuse_when_full()
-        content = await read_body(request)
-        with capacity.place():
-            try:
-                return await capacity.compute(
-                    request,
-                    lambda client: predict_rows(
-                        artifact, parse_rows(content, most=MOST_ROWS), on_error=on_error, check=client.check
-                    ),
-                )
-            except GraphError as error:
-                raise HTTPException(500, str(error)) from None
-            except ValueError as error:
-                raise HTTPException(422, str(error)) from None
+        return await answer_to(request, artifact, capacity, on_error)
 
     return app
+
+
+async def answer_to(request: Request, artifact: Artifact, capacity: Capacity, on_error: OnError) -> dict[str, Any]:
+    """The answers to the rows of one request, as soon as it is its turn."""
+    capacity.refuse_when_full()
+    content = await read_body(request)
+    with capacity.place():
+        try:
+            return await capacity.compute(
+                request,
+                lambda client: predict_rows(artifact, parse_rows(content, most=MOST_ROWS), on_error=on_error, check=client.check),
+            )
+        except GraphError as error:
+            raise HTTPException(500, str(error)) from None
+        except ValueError as error:
+            raise HTTPException(422, str(error)) from None
 
 
 async def read_body(request: Request) -> bytes:

@@ -2,19 +2,23 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from understudy.corpus.corpus import Corpus
 from understudy.corpus.draw import given_split
 from understudy.corpus.importers.columns import Source, Spec, Wanted, modality_of
 from understudy.corpus.importers.target import choice_of, task_of
 from understudy.corpus.schema import Schema
+from understudy.corpus.split import Split
 from understudy.corpus.write import write_corpus
 from understudy.prepare.boxes import CORNERS
 from understudy.prepare.cells import Cells, Modality
+from understudy.prepare.columns import Column
 from understudy.prepare.frames import Data, framed
 from understudy.prepare.reader import MediaReader, OnError
 from understudy.prepare.source import cells_from_table
@@ -76,23 +80,38 @@ def import_table(
     described, cells = read_modalities(wanted.modalities or {}, source, given.folder, reader, said)
     if wanted.task == "choice":
         known = choice_of(described)
-    about = {"source": given.name, "target": wanted.target, "guessed": wanted.guessed, "inferred": "; ".join(said)}
-    about |= {"skipped": f"{len(reader.errors)} files, see errors.json" if reader.errors else ""}
-    named = columns["id"].categories(missing=False) if "id" in columns else None
-    parts = columns["split"].categories() if "split" in columns else None
     corpus = write_corpus(
         out,
-        Schema(known, described, grouped="group" in columns, about={name: each for name, each in about.items() if each}),
-        ids=np.array([f"row-{row}" for row in range(1, len(given.table) + 1)], object) if named is None else named,
+        Schema(known, described, grouped="group" in columns, about=about_of(given.name, wanted, said, reader)),
+        ids=ids_of(columns.get("id"), len(given.table)),
         targets=targets,
         groups=columns["group"].categories() if "group" in columns else None,
         cells=cells,
-        splits=() if parts is None else lambda corpus: [given_split(corpus, name="given", parts=parts)],
+        splits=partial(splits_of, columns.get("split")),
         errors=reader.errors,
     )
     if wanted.guessed:
         write_json(corpus.folder / "mapping.json", wanted.to_json(described))
     return corpus
+
+
+def ids_of(column: Column | None, rows: int) -> NDArray[np.object_]:
+    """What the rows are called; row-1 ... where no column says it."""
+    if column is not None:
+        return column.categories(missing=False)
+    return np.array([f"row-{row}" for row in range(1, rows + 1)], object)
+
+
+def splits_of(column: Column | None, corpus: Corpus) -> list[Split]:
+    """The split that a column of the table says, if one does."""
+    return [] if column is None else [given_split(corpus, name="given", parts=column.categories())]
+
+
+def about_of(source: str, wanted: Wanted, said: list[str], reader: MediaReader) -> dict[str, str]:
+    """What the corpus says of where it came from; what there is nothing to say of is left out."""
+    about = {"source": source, "target": wanted.target or "", "guessed": wanted.guessed, "inferred": "; ".join(said)}
+    about |= {"skipped": f"{len(reader.errors)} files, see errors.json" if reader.errors else ""}
+    return {name: each for name, each in about.items() if each}
 
 
 def read_modalities(
