@@ -12,7 +12,7 @@ import pytest
 import understudy as us
 from study.small import PLAN, SIZES, make_corpus
 from understudy.batches.loader import Loader
-from understudy.commands import study
+from understudy.commands.distilled import Typed
 from understudy.corpus import Corpus
 from understudy.players.player import Player, Sizes
 from understudy.study.settings import PLAYERS, Asked, Keywords, Machine, Settings, flat, key_of
@@ -33,7 +33,7 @@ def test_every_setting_is_a_keyword_and_a_flag():
     assert call | set(Keywords.__annotations__) == settings
     assert settings - {"split"} <= set(Asked.__annotations__)
     flags = {"encoder": "encoders", "teacher_encoder": "teacher_encoders"}
-    typed = {flags.get(name, name) for name in inspect.signature(study.distill).parameters} - {"corpus"} - own
+    typed = {flags.get(name, name) for name in (each.name for each in fields(Typed))} - own
     assert typed == settings - {"head"}, "a head of class prompts is for a teacher"
 
 

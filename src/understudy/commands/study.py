@@ -1,16 +1,16 @@
 """Commands that train and judge: demo, advise, distill, evaluate, compare, store, report, list."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Annotated, Any, Literal
 
-from understudy.commands.answer import Answer, pairs, refuse_unheeded, step, values
+from tyro.conf import OmitArgPrefixes
+
+from understudy.commands.answer import Answer, pairs, refuse_unheeded, step
 from understudy.commands.data import after_check
+from understudy.commands.distilled import Typed
 from understudy.commands.ship import export
 from understudy.evaluate.results import SystemName, recommended, todo
 from understudy.process.whole import read_json
-
-if TYPE_CHECKING:
-    from understudy.study.settings import Asked
 
 
 def demo(which: Literal["digits", "theatre", "pictures"] = "digits", /, *, out: Path = Path("demo"), seeds: int = 0) -> Answer:
@@ -107,120 +107,21 @@ def advise(corpus: Path, /, *, student: tuple[str, ...], split: str = "", seed: 
     return Answer(document, f"{found}\n{checked}", after(load(verify).results, verify))
 
 
-def distill(
-    corpus: Path,
-    /,
-    *,
-    student: tuple[str, ...],
-    teacher: tuple[str, ...] = (),
-    split: str = "",
-    method: str = "kd",
-    options: tuple[str, ...] = (),
-    encoder: tuple[str, ...] = (),
-    teacher_encoder: tuple[str, ...] = (),
-    teacher_head: tuple[str, ...] = (),
-    fusion: str = "concat",
-    teacher_fusion: str = "concat",
-    max_tokens: tuple[str, ...] = (),
-    teacher_max_tokens: tuple[str, ...] = (),
-    plan: tuple[str, ...] = (),
-    teacher_plan: tuple[str, ...] = (),
-    sizes: tuple[str, ...] = (),
-    teacher_sizes: tuple[str, ...] = (),
-    ensemble: Literal["no", "yes", "if better"] = "no",
-    teachers_of: str = "",
-    plain_of: str = "",
-    answers: Literal["insample", "crossfit", "auto"] = "insample",
-    teacher_model: Literal["network", "linear", "forest", "boosting", "auto"] = "network",
-    teacher_answers: str = "",
-    space: Literal["", "probabilities", "log_probabilities", "hidden"] = "",
-    precision: Literal["fp32", "bf16", "fp16"] = "fp32",
-    valid: float = 0.15,
-    seeds: int = 5,
-    jobs: int | Literal["auto", "devices"] = "devices",
-    engine: Literal["local", "ray"] = "local",
-    device: str = "",
-    threads: int = 0,
-    out: Path = Path("runs/distill"),
-) -> Answer:
+def distill(corpus: Path, /, run: Annotated[Typed, OmitArgPrefixes]) -> Answer:
     """Train teacher, plain student and distilled student; score the test rows once; write results and report.
 
     Args:
         corpus: folder of the corpus.
-        student: modalities that will be there in use.
-        teacher: modalities of the teacher; all when none is named.
-        split: needed when the corpus has several; a pattern such as `fold-*` runs each of them and makes one table.
-        method: kd, amid, videoadviser or another that `understudy list` describes.
-        options: NAME=VALUE of the method, e.g. `temperature=4`.
-        encoder: MODALITY=ENCODER, e.g. `text=small` or `text=FOLDER` of a transformers model (or its hub id).
-        teacher_encoder: the same for the teacher, where it differs.
-        teacher_head: NAME=VALUE of class prompts that the teacher answers through, e.g. `classes=7`.
-        fusion: how the student's modalities join: concat, single_stream, or the FOLDER (or hub id) of a VisualBERT, ViLT, LXMERT.
-        teacher_fusion: the same for the teacher, or experts, late: a head a modality, its encoder frozen, or trained alone.
-        max_tokens: MODALITY=N, how many tokens of a text are read at most; 128, or what its encoder can, when nothing is said.
-        teacher_max_tokens: the same for the teacher, where it differs.
-        plan: NAME=VALUE of training, e.g. `epochs=20 rate=0.001 batch_size=64 patience=5`.
-        teacher_plan: the same for the teacher, where it differs.
-        sizes: width=N, dropout=P, modality_dropout=P, depth=N of a single stream, freeze=PART of a video encoder.
-        teacher_sizes: the same for the teacher, where they differ.
-        ensemble: distil from the mean of all seeds' teachers.
-        teachers_of: a finished run whose teachers are taken.
-        plain_of: a finished run whose plain students are taken.
-        answers: what students listen to on rows with a label: of the teacher that learnt from them, or crossfit, of teachers that
-            never saw them; auto asks the validation rows.
-        teacher_model: a network, or with answers crossfit or auto a model of scikit-learn; auto takes the best out of fold.
-        teacher_answers: a file of answers by id (.csv, .parquet, .jsonl, .npz), of a teacher that is not trained here: a column
-            id and one a class (probability_CLASS or logit_CLASS), or prediction; rows without an answer are not taught.
-        space: of a retrieval task, where the student's modalities meet.
-        precision: of products in training; fp16 needs a GPU.
-        valid: share of the labelled train rows held out to choose by where the split has no validation rows; 0 forbids it.
-        seeds: how many times each system is trained.
-        jobs: how many trainings run at once, each in a process of one thread: a number, auto (one a core), or one a GPU.
-        engine: local, processes of this machine, or ray, tasks on a Ray cluster that shares the run's folder.
-        device: where models train and answer: cpu, cuda, cuda:N or mps; a GPU where there is one when empty.
-        threads: of the CPU for each training; all cores when 0, or one where several run at once.
-        out: folder of the run; the same command on the same folder goes on where it stopped.
+        run: what is asked of it.
     """
     from understudy.study.distill import distill as run_it
-    from understudy.study.settings import Asked
     from understudy.study.summary import summary
 
-    given = Asked(
-        student=student,
-        teacher=teacher,
-        method=method,
-        options=values("--options", options),
-        ensemble=ensemble,
-        precision=precision,
-        seeds=seeds,
-        jobs=jobs,
-        engine=engine,
-        device=device,
-        threads=threads,
-        encoders=pairs("--encoder", encoder),
-        teacher_encoders=pairs("--teacher-encoder", teacher_encoder),
-        fusion=fusion,
-        teacher_fusion=teacher_fusion,
-        teacher_head=values("--teacher-head", teacher_head),
-        max_tokens=values("--max-tokens", max_tokens),
-        teacher_max_tokens=values("--teacher-max-tokens", teacher_max_tokens),
-        sizes=values("--sizes", sizes),
-        teacher_sizes=values("--teacher-sizes", teacher_sizes),
-        plan=values("--plan", plan),
-        teacher_plan=values("--teacher-plan", teacher_plan),
-        teachers_of=teachers_of,
-        plain_of=plain_of,
-        answers=answers,
-        teacher_model=teacher_model,
-        teacher_answers=teacher_answers,
-        space=space,
-        valid=valid,
-    )
-    if "*" in split:
-        return every_fold(corpus, split, out, given)
-    run = run_it(corpus, split=split, out=out, **given)
-    document = run.results | {"run": str(out), "report": str(run.report)}
-    return Answer(document, summary(run), after(run.results, out))
+    if "*" in run.split:
+        return every_fold(corpus, run)
+    found = run_it(corpus, split=run.split, out=run.out, **run.asked())
+    document = found.results | {"run": str(run.out), "report": str(found.report)}
+    return Answer(document, summary(found), after(found.results, run.out))
 
 
 def after(results: dict[str, Any], out: Path) -> str:
@@ -234,12 +135,12 @@ def after(results: dict[str, Any], out: Path) -> str:
     return step("export", out, "--system", found.system, "--out", "ARTIFACT")
 
 
-def every_fold(corpus: Path, splits: str, out: Path, given: "Asked") -> Answer:
+def every_fold(corpus: Path, run: Typed) -> Answer:
     """`distill` on every split of this pattern."""
     from understudy.study.folds import folds, folds_table
 
-    found = folds(corpus, splits=splits, out=out, **{**given, "report": False})
-    return Answer(found | {"out": str(out)}, folds_table(found), step("report", found["splits"][0]["run"]))
+    found = folds(corpus, splits=run.split, out=run.out, **{**run.asked(), "report": False})
+    return Answer(found | {"out": str(run.out)}, folds_table(found), step("report", found["splits"][0]["run"]))
 
 
 def evaluate(

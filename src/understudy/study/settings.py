@@ -1,8 +1,8 @@
 """Settings: what a run is asked, with every default, every check, and the way to JSON and back in one place.
 
 A new setting of a run is a field of `Settings`, one of both players a field of `Player`; a keyword of `distill` is a key of
-`Keywords` too, and a flag an argument of the command. What earlier versions did not write is left out of run.json at its default,
-so that their runs are known again.
+`Keywords` too, and a flag a field of `commands.distilled.Typed`. What earlier versions did not write is left out of run.json at
+its default, so that their runs are known again.
 """
 
 import os
