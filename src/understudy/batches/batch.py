@@ -100,6 +100,12 @@ class Output:
         features = {name: values.to(device) for name, values in self.features.items()}
         return Output(self.valid.to(device), logits, embedding, tokens, features, self.source)
 
+    def take(self, rows: Int[Tensor, " N"]) -> "Output":
+        """These rows, -1 being the last one; of an answer without tokens."""
+        logits, embedding = (None if x is None else x[rows] for x in (self.logits, self.embedding))
+        features = {name: values[rows] for name, values in self.features.items()}
+        return Output(self.valid[rows], logits, embedding, features=features, source=self.source)
+
     def detached(self) -> "Output":
         """Logits and embedding that take no gradient; nothing else."""
         logits, embedding = (None if x is None else x.detach() for x in (self.logits, self.embedding))

@@ -23,7 +23,8 @@ class Fused(NamedTuple):
 class Fusion(nn.Module, ABC):
     """From what each modality's encoder says to one embedding.
 
-    No layer may mix rows, and an absent modality says nothing: `present` says so, or it is missing from `encoded` altogether.
+    No layer may mix rows. An absent modality says nothing: its vector is 0, its tokens are masked (see `visible`) and `present`
+    says so, or it is missing from `encoded` altogether.
     `widths`: of each modality's vector and tokens, in the order in which they join.
     """
 
@@ -47,12 +48,11 @@ class Fusion(nn.Module, ABC):
 
     def vectors(self, encoded: Mapping[str, Encoded], present: Mapping[str, Bool[Tensor, " B"]]) -> list[Float[Tensor, "B _"]]:
         """Each modality's pooled vector, 0 where it is absent."""
-        found = []
-        for modality, width in self.widths.items():
-            here = present[modality][:, None]
-            said = encoded[modality].pooled if modality in encoded else torch.zeros(here.shape[0], width, device=here.device)
-            found.append(said.where(here, 0.0))
-        return found
+
+        def nothing(modality: str, width: int) -> Tensor:
+            return torch.zeros(present[modality].shape[0], width, device=present[modality].device)
+
+        return [encoded[m].pooled if m in encoded else nothing(m, width) for m, width in self.widths.items()]
 
 
 class Concat(Fusion):

@@ -1,6 +1,7 @@
 """Model: encoders, fusion and a head. Teacher and student are both one; a student has fewer encoders."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import reduce
 from typing import NamedTuple
 
 import torch
@@ -106,7 +107,7 @@ class Model(nn.Module):
         here = [m for m in self.modalities if m in batch.inputs]
         fields = {m: batch.inputs[m][self._encoder(m).view.key] for m in here}
         logits, embedding, tokens, features = self.answer(fields, seen)
-        valid = torch.stack(list(seen.values())).any(dim=0)
+        valid = reduce(torch.logical_or, seen.values())
         return Output(valid=valid, logits=logits, embedding=embedding, tokens=tokens, features=features, source=self.name)
 
     def answer(self, fields: dict[str, Fields], present: dict[str, Bool[Tensor, " B"]]) -> Answer:
@@ -129,8 +130,8 @@ class Model(nn.Module):
         if self.choices:
             encoded = {m: e if self._chosen(m) else repeated_encoded(e, self.choices) for m, e in encoded.items()}
             present = {m: repeated(here, self.choices) for m, here in present.items()}
-        embedding, changed = self.fusion(encoded, present)
         seen = {m: visible(e, present[m]) for m, e in encoded.items()}
+        embedding, changed = self.fusion(seen, present)
         logits, features = self.head(embedding, seen, present)
         said = {m: changed.get(m, e.tokens) for m, e in seen.items()}
         tokens = {self._encoder(m).view.key: each for m, each in said.items() if each is not None}

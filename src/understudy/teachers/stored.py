@@ -1,9 +1,19 @@
 """A teacher whose answers lie on disk: it needs none of its modalities any more."""
 
+from functools import cached_property
+from itertools import repeat
+
+import torch
+
 from understudy.batches.batch import Batch, Output
 from understudy.prepare.view import Views
 from understudy.teachers.store import Store
 from understudy.teachers.teacher import Teacher
+
+KEPT_BYTES = 2**28
+"""Answers without tokens are read once and kept while they stay below this."""
+UNKNOWN = ""
+"""No row has this id, so that no store has an answer to it."""
 
 
 class Stored(Teacher):
@@ -13,7 +23,16 @@ class Stored(Teacher):
         self.store, self.task, self.modalities, self.width = store, store.task, store.modalities, store.widths.get("embedding")
 
     def __call__(self, batch: Batch) -> Output:
-        return self.store.answers(batch.id).to(batch.labelled.device)
+        if self.kept is None:
+            return self.store.answers(batch.id).to(batch.labelled.device)
+        rows = torch.tensor([*map(self.store.place.get, batch.id, repeat(-1))])
+        return self.kept.take(rows).to(batch.labelled.device)
+
+    @cached_property
+    def kept(self) -> Output | None:
+        """Every answer, and behind them the one to an unknown id, which the row -1 finds; None where that is too much to keep."""
+        size = 4 * len(self.store) * sum(self.store.widths.values())
+        return None if self.store.ragged or size > KEPT_BYTES else self.store.answers([*self.store.place, UNKNOWN])
 
     @property
     def experts(self) -> dict[str, int]:

@@ -3,7 +3,6 @@
 import math
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from functools import reduce
 
 import torch
 from accelerate import Accelerator
@@ -73,9 +72,11 @@ class Gradient:
         return figures
 
     def _backward(self, terms: Terms, weights: dict[str, float]) -> None:
-        loss = reduce(torch.add, [term.total * weights[name] for name, term in terms.items()])
+        """d/dw of the weighted sum, without taking the sum: each term's weight is what its gradient starts from."""
+        learnt = {name: term.total for name, term in terms.items() if term.total.requires_grad}
+        totals, starts = [*learnt.values()], [total.new_tensor(weights[name]) for name, total in learnt.items()]
         scaler = self.accelerator.scaler
-        (loss if scaler is None else scaler.scale(loss)).backward()
+        torch.autograd.backward(totals, starts if scaler is None else scaler.scale(starts))
 
     def _apart(self, *, until_last: bool) -> AbstractContextManager:
         """Gradients of all but the last batch wait, so that the processes exchange them once."""

@@ -108,6 +108,7 @@ class Loop:
     ) -> None:
         self.method, self.train, self.plan, self.out = method, train, plan, out
         self.validate, self.accelerator, self.save_every = validate, accelerator, save_every
+        self.main = accelerator.is_main_process
         self.title = f"{out.parent.name}/{out.name}" if out else "fit"
         self.steps = plan.epochs * math.ceil(len(train) / plan.accumulate)
         self.parts = parts_of(method, plan=plan)
@@ -193,7 +194,7 @@ class Loop:
         self.steer()
         if place.over:
             line["stopped"] = place.reason
-        if self.out and self.accelerator.is_main_process:
+        if self.out and self.main:
             with (self.out / LOG).open("a") as file:
                 file.write(json.dumps(line) + "\n")
         if self.accelerator.trackers:
@@ -234,8 +235,7 @@ class Loop:
 
     def share(self, figures: Tensor) -> list[float]:
         """Figures summed over the processes; with them travels who wants to stop or save, so that all do it together."""
-        main = self.accelerator.is_main_process
-        wishes = [float(self.asked > 0), float(main and time.monotonic() - self.saved >= self.save_every)]
+        wishes = [float(self.asked > 0), float(self.main and time.monotonic() - self.saved >= self.save_every)]
         if self.accelerator.num_processes == 1:
             values = [*figures.tolist(), *wishes]
         else:
@@ -259,7 +259,7 @@ class Loop:
     def save(self, out: Path) -> None:
         states = gather_object([checkpoint.random_state()])
         self.saved = time.monotonic()
-        if not self.accelerator.is_main_process:
+        if not self.main:
             return
         scaler = self.accelerator.scaler
         tensors = {f"method.{name}": value for name, value in self.method.state_dict().items()}
@@ -278,7 +278,7 @@ class Loop:
         found = checkpoint.load(self.out, identity=self.identity)
         if found:
             self.restore(*found)
-        if self.accelerator.is_main_process:
+        if self.main:
             write_text(self.out / LOG, "".join(json.dumps(line) + "\n" for line in self.place.log))
 
     def restore(self, state: dict[str, Any], tensors: dict[str, Tensor]) -> None:
