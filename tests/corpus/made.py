@@ -1,5 +1,8 @@
 """Corpora made for tests: every kind of modality, with absent cells."""
 
+import json
+from pathlib import Path
+
 import numpy as np
 
 from understudy.corpus import Corpus, Schema, write_corpus
@@ -93,3 +96,13 @@ def same(one: Cells, other: Cells) -> None:
             if isinstance(a, np.ndarray):
                 assert a.dtype == b.dtype
                 assert a.shape == b.shape
+
+
+def as_before(corpus: Corpus, name: str) -> Path:
+    """A saved split as earlier versions wrote it: a JSON file of ids."""
+    split = corpus.split(name)
+    parts = {part: corpus.ids[getattr(split, part)].tolist() for part in ("train", "valid", "test", "labelled")}
+    (corpus.folder / "splits" / f"{name}.arrow").unlink()
+    path = corpus.folder / "splits" / f"{name}.json"
+    path.write_text(json.dumps({"name": name, "group": split.group, "seed": split.seed, "hash": split.hash} | parts))
+    return path

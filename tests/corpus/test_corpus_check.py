@@ -125,10 +125,10 @@ def test_what_corpus_json_says_is_held_against_the_fingerprint(tmp_path, made):
 def test_a_split_that_is_lost_or_replaced_is_an_error(tmp_path):
     corpus = made_corpus(tmp_path / "c", rows=60)
     corpus.save_splits([make_split(corpus, name="s"), make_split(corpus, name="t", seed=1)])
-    s, t = (corpus.folder / "splits" / f"{name}.json" for name in "st")
+    s, t = (corpus.folder / "splits" / f"{name}.arrow" for name in "st")
     t.unlink()
     (error,) = check(corpus).errors
-    assert error.startswith("split 't' was saved, but splits/t.json is missing")
+    assert error.startswith("split 't' was saved, but splits/t.arrow is missing")
     corpus.save_split(make_split(corpus, name="t", seed=2))
     assert check(corpus).errors == []
     s.write_bytes(t.read_bytes())

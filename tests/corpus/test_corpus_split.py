@@ -1,5 +1,6 @@
 """Splits: drawn, saved, read back and refused."""
 
+import hashlib
 import json
 from dataclasses import replace
 
@@ -8,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from corpus.made import made_corpus, vector_corpus
-from understudy.corpus import Corpus, Split, check, given_split, leave_one_group_out, make_split
-from understudy.corpus import split as split_module
+from corpus.made import as_before, made_corpus, vector_corpus
+from understudy.corpus import Corpus, Split, check, given_split, leave_one_group_out, make_split, saved
+from understudy.corpus.assign import assign
 from understudy.process.alone import alone
 from understudy.tasks import Classification, Regression
 
@@ -64,6 +65,41 @@ def test_no_part_stays_empty_beside_a_giant_group(tmp_path, groups):
     corpus = vector_corpus(tmp_path / "c", values, targets=[0, 1] * 30, groups=named, task=Classification(classes=("a", "b")))
     split = make_split(corpus, name="s", valid=0.1, test=0.2)
     assert min(map(len, (split.train, split.valid, split.test))) > 0
+
+
+def assigned_by_hand(unit, strata, shares, seed):
+    """A unit after the other, each to the part that lacks its strata most."""
+    kinds = sorted(set(strata[strata >= 0].tolist()), key=strata.tolist().index)
+    counts = np.array([[np.sum((unit == each) & (strata == kind)) for kind in kinds] for each in range(unit.max() + 1)], float)
+    lacking = np.outer(shares, counts.sum(axis=0))
+    order = np.random.default_rng([seed, 1]).permutation(len(counts))
+    order = order[np.argsort(-counts[order].sum(axis=1), kind="stable")]
+    order = order[counts[order].any(axis=1)]
+    part, open_parts = np.zeros(len(counts), int), np.flatnonzero(np.array(shares) > 0)
+    empty = open_parts
+    for done, each in enumerate(order):
+        parts = empty if len(order) - done <= len(empty) else open_parts
+        part[each] = parts[np.argmax(lacking[parts] @ counts[each])]
+        lacking[part[each]] -= counts[each]
+        empty = empty[empty != part[each]]
+    return part[unit]
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    seed=st.integers(0, 10**6),
+    rows=st.integers(12, 90),
+    alone=st.sampled_from([0.0, 0.5, 1.0]),
+    shares=st.sampled_from([(0.7, 0.1, 0.2), (0.8, 0.0, 0.2), (1 - 0.1234, 0.1234), (0.2,) * 5]),
+)
+def test_parts_are_those_of_a_turn_after_the_other(seed, rows, alone, shares):
+    random = np.random.default_rng(seed)
+    _, unit = np.unique(
+        np.where(random.random(rows) < alone, rows + np.arange(rows), random.integers(0, 9, rows)), return_inverse=True
+    )
+    strata = random.integers(-1, 4, rows)
+    if len(set(unit[strata >= 0].tolist())) >= len(shares):
+        assert assign(unit, strata, shares, seed).tolist() == assigned_by_hand(unit, strata, shares, seed).tolist()
 
 
 def test_too_few_groups_for_the_parts_are_refused(tmp_path):
@@ -134,6 +170,30 @@ def test_leave_one_group_out(tmp_path):
         leave_one_group_out(made_corpus(tmp_path / "d"))
 
 
+def left_out_by_hand(corpus, name, held):
+    """The rows of each part when `name` is tested and `held` validate, a row after the other."""
+    part = [2 if each == name else 1 if each in held else 0 for each in corpus.groups]
+    part = [-1 if number and not there else number for number, there in zip(part, corpus.has_target, strict=True)]
+    taken = {}
+    for wanted in (2, 1, 0):
+        for row, number in enumerate(part):
+            if number == wanted and taken.setdefault(corpus.content[row], wanted) != wanted:
+                part[row] = -1
+    return [[row for row, number in enumerate(part) if number == wanted] for wanted in range(3)]
+
+
+@pytest.mark.parametrize("valid_groups", [0, 1, 2])
+def test_leave_one_group_out_is_what_a_loop_over_rows_finds(tmp_path, valid_groups):
+    corpus = mixed(tmp_path / "c", rows=90, seed=4, groups=True, repeat=0.5)
+    splits = leave_one_group_out(corpus, valid_groups=valid_groups)
+    names = [split.name.removeprefix("leave-") for split in splits]
+    assert len(names) > 10
+    for number, split in enumerate(splits):
+        held = [names[(number + 1 + step) % len(names)] for step in range(valid_groups)]
+        found = [split.train.tolist(), split.valid.tolist(), split.test.tolist()]
+        assert found == left_out_by_hand(corpus, names[number], held)
+
+
 def test_leave_one_group_out_drops_what_it_tests(tmp_path):
     corpus = vector_corpus(tmp_path / "c", [[0], [1], [2], [0], [4], [5]], groups=["a", "a", "b", "b", "c", "c"])
     first = leave_one_group_out(corpus, valid_groups=0)[0]
@@ -190,7 +250,7 @@ def test_saved_and_read(tmp_path):
 def test_a_name_that_is_taken_by_other_rows_is_refused_and_by_the_same_rows_is_no_matter(tmp_path):
     corpus = made_corpus(tmp_path / "c", rows=40)
     first = corpus.save_split(make_split(corpus, name="s"))
-    path = corpus.folder / "splits" / "s.json"
+    path = corpus.folder / "splits" / "s.arrow"
     before = path.stat().st_mtime_ns
     assert corpus.save_split(make_split(corpus, name="s")).hash == first.hash
     assert path.stat().st_mtime_ns == before
@@ -228,10 +288,10 @@ def test_refused(tmp_path, said):
     assert corpus.splits == ()
 
 
-def test_refused_files(tmp_path):
+def test_refused_files_of_before(tmp_path):
     corpus = made_corpus(tmp_path / "c", groups=4)
     corpus.save_split(Split("s", at(0), at(22), at(0)))
-    path = corpus.folder / "splits" / "s.json"
+    path = as_before(corpus, "s")
     document = json.loads(path.read_text())
 
     def changed(said, **changes):
@@ -254,17 +314,52 @@ def test_refused_files(tmp_path):
         corpus.split("s")
 
 
+def test_a_split_of_before_is_the_same_split(tmp_path):
+    corpus = made_corpus(tmp_path / "c", rows=60, groups=20)
+    written = corpus.save_split(make_split(corpus, name="s", seed=3))
+    as_before(corpus, "s")
+    found = Corpus(corpus.folder).split("s")
+    assert [getattr(found, part).tolist() for part in saved.PARTS] == [getattr(written, part).tolist() for part in saved.PARTS]
+    assert (found.hash, found.group, found.seed) == (written.hash, written.group, written.seed)
+    listed = {part: sorted(corpus.ids[getattr(written, part)]) for part in saved.PARTS}
+    assert written.hash == hashlib.sha256(json.dumps(listed, sort_keys=True).encode()).hexdigest()
+    assert corpus.save_split(make_split(corpus, name="s", seed=3)).hash == found.hash, "it stays in the form it has"
+    assert [path.name for path in (corpus.folder / "splits").iterdir()] == ["s.json"]
+
+
+def test_refused_files(tmp_path):
+    corpus = made_corpus(tmp_path / "c", groups=4)
+    corpus.save_split(Split("s", at(0), at(22), at(0)))
+    path = corpus.folder / "splits" / "s.arrow"
+    whole = path.read_bytes()
+    other = made_corpus(tmp_path / "d", groups=4, seed=1)
+    other.save_split(Split("t", at(0), at(22), at(0)))
+    (other.folder / "splits" / "s.arrow").write_bytes(whole)
+    with pytest.raises(ValueError, match="names rows of another corpus"):
+        other.split("s")
+    at_rows = whole.index(np.array([22], np.uint32).tobytes())
+    for content, said in {
+        whole[:at_rows] + b"\x15" + whole[at_rows + 1 :]: "its hash does not fit its rows",
+        whole[: len(whole) // 2]: "is damaged",
+        b"": "is damaged",
+        whole.replace(b'"group"', b'"grope"'): "is damaged: it lacks 'group'",
+    }.items():
+        path.write_bytes(content)
+        with pytest.raises(ValueError, match=said):
+            corpus.split("s")
+
+
 def test_of_splits_that_the_disk_does_not_take_none_is_left(tmp_path, monkeypatch):
     corpus = made_corpus(tmp_path / "c", rows=60)
     kept = corpus.save_split(make_split(corpus, name="kept"))
-    splits, write = [make_split(corpus, name=name, seed=1) for name in "abc"], split_module.write_text
+    splits, whole = [make_split(corpus, name=name, seed=1) for name in "abc"], saved.whole_file
 
-    def full(path, text):
-        if path.name == "c.json":
+    def full(path):
+        if path.name == "c.arrow":
             raise OSError(28, "No space left on device")
-        write(path, text)
+        return whole(path)
 
-    monkeypatch.setattr(split_module, "write_text", full)
+    monkeypatch.setattr(saved, "whole_file", full)
     with pytest.raises(OSError, match="No space"):
         corpus.save_splits([kept, *splits])
     assert corpus.splits == ("kept",)

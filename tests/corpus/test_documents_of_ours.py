@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from corpus.made import made_corpus
+from corpus.made import as_before, made_corpus
 from understudy.corpus import Corpus, make_split
 from understudy.corpus.importers.table import import_table
 
@@ -16,6 +16,7 @@ UNREADABLE = {"nested": "[" * 100_000, "nested objects": '{"a":' * 100_000, "a l
 def folder(tmp_path_factory):
     corpus = made_corpus(tmp_path_factory.mktemp("documents") / "c", rows=60, groups=10)
     corpus.save_split(make_split(corpus, name="s"))
+    as_before(corpus, "s")
     return corpus.folder
 
 

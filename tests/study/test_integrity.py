@@ -3,6 +3,7 @@
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -37,7 +38,7 @@ def run(whole, tmp_path) -> us.Run:
 
 def other_rows(corpus: Corpus) -> None:
     """The split of this name becomes another, as a person does it who removes it first."""
-    (corpus.folder / "splits" / "main.json").unlink()
+    (corpus.folder / "splits" / "main.arrow").unlink()
     corpus.save_split(make_split(corpus, name="main", seed=9))
 
 
@@ -127,5 +128,6 @@ def test_a_run_says_whether_it_hashed_its_corpus_and_refuses_a_damaged_one(whole
     assert not (tmp_path / "run").exists()
     monkeypatch.setattr("understudy.study.claim.MOST_HASHED", 0)
     shutil.copy(whole.corpus().folder / "rows-0.arrow", shard)
-    made = us.distill(folder, out=tmp_path / "run", report=False, **ASKED | {"plan": {"epochs": 1}})
+    asked: dict[str, Any] = ASKED | {"plan": {"epochs": 1}}
+    made = us.distill(folder, out=tmp_path / "run", report=False, **asked)
     assert made.settings["corpus_hashed"] is False

@@ -1,19 +1,20 @@
 """Check: what a person should know of a corpus before training on it."""
 
-from collections import Counter
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from understudy.corpus.content import fingerprint
 from understudy.corpus.corpus import Corpus
 from understudy.corpus.giveaway import giveaways
+from understudy.corpus.numbered import Members, Numbers, numbered
 from understudy.corpus.opened import Given, opened
 from understudy.corpus.regrets import COLUMNED, MOSTLY, columns_told, twins
-from understudy.corpus.split import SAVED, Split, saved_hashes
+from understudy.corpus.saved import SAVED, path_of, saved_hashes
+from understudy.corpus.split import APART, Split
 from understudy.process.markup import shown
 from understudy.process.whole import sha256
 from understudy.tasks import Choice, MultiLabel
@@ -112,8 +113,8 @@ def check(corpus: Given, *, target: str = "") -> Findings:
     anything = np.any([corpus.present(modality) for modality in corpus.modalities], axis=0)
     if not anything.all():
         found.warnings.append(f"{int((~anything).sum())} rows have no modality at all, the first {corpus.ids[~anything][0]!r}")
-    times = Counter(content for content, here in zip(corpus.content, anything, strict=True) if here)
-    found.facts["duplicate_rows"] = sum(count for count in times.values() if count > 1)
+    times = np.bincount(corpus.alike[anything])
+    found.facts["duplicate_rows"] = int(times[times > 1].sum())
     found.facts["splits"] = {}
     for name in corpus.splits:
         try:
@@ -124,10 +125,12 @@ def check(corpus: Given, *, target: str = "") -> Findings:
         found.facts["splits"][name] = _split(corpus, split, anything, found)
     for name, saved in saved_hashes(corpus.folder).items():
         if name not in corpus.splits:
-            said = f"split {name!r} was saved, but splits/{name}.json is missing: put it back, or take its line out of {SAVED}"
+            file = f"splits/{path_of(corpus.folder, name).name}"
+            said = f"split {name!r} was saved, but {file} is missing: put it back, or take its line out of {SAVED}"
             found.errors.append(said)
         elif found.facts["splits"].get(name, {}).get("hash", saved) != saved:
-            found.errors.append(f"split {name!r} has other rows than were saved under this name: splits/{name}.json was replaced")
+            file = f"splits/{path_of(corpus.folder, name).name}"
+            found.errors.append(f"split {name!r} has other rows than were saved under this name: {file} was replaced")
     return found
 
 
@@ -210,21 +213,19 @@ def _split(corpus: Corpus, split: Split, anything: NDArray[np.bool_], found: Fin
     """Sizes, and what crosses from one part into another."""
     said = f"split {split.name!r}"
     part = np.full(len(corpus), -1)
-    for number, name in enumerate(("train", "valid", "test")):
+    for number, name in enumerate(APART):
         part[getattr(split, name)] = number
     if corpus.groups is not None:
-        crossing = _crossing(zip(corpus.groups, part, strict=True))
-        if crossing:
-            found.warnings.append(f"{said}: {len(crossing)} groups stand in more than one part, the first {crossing[0]!r}")
-    used = anything & (part >= 0)
-    pairs = [(content, number) for content, number, here in zip(corpus.content, part, used, strict=True) if here]
-    twins = set(_crossing(iter(pairs)))
-    if twins:
-        row = next(row for row, content in enumerate(corpus.content) if content in twins)
-        said_so = f"{len(twins)} exact duplicates stand in more than one part, one is row {corpus.ids[row]!r}"
+        rows = crossing(corpus.named.group_numbers, part)
+        if len(rows):
+            found.warnings.append(f"{said}: {len(rows)} groups stand in more than one part, the first {corpus.groups[rows[0]]!r}")
+    equal = crossing(np.where(anything, corpus.alike, -1), part)
+    if len(equal):
+        row = int(np.argmax(np.isin(corpus.alike, corpus.alike[equal])))
+        said_so = f"{len(equal)} exact duplicates stand in more than one part, one is row {corpus.ids[row]!r}"
         found.warnings.append(f"{said}: {said_so}")
     for modality in corpus.modalities:
-        for name in ("train", "valid", "test"):
+        for name in APART:
             rows = getattr(split, name)
             if len(rows) and not corpus.present(modality)[rows].any():
                 found.warnings.append(f"{said}: no {name} row has modality {modality!r}")
@@ -236,10 +237,9 @@ def _split(corpus: Corpus, split: Split, anything: NDArray[np.bool_], found: Fin
     return sizes | {"group": split.group, "seed": split.seed, "hash": split.hash}
 
 
-def _crossing(pairs: Iterator[tuple[Any, Any]]) -> list[Any]:
-    """Keys that stand with more than one part; -1 is no part."""
-    parts: dict[Any, set[int]] = {}
-    for key, number in pairs:
-        if key is not None and number >= 0:
-            parts.setdefault(key, set()).add(int(number))
-    return [key for key, several in parts.items() if len(several) > 1]
+def crossing(numbers: Numbers, part: Numbers) -> Numbers:
+    """The first row of each number that stands in more than one part; -1 is no number, and no part."""
+    used = np.flatnonzero((numbers >= 0) & (part >= 0))
+    members = Members(known := numbered(pa.array(numbers[used])))
+    first = part[used][members.first]
+    return used[members.first[np.unique(known[part[used] != first[known]])]]

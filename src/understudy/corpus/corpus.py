@@ -10,8 +10,10 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from understudy.corpus.arrow import Gather, arrow_schema, gatherer, presence, targets_of
+from understudy.corpus.numbered import numbered
+from understudy.corpus.saved import read_split, split_names, write_splits
 from understudy.corpus.schema import SCHEMA, Schema
-from understudy.corpus.split import Split, read_split, split_names, write_splits
+from understudy.corpus.split import Positions, Rows, Split
 from understudy.prepare.cells import Cells, Modality
 from understudy.process.document import Shape
 from understudy.process.markup import shown
@@ -107,6 +109,16 @@ class Corpus:
         return [digest for column in self._column("content") for digest in column.to_pylist()]
 
     @cached_property
+    def alike(self) -> Positions:
+        """[N] numbers, equal exactly where two rows' content is: exact duplicates."""
+        return numbered(pa.chunked_array(self._column("content")))
+
+    @cached_property
+    def named(self) -> Rows:
+        """Ids, groups and targets, as splits are held against them."""
+        return Rows(self.fingerprint, self.ids, self.groups, self.has_target)
+
+    @cached_property
     def has_target(self) -> NDArray[np.bool_]:
         """[N], False where a row is unlabelled."""
         return np.concatenate([presence(column) for column in self._column("target")])
@@ -169,7 +181,7 @@ class Corpus:
 
     def split(self, name: str) -> Split:
         """A saved split; KeyError names those that exist, ValueError what is wrong with it."""
-        return read_split(self.folder, name, ids=self.ids, groups=self.groups, has_target=self.has_target)
+        return read_split(self.folder, name, self.named)
 
     def save_split(self, split: Split) -> Split:
         """Save; returned as it is read back, with its hash. ValueError where the name is taken by other rows."""
@@ -177,7 +189,7 @@ class Corpus:
 
     def save_splits(self, splits: Sequence[Split]) -> list[Split]:
         """The same of several; none is written where one of them is unusable."""
-        write_splits(self.folder, splits, ids=self.ids, groups=self.groups, has_target=self.has_target)
+        write_splits(self.folder, splits, self.named)
         return [self.split(split.name) for split in splits]
 
 

@@ -5,9 +5,12 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
+from understudy.corpus.assign import assign
 from understudy.corpus.corpus import Corpus
+from understudy.corpus.numbered import Members, numbered
 from understudy.corpus.opened import Given, opened
 from understudy.corpus.split import Positions, Split, validate
 from understudy.tasks import Classification
@@ -50,15 +53,15 @@ def make_split(
     if not (0 <= valid < 1 and 0 < test < 1 and valid + test < 1):
         raise ValueError(f"valid={valid} and test={test}: shares of the rows, test above 0, together below 1")
     corpus = opened(corpus, target=target)
-    groups = corpus.groups if group else None
+    grouped = group and corpus.groups is not None
     strata = _strata(corpus)
-    part = assign(_units(corpus.content, groups, _anything(corpus)), strata, (1 - valid - test, valid, test), seed)
+    part = assign(units_of(corpus, grouped=grouped), strata, (1 - valid - test, valid, test), seed)
     part[(part > 0) & ~corpus.has_target] = -1
     train, held, tested = (np.flatnonzero(part == number) for number in range(3))
     chosen = train[corpus.has_target[train]]
     if labelled is not None:
         chosen = draw_labelled(chosen, strata, labelled, seed=seed, draw=draw)
-    return Split(name, train, tested, chosen, held, group=groups is not None, seed=seed)
+    return Split(name, train, tested, chosen, held, group=grouped, seed=seed)
 
 
 def make_folds(corpus: Given, *, target: str = "", folds: int = 5, valid: float = 0.1, seed: int = 0) -> list[Split]:
@@ -75,14 +78,14 @@ def make_folds(corpus: Given, *, target: str = "", folds: int = 5, valid: float 
     if folds < 2 or not 0 <= valid < 1 - 1 / folds:
         raise ValueError(f"folds={folds}, valid={valid}: expected 2 folds or more, and a share of the rows below 1 - 1 / folds")
     corpus = opened(corpus, target=target)
-    units, strata = _units(corpus.content, corpus.groups, _anything(corpus)), _strata(corpus)
+    units, strata = units_of(corpus, grouped=corpus.groups is not None), _strata(corpus)
     fold = assign(units, strata, [1 / folds] * folds, seed)
     splits = []
     for number in range(folds):
         rest = np.flatnonzero(fold != number)
         share = valid / (1 - 1 / folds)
         part = np.full(len(corpus), 2)
-        part[rest] = assign(_codes(units[rest].tolist()), strata[rest], (1 - share, share), seed)
+        part[rest] = assign(numbered(pa.array(units[rest])), strata[rest], (1 - share, share), seed)
         part[(part > 0) & ~corpus.has_target] = -1
         splits.append(replace(_given(corpus, f"fold-{number}", part), seed=seed))
     return splits
@@ -99,13 +102,13 @@ def hold_out(corpus: Corpus, split: Split, share: float, *, seed: int = 0) -> Sp
             "expected from 0 to below 1, beside none"
         )
     # What was published is checked as it is: afterwards a train row that crosses could be called a validation row.
-    validate(split, ids=corpus.ids, groups=corpus.groups, has_target=corpus.has_target)
+    validate(split, corpus.named)
     if not share:
         return split
     rows, labelled = split.train, np.isin(split.train, split.labelled)
     strata = np.where(labelled, _strata(corpus)[rows], -1)
-    units = _units(corpus.content, corpus.groups if split.group else None, _anything(corpus))[rows]
-    held = assign(_codes(units.tolist()), strata, (1 - share, share), seed) == 1
+    units = units_of(corpus, grouped=split.group)[rows]
+    held = assign(numbered(pa.array(units)), strata, (1 - share, share), seed) == 1
     return replace(split, train=rows[~held], labelled=rows[labelled & ~held], valid=rows[labelled & held], seed=seed)
 
 
@@ -118,8 +121,7 @@ def with_validation(corpus: Corpus, split: Split, share: float) -> Split:
     classes = corpus.task.outputs if isinstance(corpus.task, Classification) else 0
     if len(split.valid) or not share or share * len(split.labelled) < max(LEAST_HELD, LEAST_OF_CLASS * classes):
         return split
-    groups = corpus.groups if split.group else None
-    units = _units(corpus.content, groups, _anything(corpus))[split.labelled]
+    units = units_of(corpus, grouped=split.group)[split.labelled]
     if share * len(np.unique(units)) < 1:
         return split
     return replace(hold_out(corpus, split, share), seed=split.seed)
@@ -140,30 +142,34 @@ def leave_one_group_out(corpus: Given, *, target: str = "", valid_groups: int = 
         raise ValueError(
             f"{len(names)} groups with a labelled row: too few to test one, validate on {valid_groups} and train on the rest"
         )
+    number_of = dict(zip(groups, corpus.named.group_numbers, strict=True))
+    of_group, of_content = Members(corpus.named.group_numbers), Members(corpus.alike)
     splits = []
-    for number, name in enumerate(names):
-        held = {names[(number + 1 + step) % len(names)] for step in range(valid_groups)}
-        part = np.array([2 if each == name else 1 if each in held else 0 for each in groups])
-        part[(part > 0) & ~corpus.has_target] = -1
-        taken: dict[bytes, int] = {}
-        for wanted in (2, 1, 0):
-            for row in np.flatnonzero(part == wanted):
-                if taken.setdefault(corpus.content[row], wanted) != wanted:
-                    part[row] = -1
+    for place, name in enumerate(names):
+        valid = [names[(place + 1 + step) % len(names)] for step in range(valid_groups)]
+        held = {2: [name], 1: valid}
+        part = np.zeros(len(corpus), np.intp)
+        rows = {wanted: np.concatenate([of_group.of(number_of[each]) for each in some]) for wanted, some in held.items() if some}
+        for wanted, here in rows.items():
+            part[here] = np.where(corpus.has_target[here], wanted, -1)
+        for wanted, here in rows.items():
+            equal = of_content.of_several(np.unique(corpus.alike[here[part[here] == wanted]]))
+            part[equal[part[equal] < wanted]] = -1
         splits.append(_given(corpus, f"leave-{name}", part))
     return splits
 
 
 def given_split(corpus: Corpus, *, name: str, parts: Sequence[str | None] | NDArray[Any]) -> Split:
     """A split from a column of train / valid (val, dev, validation) / test; empty cells stand in no part."""
-    part = np.full(len(corpus), -1)
-    for row, each in enumerate(parts):
-        if each is None or not str(each).strip():
-            continue
-        spelled = SPELLINGS.get(str(each).strip().lower())
-        if spelled is None:
-            raise ValueError(f"split column, row {corpus.ids[row]!r}: {each!r} is none of {', '.join(SPELLINGS)}")
-        part[row] = ("train", "valid", "test").index(spelled)
+    part, said = np.full(len(corpus), -1), pa.array(parts, pa.large_string())
+    known, numbers = said.unique().drop_null().to_pylist(), numbered(said)
+    for number, each in enumerate(known):
+        if each.strip():
+            rows = np.flatnonzero(numbers == number)
+            spelled = SPELLINGS.get(each.strip().lower())
+            if spelled is None:
+                raise ValueError(f"split column, row {corpus.ids[rows[0]]!r}: {each!r} is none of {', '.join(SPELLINGS)}")
+            part[rows] = ("train", "valid", "test").index(spelled)
     return _given(corpus, name, part)
 
 
@@ -186,11 +192,6 @@ def draw_labelled(rows: Positions, strata: NDArray[Any], count: int, *, seed: in
     return np.sort(np.concatenate([some[:few] for some, few in zip(each, wanted, strict=True)]))
 
 
-def _anything(corpus: Corpus) -> NDArray[np.bool_]:
-    """Rows that have some modality; rows without any are equal but no duplicates."""
-    return np.any([corpus.present(modality) for modality in corpus.modalities], axis=0)
-
-
 def _strata(corpus: Corpus) -> NDArray[np.intp]:
     """A stratum a row; -1 for rows without a target."""
     strata = np.zeros(len(corpus), np.intp)
@@ -205,55 +206,18 @@ def _strata(corpus: Corpus) -> NDArray[np.intp]:
     return np.where(corpus.has_target, strata, -1)
 
 
-def _units(content: Sequence[bytes], groups: NDArray[Any] | None, anything: NDArray[np.bool_]) -> NDArray[np.intp]:
-    """A unit a row: rows joined, over any chain, by an equal group or equal content."""
-    alone = [("row", row) for row in range(len(content))]
-    keys = [_codes([each if here else own for each, here, own in zip(content, anything, alone, strict=True)])]
-    if groups is not None:
-        keys.append(_codes([own if each is None else each for each, own in zip(groups, alone, strict=True)]))
-    unit = np.arange(len(content))
+def units_of(corpus: Corpus, *, grouped: bool) -> NDArray[np.intp]:
+    """A unit a row: rows joined, over any chain, by equal content or, where `grouped`, an equal group."""
+    anything = np.any([corpus.present(modality) for modality in corpus.modalities], axis=0)
+    # Rows without any modality are equal but no duplicates.
+    keys = [np.where(anything, corpus.alike, -1)] + ([corpus.named.group_numbers] if grouped else [])
+    keys = [np.where(key < 0, key.max() + 1 + np.arange(len(key)), key) for key in keys]
+    unit = np.arange(len(corpus))
     while True:
         before = unit
-        for codes in keys:
-            least = np.full(codes.max() + 1, len(content))
-            np.minimum.at(least, codes, unit)
-            unit = least[codes]
+        for key in keys:
+            least = np.full(key.max() + 1, len(corpus))
+            np.minimum.at(least, key, unit)
+            unit = least[key]
         if (unit == before).all():
-            return _codes(unit.tolist())
-
-
-def _codes(values: Sequence[Any]) -> NDArray[np.intp]:
-    known: dict[Any, int] = {}
-    return np.array([known.setdefault(value, len(known)) for value in values], np.intp)
-
-
-def assign(unit: NDArray[np.intp], strata: NDArray[np.intp], shares: Sequence[float], seed: int) -> NDArray[np.intp]:
-    """A part a row, of each row's unit and stratum (-1: none), both numbers.
-
-    Units go in random order, large ones first, each to the part that lacks its strata most. No part with a share stays empty: the
-    last units go to those that are. ValueError for fewer units than such parts.
-    """
-    kinds = _codes(strata.tolist())
-    counts = np.zeros((unit.max() + 1, kinds.max() + 1))
-    np.add.at(counts, (unit, kinds), 1)
-    if (strata < 0).any():
-        counts[:, kinds[np.argmax(strata < 0)]] = 0
-    lacking = np.outer(shares, counts.sum(axis=0))
-    random = np.random.default_rng([seed, 1])
-    order = random.permutation(len(counts))
-    order = order[np.argsort(-counts[order].sum(axis=1), kind="stable")]
-    order = order[counts[order].any(axis=1)]
-    part = np.zeros(len(counts), np.intp)
-    open_parts = np.flatnonzero(np.asarray(shares) > 0)
-    if len(order) < len(open_parts):
-        raise ValueError(
-            f"groups and equal rows leave {len(order)} sets of rows that stay together, too few for {len(open_parts)} parts; "
-            "ask for fewer parts, or look for a group or row that joins almost everything"
-        )
-    empty = open_parts
-    for done, each in enumerate(order):
-        parts = empty if len(order) - done <= len(empty) else open_parts
-        part[each] = parts[np.argmax(lacking[parts] @ counts[each])]
-        lacking[part[each]] -= counts[each]
-        empty = empty[empty != part[each]]
-    return part[unit]
+            return numbered(pa.array(unit))

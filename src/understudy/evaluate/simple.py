@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from understudy.corpus import Corpus
-from understudy.corpus.draw import assign
+from understudy.corpus.assign import assign
 from understudy.evaluate.features import Features
 from understudy.tasks import Classification, MultiLabel, Regression, Task
 
@@ -184,8 +184,8 @@ def folds_of_rows(corpus: Corpus, rows: Array, *, folds: int = FOLDS, seed: int 
 
 def groups_of(corpus: Corpus, rows: Array) -> Array:
     """The group of each row; a row without one is grouped with its exact duplicates."""
-    groups = corpus.groups
-    own = [corpus.content[row].hex() for row in rows]
+    groups, content = corpus.groups, corpus.content
+    own = [content[row].hex() for row in rows]
     return np.array([o if groups is None or groups[r] is None else str(groups[r]) for o, r in zip(own, rows, strict=True)])
 
 
