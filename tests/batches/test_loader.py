@@ -1,7 +1,7 @@
 """Loader: who is in a batch, in which order, and what of a row is in it."""
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -11,11 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from corpus.made import made_corpus, vector_corpus
-from understudy.batches import loader as loader_file
+from understudy.batches import cache as cache_file
 from understudy.batches.loader import Loader
 from understudy.batches.order import Steps, order_steps
-from understudy.corpus import Corpus
-from understudy.prepare.cells import Cells
+from understudy.corpus import Corpus, Schema, write_corpus
+from understudy.prepare.cells import Cells, Modality
 from understudy.prepare.view import FieldArrays, View
 from understudy.tasks import Regression
 
@@ -69,7 +69,7 @@ def hundred(tmp_path_factory):
     return numbered(tmp_path_factory.mktemp("l") / "c", 100)
 
 
-def load(corpus, rows, *, batch_size=8, views=X, **more):
+def load(corpus, rows, *, batch_size=8, views: Any = X, **more: Any):
     return Loader(corpus, rows, views, task=corpus.task, batch_size=batch_size, **more)
 
 
@@ -185,8 +185,8 @@ def test_a_batch_smaller_than_the_processes(hundred):
 
 @pytest.mark.parametrize("cache", [0, 2**30])
 def test_ragged_rows_with_and_without_cache(tmp_path, monkeypatch, cache):
-    monkeypatch.setattr(loader_file, "CACHE_BYTES", cache)
-    monkeypatch.setattr(loader_file, "BLOCK", 7)
+    monkeypatch.setattr(cache_file, "CACHE_BYTES", cache)
+    monkeypatch.setattr(cache_file, "BLOCK", 7)
     corpus = made_corpus(tmp_path / "c", rows=40)
     loader = load(corpus, np.arange(40), views={"words": {"letters": Letters()}, "numbers": {"plain": Plain()}}, shuffle=False)
     words = corpus.cells("words", np.arange(40))
@@ -203,7 +203,62 @@ def test_ragged_rows_with_and_without_cache(tmp_path, monkeypatch, cache):
         assert not batch.target[~batch.labelled].any()
         assert batch.target.dtype == torch.int64
     assert row == 40
-    assert (loader._cache["words", "letters"] is None) == (cache == 0)
+    held = loader._cache["words", "letters"]
+    assert held is not None
+    assert (held.kept is None) == (cache == 0)
+
+
+@dataclass(frozen=True)
+class Counted(Letters):
+    """Notes how many rows it prepares."""
+
+    seen: list[int] = field(default_factory=list)
+
+    def prepare(self, cells: Cells) -> FieldArrays:
+        self.seen.append(len(cells))
+        return super().prepare(cells)
+
+
+@pytest.mark.parametrize("rows", [200, 400])
+def test_the_first_batch_costs_the_same_whatever_the_rows_and_every_row_is_prepared_once(tmp_path, monkeypatch, rows):
+    monkeypatch.setattr(cache_file, "BLOCK", 16)
+    corpus, view = made_corpus(tmp_path / "c", rows=rows, targets=[1] * rows), Counted()
+    loader = load(corpus, np.arange(rows), views={"words": {"letters": view}}, batch_size=8)
+    batches = loader.batches(0)
+    next(batches)
+    # A block that says whether all would fit, and one for this batch and the next ones.
+    assert sum(view.seen) <= 2 * 16 + 8
+    assert sum(1 for _ in batches) == len(loader) - 1
+    assert sum(view.seen) == rows
+    assert len(view.seen) < rows / 8
+    again = list(loader.batches(1))
+    assert sum(view.seen) == rows, "another epoch prepares nothing"
+    assert sum(len(batch.id) for batch in again) == rows
+
+
+def test_rows_that_turn_out_too_long_to_be_kept_are_prepared_as_they_come(tmp_path, monkeypatch):
+    monkeypatch.setattr(cache_file, "BLOCK", 4)
+    monkeypatch.setattr(cache_file, "CACHE_BYTES", 40 * 9 * 15)
+    words = ["short"] * 40
+    words[21] = "a text that is much longer than the others"
+    cells = {"words": Cells("text", words, np.ones(40, bool))}
+    corpus = write_corpus(
+        tmp_path / "c",
+        Schema(Regression(), {"words": Modality("text")}),
+        ids=[*map(str, range(40))],
+        targets=[0.0] * 40,
+        cells=cells,
+    )
+    loader = load(corpus, np.arange(40), views={"words": {"letters": Letters()}}, shuffle=False, batch_size=8)
+    for _ in range(2):
+        found = [batch.inputs["words"]["letters"] for batch in loader.batches(0)]
+        read = [
+            "".join(map(chr, ids[mask].tolist())) for each in found for ids, mask in zip(each["ids"], each["mask"], strict=True)
+        ]
+        assert read == words
+    held = loader._cache["words", "letters"]
+    assert held is not None
+    assert held.kept is None
 
 
 def test_similar_length(tmp_path):
@@ -222,7 +277,7 @@ def test_similar_length(tmp_path):
 
 
 def test_refused(hundred):
-    for said, rows, more in (
+    asked: tuple[tuple[str, Any, dict[str, Any]], ...] = (
         ("at least one row", [], {}),
         ("different positions", [1, 1], {}),
         ("different positions", [100], {}),
@@ -234,7 +289,8 @@ def test_refused(hundred):
         ("no effect with shuffle=False", [1, 2], {"similar_length": "x", "shuffle": False}),
         ("no row is labelled", [1, 2], {"labelled": [], "labelled_only": True}),
         ("'x' is vector, but its view Letters reads text", [1], {"views": {"x": {"l": Letters()}}}),
-    ):
+    )
+    for said, rows, more in asked:
         with pytest.raises(ValueError, match=said):
             load(hundred, rows, **more)
     with pytest.raises(KeyError, match="no modality 'y'; it has x"):

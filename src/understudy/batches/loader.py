@@ -1,7 +1,7 @@
 """Loader: corpus, rows and views to batches. The order of an epoch is a function of (seed, epoch) and nothing else."""
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import TypeGuard
 
 import numpy as np
 import torch
@@ -10,17 +10,11 @@ from numpy.typing import NDArray
 from understudy.batches.ahead import Found, fields_of, prepared
 from understudy.batches.ahead import Steps as Prepared
 from understudy.batches.batch import Batch, Fields
+from understudy.batches.cache import Cache
 from understudy.batches.order import Steps, in_turn, order_steps
 from understudy.corpus.corpus import Corpus
 from understudy.prepare.view import FieldArrays, View, Views, trim
 from understudy.tasks import Task
-
-CACHE_BYTES = 2**30
-"""Prepared fields are kept for the loader's life while they stay below this."""
-BLOCK = 256
-"""Rows that are prepared together while the cache is filled."""
-VIDEO_BLOCK = 8
-"""The same for video, where a row is large and slow."""
 
 
 class Loader:
@@ -72,7 +66,7 @@ class Loader:
             raise ValueError("labelled_only and similar_length order an epoch, so they have no effect with shuffle=False")
         self._steps = Steps(known, batch_size, labelled_only=labelled_only) if shuffle else None
         self._natural = in_turn(len(known), batch_size)
-        self._sizes = None if similar_length is None else _lengths(corpus, similar_length, self.rows)
+        self._sizes = None if similar_length is None else corpus.lengths(similar_length)[self.rows]
         self._ids = corpus.ids[self.rows]
         self._known = known
         self._task = task
@@ -81,7 +75,7 @@ class Loader:
         kind = np.int64 if task.discrete else np.float64 if double else np.float32
         self._target = task.filled(corpus.target[self.rows], known).astype(kind)
         self._present = {modality: corpus.present(modality)[self.rows] for modality in views}
-        self._cache: dict[tuple[str, str], FieldArrays | None] = {}
+        self._cache: dict[tuple[str, str], Cache | None] = {}
 
     def __len__(self) -> int:
         """Steps in an epoch."""
@@ -95,17 +89,30 @@ class Loader:
         shares = [self._share(chosen) for chosen in steps[start:]]
         rows = [self.rows[chosen] for chosen, _ in shares]
         anew = Prepared(self.corpus, rows, self._uncached(), self.seed, epoch if self.training else None)
-        for (chosen, filler), found in zip(shares, prepared(anew, workers=self.workers), strict=True):
+        for step, ((chosen, filler), found) in enumerate(zip(shares, prepared(anew, workers=self.workers), strict=True)):
+            self._fill(shares, step)
             yield self._batch(chosen, filler, found)
 
     def _uncached(self) -> dict[tuple[str, str], View]:
-        """The views that are prepared for each batch; the others are in the cache after this."""
+        """The views that are prepared for each batch; the others are kept as they are asked for."""
         views = {(modality, key): view for modality, by_key in self.views.items() for key, view in by_key.items()}
         for (modality, key), view in views.items():
             if (modality, key) not in self._cache:
                 random = self.training and view.random
-                self._cache[modality, key] = None if random else _prepare_all(self.corpus, modality, view, self.rows)
-        return {each: view for each, view in views.items() if self._cache[each] is None}
+                self._cache[modality, key] = None if random else Cache(view, self.corpus, modality, self.rows)
+        return {each: view for each, view in views.items() if not _keeps(self._cache[each])}
+
+    def _fill(self, shares: Sequence[tuple[NDArray[np.intp], int]], step: int) -> None:
+        """Have the caches what this step needs, and so much of the next ones that few rows are never prepared alone."""
+        for cache in self._cache.values():
+            if _keeps(cache) and len(cache.missing(shares[step][0])):
+                few = cache.missing(shares[step][0])
+                for chosen, _ in shares[step + 1 :]:
+                    more = np.union1d(few, cache.missing(chosen))
+                    if len(more) > cache.block:
+                        break
+                    few = more
+                cache.fill(few)
 
     def _share(self, chosen: NDArray[np.intp]) -> tuple[NDArray[np.intp], int]:
         """This process's rows of a batch, and how many of them are only filler."""
@@ -132,20 +139,28 @@ class Loader:
             truth=torch.from_numpy(target) if target.ndim > 1 else None,
         )
 
-    def _fields(self, found: FieldArrays | None, view: tuple[str, str], chosen: NDArray[np.intp]) -> Fields:
-        """Fields that were prepared for this batch, or else those of the cache."""
-        if found is None:
-            kept = self._cache[view]
-            assert kept is not None
-            found = trim({name: values[chosen] for name, values in kept.items()})
+    def _fields(self, found: FieldArrays | None, each: tuple[str, str], chosen: NDArray[np.intp]) -> Fields:
+        """Fields that were prepared for this batch, or else those that are kept."""
+        cache = self._cache[each]
+        if found is None and _keeps(cache):
+            found = trim(cache.take(chosen))
+        elif found is None:
+            # It began to be kept, until a long row said that not all would fit.
+            found = fields_of(self.views[each[0]][each[1]], self.corpus, each[0], self.rows[chosen], None)
         return {name: torch.from_numpy(np.ascontiguousarray(values)) for name, values in found.items()}
+
+
+def _keeps(cache: Cache | None) -> TypeGuard[Cache]:
+    return cache is not None and cache.kept is not None
 
 
 def _checked(rows: NDArray[np.intp] | Sequence[int], count: int) -> NDArray[np.intp]:
     found = np.asarray(rows, dtype=np.intp)
     if not len(found):
         raise ValueError("a loader needs at least one row; the part of the split that it was given is empty")
-    if found.min() < 0 or found.max() >= count or len(np.unique(found)) != len(found):
+    there = np.zeros(count, np.bool_)
+    there[found[(found >= 0) & (found < count)]] = True
+    if np.count_nonzero(there) < len(found):
         raise ValueError(f"rows must be different positions in 0..{count - 1}")
     return found
 
@@ -159,40 +174,3 @@ def _fitting(corpus: Corpus, views: Views) -> Views:
                 said = f"{type(view).__name__} reads {view.kind}"
                 raise ValueError(f"modality {modality!r} is {corpus.modalities[modality].kind}, but its view {said}")
     return views
-
-
-def _lengths(corpus: Corpus, modality: str, rows: NDArray[np.intp]) -> NDArray[np.intp]:
-    """Characters (of the longest choice), steps, regions or samples of each row, 0 where absent."""
-    kind = corpus.modalities[modality].kind
-    if kind not in ("text", "choices", "sequence", "regions", "audio"):
-        raise ValueError(f"similar_length={modality!r}: rows of a {kind} have no length")
-    length = max_length if kind == "choices" else len
-    return np.array([0 if value is None else length(value) for value in corpus.cells(modality, rows).values], np.intp)
-
-
-def max_length(texts: Sequence[str]) -> int:
-    """Of the longest."""
-    return max(map(len, texts))
-
-
-def _prepare_all(corpus: Corpus, modality: str, view: View, rows: NDArray[np.intp]) -> FieldArrays | None:
-    """Fields of every row, or None where they would not fit; then each batch is prepared as it comes."""
-    blocks: list[FieldArrays] = []
-    longest, most = 0, 0.0
-    size = VIDEO_BLOCK if view.kind == "video" else BLOCK
-    for start in range(0, len(rows), size):
-        block = fields_of(view, corpus, modality, rows[start : start + size], None)
-        blocks.append(block)
-        steps = block["mask"].shape[1] if "mask" in block else 1
-        longest = max(longest, steps)
-        most = max(most, sum(values.nbytes for values in block.values()) / len(next(iter(block.values()))) / steps)
-        if most * longest * len(rows) > CACHE_BYTES:
-            return None
-    return {name: np.concatenate([_padded(block, name, longest) for block in blocks]) for name in blocks[0]}
-
-
-def _padded(block: FieldArrays, name: str, steps: int) -> NDArray[Any]:
-    values = block[name]
-    if "mask" not in block or values.shape[1] == steps:
-        return values
-    return np.pad(values, [(0, 0), (0, steps - values.shape[1]), *[(0, 0)] * (values.ndim - 2)])

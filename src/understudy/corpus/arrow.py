@@ -1,12 +1,13 @@
 """Cells to Arrow columns and back. What is read stays memory-mapped until rows are gathered."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from io import BytesIO
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from understudy.corpus.content import DIGEST
@@ -143,6 +144,46 @@ def gatherer(column: pa.Array, modality: Modality) -> Gather:
     if modality.kind != "audio":
         steps = steps.reshape(-1, step_width(modality))
     return partial(_take_steps, steps, offsets, presence(column))
+
+
+def placed(kind: str, parts: Sequence[tuple[Rows, Any]]) -> Any:
+    """The values of rows that several shards gave, each with the places where they belong."""
+    count = sum(len(places) for places, _ in parts)
+    if kind == "table":
+        return {name: placed("vector", [(places, values[name]) for places, values in parts]) for name in parts[0][1]}
+    if kind == "vector":
+        whole = np.empty((count, *parts[0][1].shape[1:]), parts[0][1].dtype)
+        for places, values in parts:
+            whole[places] = values
+        return whole
+    listed: list[Any] = [None] * count
+    for places, values in parts:
+        for place, value in zip(places.tolist(), values, strict=True):
+            listed[place] = value
+    return listed
+
+
+def _characters(column: pa.Array) -> Rows:
+    return pc.fill_null(pc.utf8_length(column), 0).to_numpy(zero_copy_only=False).astype(np.intp)  # pyright: ignore
+
+
+def _longest_choice(column: pa.Array) -> Rows:
+    several = _characters(column.values.slice(column.offset * column.type.list_size, len(column) * column.type.list_size))
+    return np.where(presence(column), several.reshape(len(column), -1).max(axis=1), 0)
+
+
+def _steps_of(column: pa.Array) -> Rows:
+    return pc.fill_null(pc.list_value_length(column), 0).to_numpy(zero_copy_only=False).astype(np.intp)  # pyright: ignore
+
+
+LENGTHS: dict[str, Callable[[pa.Array], Rows]] = {
+    "text": _characters,
+    "choices": _longest_choice,
+    "sequence": _steps_of,
+    "regions": _steps_of,
+    "audio": _steps_of,
+}
+"""How long each row of a column is, 0 where absent, of the kinds whose rows have a length."""
 
 
 def presence(column: pa.Array) -> NDArray[np.bool_]:

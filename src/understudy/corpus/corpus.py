@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from understudy.corpus.arrow import Gather, arrow_schema, gatherer, presence, targets_of
+from understudy.corpus.arrow import LENGTHS, Gather, arrow_schema, gatherer, placed, presence, targets_of
 from understudy.corpus.numbered import numbered
 from understudy.corpus.saved import read_split, split_names, write_splits
 from understudy.corpus.schema import SCHEMA, Schema
@@ -45,9 +45,10 @@ class Corpus:
         self._rows: int = document["rows"]
         if sum(len(batch) for batch in self._batches) != self._rows or not self._rows:
             raise ValueError(f"{self.folder}: corpus.json says {self._rows} rows, its shards say otherwise")
-        self._gather: dict[str, list[Gather]] = {}
+        self._gather: dict[tuple[str, int], Gather] = {}
         self._present: dict[str, NDArray[np.bool_]] = {}
         self._ends = np.cumsum([len(batch) for batch in self._batches])
+        self._starts = np.concatenate([[0], self._ends[:-1]]).astype(np.intp)
 
     def __len__(self) -> int:
         return self._rows
@@ -80,13 +81,13 @@ class Corpus:
         return self.schema.modalities
 
     def _column(self, name: str) -> list[pa.Array]:
-        self._refuse_cut()
+        for number in range(len(self.shards)):
+            self._refuse_cut(number)
         return [batch.column(name) for batch in self._batches]
 
-    def _refuse_cut(self) -> None:
+    def _refuse_cut(self, number: int) -> None:
         """ValueError where a shard was cut since it was opened."""
-        for shard in self.shards:
-            refuse_cut(self.folder / Path(shard["file"]).name, shard["bytes"])
+        refuse_cut(self.folder / Path(self.shards[number]["file"]).name, self.shards[number]["bytes"])
 
     @cached_property
     def ids(self) -> NDArray[np.object_]:
@@ -144,35 +145,37 @@ class Corpus:
             self._present[modality] = found
         return self._present[modality]
 
+    def lengths(self, modality: str) -> Positions:
+        """[N] characters (of the longest choice), steps, regions or samples of each row, 0 where absent."""
+        known = self._known(modality)
+        if known.kind not in LENGTHS:
+            raise ValueError(f"modality {modality!r}: rows of a {known.kind} have no length")
+        return np.concatenate([LENGTHS[known.kind](column) for column in self._column(f"in.{modality}")])
+
     def cells(self, modality: str, rows: NDArray[np.intp] | Sequence[int]) -> Cells:
         """These rows of one modality, in this order, copied out of the mapped files; ValueError where one was cut meanwhile."""
-        self._refuse_cut()
-        if modality not in self._gather:
-            known = self._known(modality)
-            self._gather[modality] = [gatherer(column, known) for column in self._column(f"in.{modality}")]
-        gather = self._gather[modality]
-        rows = np.asarray(rows, dtype=np.intp)
-        kind = self.modalities[modality].kind
-        if len(gather) == 1:
-            return Cells(kind, gather[0](rows), self.present(modality)[rows])
-        return self._over_shards(modality, kind, rows)
-
-    def _over_shards(self, modality: str, kind: Any, rows: NDArray[np.intp]) -> Cells:
-        """One gather a shard, put back into the order that was asked for."""
+        kind, rows = self._known(modality).kind, np.asarray(rows, dtype=np.intp)
+        present = self.present(modality)[rows]
+        if len(self._batches) == 1 or not len(rows):
+            return Cells(kind, self._gatherer(modality, 0)(rows), present)
+        # Each shard that holds any of them is asked once, and its answers are put where they belong.
         shard = np.searchsorted(self._ends, rows, side="right")
-        starts = self._ends - [len(batch) for batch in self._batches]
         order = np.argsort(shard, kind="stable")
+        asked, starts = np.unique(shard[order], return_index=True)
+        places = np.split(order, starts[1:])
         parts = [
-            gather(rows[order][shard[order] == number] - starts[number]) for number, gather in enumerate(self._gather[modality])
+            (here, self._gatherer(modality, number)(rows[here] - self._starts[number]))
+            for number, here in zip(asked.tolist(), places, strict=True)
         ]
-        if kind == "vector":
-            values: Any = np.concatenate(parts)
-        elif kind == "table":
-            values = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-        else:
-            values = [value for part in parts for value in part]
-        joined = Cells(kind, values, self.present(modality)[rows[order]])
-        return joined.take(np.argsort(order, kind="stable"))
+        return Cells(kind, placed(kind, parts), present)
+
+    def _gatherer(self, modality: str, number: int) -> Gather:
+        """Of one shard, which is seen to be whole before any of its rows is read."""
+        self._refuse_cut(number)
+        if (modality, number) not in self._gather:
+            column = self._batches[number].column(f"in.{modality}")
+            self._gather[modality, number] = gatherer(column, self.modalities[modality])
+        return self._gather[modality, number]
 
     @property
     def splits(self) -> tuple[str, ...]:

@@ -29,7 +29,7 @@ class Table(View):
         here = {name: column[cells.present] for name, column in cells.values.items()}
         numbers = tuple(name for name, column in here.items() if column.dtype != object)
         standard = Standardisation.fit([np.stack([here[name] for name in numbers], axis=1)]) if numbers else UNFITTED
-        known = {name: tuple(sorted(set(here[name]) - {None})) for name in here if name not in numbers}
+        known = {name: tuple(sorted(set(column) - {None})) for name, column in here.items() if column.dtype == object}
         return type(self)(numbers, standard, known)
 
     def prepare(self, cells: Cells) -> FieldArrays:

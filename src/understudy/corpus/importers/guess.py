@@ -88,9 +88,10 @@ def gather(found: Guess, numbers: list[str], categories: list[str]) -> None:
         else:
             single += names
     if single or categories:
-        columns: dict[str, Literal["number", "category"]] = {}
-        for name in [*single, *categories]:
-            columns[name] = "number" if name in single else "category"
+        columns: dict[str, Literal["number", "category"]] = {
+            **dict.fromkeys(single, "number"),
+            **dict.fromkeys(categories, "category"),
+        }
         name = next(each for each in ("table", "columns", "fields") if each not in found.modalities)
         found.modalities[name] = Modality("table", columns=columns, source=tuple(columns))
         said = [f"{len(single)} numbers"] * bool(single) + [f"{len(categories)} categories"] * bool(categories)
