@@ -54,7 +54,8 @@ def choices() -> str:
         about = (inspect.getdoc(inspect.getmodule(method)) or "").splitlines()[0].partition(": ")[2]
         methods[name] = {"about": about, "options": ", ".join(str(each) for each in options_of(name).values()) or "none"}
     published = ["FOLDER or hub id of a transformers model"]
-    encoders = {kind: list(named) + (published if kind in READERS else []) for kind, named in OWN.items()}
+    files = {kind: ["onnx:FILE"] for kind in ("image", "audio")}
+    encoders = {kind: [*named, *(published if kind in READERS else []), *files.get(kind, [])] for kind, named in OWN.items()}
     fusions = [*FUSIONS, f"FOLDER or hub id of {', '.join(JOINT)}"]
     found = {"methods": methods, "encoders": encoders, "fusions": fusions, "objectives": list(objectives.__all__)}
     return json.dumps(found, indent=1, ensure_ascii=False) + "\n"

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from io import BytesIO
 from typing import Any
 
@@ -13,9 +14,13 @@ from understudy import encoders
 from understudy.batches.batch import Fields
 from understudy.encoders.clip import small_config
 from understudy.encoders.encoder import Encoder
+from understudy.encoders.sentence import KEY
 from understudy.prepare import Choices, Frames, Image, Knots, LogMel, Pictures, Regions, Sequence, Table, Text, Vector
 from understudy.prepare.cells import Cells, Kind
+from understudy.prepare.graphed import GraphedPictures, GraphedSound
 from understudy.prepare.view import View
+from understudy.prepare.waveform import Waveform
+from understudy.prepare.whisper import WhisperMel
 
 VIEWS: dict[str, Callable[[], View]] = {
     "Vector": Vector,
@@ -29,7 +34,34 @@ VIEWS: dict[str, Callable[[], View]] = {
     "Regions": lambda: Regions(max_regions=5),
     "LogMel": lambda: LogMel(1000, mels=8, max_seconds=0.2),
     "Frames": lambda: Frames(3, size=16),
+    "Waveform": lambda: Waveform(1000, 500),
+    "WhisperMel": lambda: WhisperMel(1000, 500, 20, 10, 100, np.ones((11, 4), np.float32)),
+    "GraphedPictures": lambda: GraphedPictures(Pictures(8, 10), graph((3, 8, 8)), "x", "y", "", 6, 0),
+    "GraphedSound": lambda: GraphedSound(Waveform(1000, 500, seconds=0.1), graph((50,)), "x", "y", "", 6, 0),
 }
+
+
+def graph(shape: tuple[int, ...]) -> bytes:
+    """An ONNX file that makes 6 numbers of each row of this shape."""
+    from onnx import TensorProto, helper, numpy_helper
+
+    many = int(np.prod(shape))
+    weights = numpy_helper.from_array(np.random.default_rng(0).normal(size=(many, 6)).astype(np.float32), "weights")
+    nodes = [helper.make_node("Flatten", ["x"], ["flat"]), helper.make_node("MatMul", ["flat", "weights"], ["y"])]
+    given = helper.make_tensor_value_info("x", TensorProto.FLOAT, ["batch", *shape])
+    said = helper.make_tensor_value_info("y", TensorProto.FLOAT, ["batch", 6])
+    made = helper.make_graph(nodes, "made", [given], [said], initializer=[weights])
+    return helper.make_model(made, opset_imports=[helper.make_opsetid("", 20)], ir_version=9).SerializeToString()
+
+
+ANOTHER: dict[str, Callable[[Any], View]] = {
+    "Frames": lambda view: Frames(),
+    "Pictures": lambda view: Pictures(),
+    "WhisperMel": lambda view: replace(view, rate=2000),
+    "GraphedPictures": lambda view: replace(view, inner=Pictures()),
+    "GraphedSound": lambda view: replace(view, inner=Waveform(1000, 400)),
+}
+"""Of views that have nothing to fit: one with other settings."""
 BERT = {
     "model_type": "bert",
     "vocab_size": 400,
@@ -46,6 +78,10 @@ CLIP = {
     "text_config": LAYER | {"vocab_size": 400, "max_position_embeddings": 32, "eos_token_id": 399, "bos_token_id": 1},
     "vision_config": LAYER | {"image_size": 8, "patch_size": 4},
 }
+SENTENCE = BERT | {KEY: {"pooling": "mean", "layers": [[16, 12, True, "Tanh"]], "normalised": True}}
+DINO = {"model_type": "dinov2", "image_size": 8, "patch_size": 4, "mlp_ratio": 2} | LAYER
+SPEECH = {"model_type": "wav2vec2", "conv_dim": [8], "conv_kernel": [10], "conv_stride": [5], "num_feat_extract_layers": 1}
+SPEECH |= {"num_conv_pos_embeddings": 4, "num_conv_pos_embedding_groups": 2} | LAYER
 VIT = {"model_type": "vit", "image_size": 8, "patch_size": 4} | LAYER
 
 
@@ -65,6 +101,10 @@ ENCODERS: dict[str, tuple[str, Callable[[Any], Encoder]]] = {
     "SequenceTransformer": ("Sequence", lambda view: encoders.SequenceTransformer(view, width=16, depth=1)),
     "TextTransformer": ("Text", lambda view: encoders.TextTransformer(view, width=16, depth=1)),
     "TextEncoder": ("Text", lambda view: encoders.TextEncoder(view, config=BERT)),
+    "SentenceEncoder": ("Text", lambda view: encoders.SentenceEncoder(view, config=SENTENCE)),
+    "GraphEncoder": ("GraphedPictures", encoders.GraphEncoder),
+    "PictureEncoder": ("Pictures", lambda view: encoders.PictureEncoder(view, config=DINO)),
+    "SoundEncoder": ("Waveform", lambda view: encoders.SoundEncoder(view, config=SPEECH)),
     "ImageConv": ("Image", encoders.ImageConv),
     "ClipImage": ("Pictures", lambda view: encoders.ClipImage(view, config=CLIP)),
     "ViT": ("Pictures", lambda view: encoders.ViT(view, config=VIT)),
@@ -94,7 +134,7 @@ def cells(kind: Kind, present: list[bool], *, seed: int = 0, filler: float = np.
     if kind == "vector":
         return Cells(kind, np.where(here[:, None], draw.normal(3, 5, (rows, 4)), filler).astype(np.float32), here)
     if kind == "table":
-        towns = draw.choice(["Ulm", "Rom", None], rows)
+        towns = draw.choice(np.array(["Ulm", "Rom", None], dtype=object), rows)
         towns[~here] = "filler"
         return Cells(kind, {"age": np.where(here, draw.normal(40, 9, rows), filler), "town": towns.astype(object)}, here)
     made = {
@@ -119,7 +159,7 @@ def clip(pictures: Any, *, container: str = "mp4", codec: str = "mpeg4", rate: i
     """A video file of pictures [T H W 3] with even sides. Not x264, whose bytes differ from call to call unless ultrafast."""
     sink = BytesIO()
     with av.open(sink, "w", format=container) as file:
-        stream = file.add_stream(codec, rate=rate, options={"threads": "1"} | options)
+        stream: Any = file.add_stream(codec, rate=rate, options={"threads": "1"} | options)
         stream.height, stream.width = pictures.shape[1:3]
         stream.pix_fmt = "yuv420p"
         for picture in pictures:

@@ -5,20 +5,20 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pytest
-from made_cells import VIEWS, cells, fitted
+from made_cells import ANOTHER, VIEWS, cells, fitted
 
-from understudy.prepare import Frames, Pictures, view_for
+from understudy.prepare import view_for
 from understudy.prepare.catalogue import VIEWS as CATALOGUE
 from understudy.prepare.catalogue import restore
-from understudy.prepare.cells import KINDS, Modality
+from understudy.prepare.cells import Kind, Modality
 from understudy.prepare.view import trim
 
 READS_ONLY_WHAT_WAS_STORED = ("StoredFrames",)
 """Held to account in tests/encoders/test_encoder_video.py."""
-NOTHING_TO_FIT = (Frames, Pictures)
 PRESENT = [True, False, True, True, False, True]
 
 
@@ -61,7 +61,7 @@ def test_no_rows_and_no_present_rows(view):
 
 
 def test_fit_without_a_present_row_says_so(view):
-    if isinstance(view, NOTHING_TO_FIT):
+    if type(view).__name__ in ANOTHER:
         assert view.fit(cells(view.kind, [False, False])) is view
         return
     with pytest.raises(ValueError, match="no train row"):
@@ -79,8 +79,8 @@ def test_key_tells_views_apart(view):
     unfitted = VIEWS[type(view).__name__]()
     again = unfitted.fit(cells(view.kind, [True] * 20, seed=7))
     other = unfitted.fit(cells(view.kind, [True] * 3, seed=8))
-    if isinstance(view, NOTHING_TO_FIT):
-        other = type(view)()
+    if type(view).__name__ in ANOTHER:
+        other = ANOTHER[type(view).__name__](view)
     assert again.key == view.key != other.key
     assert copy.deepcopy(view).key == view.key
 
@@ -113,7 +113,7 @@ def test_ragged_fields_are_padded_and_cut_alike(view):
     rows = cells(view.kind, [True] * 12)
     fields = view.prepare(rows)
     if "mask" not in fields:
-        assert view.truncated(rows) == 0
+        assert view.truncated(rows) == 0 or "length" in fields
         return
     lengths = fields["mask"].sum(axis=1)
     steps = np.arange(lengths.max()).reshape(-1, *[1] * (lengths.ndim - 1))
@@ -131,13 +131,14 @@ def test_restore_refuses_what_is_not_a_saved_view(view):
 
 
 def test_every_kind_has_a_default_view():
-    for kind in KINDS:
+    for kind in get_args(Kind):
         assert view_for(Modality(kind, rate=8000)).kind == kind
 
 
 def test_views_prepare_without_torch_and_transformers():
     script = """
 import sys
+from typing import get_args
 for name in ("torch", "transformers", "jaxtyping"):
     sys.modules[name] = None
 import types

@@ -53,6 +53,7 @@ def export(
     corpus, split = opened_split(corpus, split, target=target)
     about = about or {}
     student = copy.deepcopy(model).cpu().eval()
+    student.settled()
     with whole_folder(out) as draft:
         contract = write_student(student, draft, corpus=corpus, name=str(about.get("name", model.name)))
         write_checksums(draft)

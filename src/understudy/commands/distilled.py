@@ -20,7 +20,7 @@ class Typed:
         split: needed when the corpus has several; a pattern such as `fold-*` runs each of them and makes one table.
         method: kd, amid, videoadviser or another that `understudy list` describes.
         options: NAME=VALUE of the method, e.g. `temperature=4`.
-        encoder: MODALITY=ENCODER, e.g. `text=small` or `text=FOLDER` of a transformers model (or its hub id).
+        encoder: MODALITY=ENCODER, e.g. `text=small`, `text=FOLDER` of a transformers model (or its hub id), `image=onnx:FILE`.
         teacher_encoder: the same for the teacher, where it differs.
         teacher_head: NAME=VALUE of class prompts that the teacher answers through, e.g. `classes=7`.
         fusion: how the student's modalities join: concat, single_stream, or the FOLDER (or hub id) of a VisualBERT, ViLT, LXMERT.
@@ -29,7 +29,8 @@ class Typed:
         teacher_max_tokens: the same for the teacher, where it differs.
         plan: NAME=VALUE of training, e.g. `epochs=20 rate=0.001 batch_size=64 patience=5`.
         teacher_plan: the same for the teacher, where it differs.
-        sizes: width=N, dropout=P, modality_dropout=P, depth=N of a single stream, freeze=PART of a video encoder.
+        sizes: width=N, dropout=P, modality_dropout=P, depth=N of a single stream, freeze=PART of a video encoder,
+            lora=RANK of published encoders.
         teacher_sizes: the same for the teacher, where they differ.
         ensemble: distil from the mean of all seeds' teachers.
         teachers_of: a finished run whose teachers are taken.

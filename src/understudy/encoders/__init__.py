@@ -3,12 +3,16 @@
 from understudy.encoders.audio import AudioConv
 from understudy.encoders.clip import PlainClip, XClip
 from understudy.encoders.clip_text import ClipText
+from understudy.encoders.graph import GraphEncoder
 from understudy.encoders.image import ImageConv
 from understudy.encoders.joint import DetectedRegions, ViltPatches, Words
 from understudy.encoders.patches import ImagePatches
+from understudy.encoders.picture import PictureEncoder
 from understudy.encoders.piecewise import VectorPiecewise
 from understudy.encoders.regions import RegionTokens
+from understudy.encoders.sentence import SentenceEncoder
 from understudy.encoders.sequence import SequenceGRU, SequenceTransformer
+from understudy.encoders.sound import SoundEncoder
 from understudy.encoders.table import TableMLP
 from understudy.encoders.text import TextEncoder, TextTransformer
 from understudy.encoders.vector import VectorMLP
@@ -20,12 +24,16 @@ __all__ = [
     "ClipImage",
     "ClipText",
     "DetectedRegions",
+    "GraphEncoder",
     "ImageConv",
     "ImagePatches",
+    "PictureEncoder",
     "PlainClip",
     "RegionTokens",
+    "SentenceEncoder",
     "SequenceGRU",
     "SequenceTransformer",
+    "SoundEncoder",
     "TableMLP",
     "TextEncoder",
     "TextTransformer",

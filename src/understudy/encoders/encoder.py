@@ -39,3 +39,10 @@ class Encoder(nn.Module, ABC):
     def published(self) -> Iterator[nn.Parameter]:
         """The parameters that take the plan's `pretrained_rate`."""
         return iter(self.parameters() if self.fine_tuned else ())
+
+
+def keep_statistics(module: nn.Module) -> None:
+    """Every BatchNorm in it answers by the statistics that it has, in training too: those of a batch would mix rows."""
+    for each in module.modules():
+        if isinstance(each, nn.modules.batchnorm._BatchNorm):
+            each.eval()

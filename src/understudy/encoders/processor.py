@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from understudy.encoders.published import FAULTS
 from understudy.prepare.cells import Cells
 from understudy.prepare.picture import CLIP_MEAN, CLIP_STD, Resample
 from understudy.prepare.pictures import Pictures
@@ -18,8 +19,6 @@ Colours = tuple[float, float, float]
 """Red, green, blue."""
 HALF = (0.5, 0.5, 0.5)
 """Mean and deviation of each colour, of a ViT."""
-FAULTS = (OSError, ValueError, TypeError, KeyError, AttributeError, IndexError, ImportError, RuntimeError)
-"""What transformers raises over a file that is not as it should be."""
 
 
 class Preparation(NamedTuple):
@@ -59,6 +58,22 @@ def published_preparation(name: str, *, size: int, clip: bool) -> Preparation:
             "known are resizing, cutting out the centre, rescaling and normalising, in that order"
         )
     return said
+
+
+def prepared_size(name: str, config: Mapping[str, Any]) -> int:
+    """Pixels of a side of the square that a model looks at: as its processor file says, else as its configuration does.
+
+    ValueError where neither does.
+    """
+    _, settings = processor_file(name)
+    told = settings or {}
+    said = [told.get("crop_size") if told.get("do_center_crop", True) else None, told.get("size")]
+    for each in (*said, (config.get("vision_config") or config).get("image_size")):
+        sides = list(each.values()) if isinstance(each, Mapping) else each if isinstance(each, list) else [each]
+        whole = [side for side in sides if isinstance(side, int) and side > 0]
+        if whole and len(whole) == len(sides):
+            return min(whole)
+    raise ValueError(f"{name}: neither its processor file nor its configuration says of what size its pictures are")
 
 
 def processor_file(name: str) -> tuple[str, Mapping[str, Any] | None]:

@@ -7,7 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from safetensors import SafetensorError
-from torch import Tensor
+from torch import Tensor, nn
+
+FAULTS = (OSError, ValueError, TypeError, KeyError, AttributeError, IndexError, ImportError, RuntimeError, NotImplementedError)
+"""What transformers raises over a file or a model that is not as it should be."""
 
 
 def published_config(name: str) -> dict[str, Any]:
@@ -37,10 +40,11 @@ def may_be_published(name: str) -> bool:
         return False
 
 
-def published_weights(name: str) -> dict[str, Tensor]:
-    """The weights of a transformers folder or hub id without its pooler; from safetensors only, since a pickle is code.
+def published_weights(name: str, *, spare: tuple[str, ...] = ("pooler.",)) -> dict[str, Tensor]:
+    """The weights of a transformers folder or hub id; from safetensors only, since a pickle is code.
 
-    Raises FileNotFoundError where there are none, ValueError where they are broken or do not fit the configuration.
+    spare: beginnings of names that may lack, and are left out. FileNotFoundError where there are none, ValueError where
+    they are broken or do not fit the configuration.
     """
     from transformers import AutoModel
 
@@ -53,10 +57,16 @@ def published_weights(name: str) -> dict[str, Tensor]:
     except (RuntimeError, SafetensorError) as error:
         reason = " ".join(str(error).split())[:200]
         raise ValueError(f"{name}: its weights are broken or do not fit its configuration ({reason}); fetch them again") from None
-    missing = sorted(key for key in report["missing_keys"] if not key.startswith("pooler."))
+    missing = sorted(key for key in report["missing_keys"] if not key.startswith(spare))
     if missing:
         raise ValueError(f"{name}: its weights lack {missing[0]}" + (f" and {len(missing) - 1} more" if missing[1:] else ""))
-    return {key: weight for key, weight in loaded.state_dict().items() if not key.startswith("pooler.")}
+    return {key: weight for key, weight in loaded.state_dict().items() if not key.startswith(spare)}
+
+
+def still(model: nn.Module) -> None:
+    """What stands for masked patches or steps in pretraining takes no part here, and no gradient."""
+    for name, parameter in model.named_parameters():
+        parameter.requires_grad_("mask_token" not in name and "masked_spec_embed" not in name)
 
 
 def without_origin(config: Any) -> dict[str, Any]:

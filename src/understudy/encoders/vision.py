@@ -14,10 +14,13 @@ from understudy.batches.batch import Fields, Tokens
 from understudy.encoders.clip import known_config
 from understudy.encoders.encoder import Encoded, Encoder
 from understudy.encoders.patches import grid
-from understudy.encoders.processor import published_preparation
+from understudy.encoders.processor import prepared_size, published_preparation
 from understudy.encoders.published import published_config, published_weights, without_origin
 from understudy.encoders.regions import corners
 from understudy.prepare.pictures import Pictures
+
+KNOWN = ("clip", "vit", "vilt")
+"""Kinds of models that read pictures of the one size that their configuration says."""
 
 
 class VisionEncoder(Encoder):
@@ -106,8 +109,9 @@ class ClipImage(VisionEncoder):
 
 
 def published_pictures(name: str) -> Pictures:
-    """The view that a published CLIP or ViT was trained with; ValueError as of `published_preparation`."""
+    """The view that a published CLIP, ViT or other vision model was trained with; ValueError as of `published_preparation`."""
     config = published_config(name)
-    clip = config.get("model_type") == "clip"
-    size = (config["vision_config"] if clip else config)["image_size"]
+    clip = config["model_type"] == "clip"
+    own = config["vision_config"] if clip else config
+    size = own["image_size"] if config["model_type"] in KNOWN else prepared_size(name, config)
     return Pictures(**published_preparation(name, size=size, clip=clip)._asdict())

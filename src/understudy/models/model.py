@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from understudy.batches.batch import Batch, Fields, Output, Tokens
 from understudy.encoders.encoder import Encoded, Encoder
+from understudy.encoders.lora import merge
 from understudy.models.choices import folded, folded_tokens, repeated, repeated_tokens, unfolded_fields
 from understudy.models.fusion import Concat, Fusion
 from understudy.models.head import Features, Head, LinearHead, visible
@@ -90,6 +91,11 @@ class Model(nn.Module):
         """The parameters that came from elsewhere and take the plan's `pretrained_rate`."""
         parts = (*(self._encoder(modality) for modality in self.modalities), self.fusion)
         return (p for part in parts for p in part.published())
+
+    def settled(self) -> None:
+        """As it is exported: matrices that trained beside weights are in them."""
+        for modality in self.modalities:
+            merge(self._encoder(modality))
 
     def located(self, modality: str) -> bool:
         """Whether the tokens of this picture say where they lie in it."""

@@ -1,6 +1,15 @@
 """Players: what a teacher or a student is before it trains: what it reads, through which encoders, and how it answers."""
 
-from understudy.players.blueprint import OWN, Blueprint, check_encoders, chosen_encoders, draw, for_retrieval, own_encoder
+from understudy.players.blueprint import (
+    OWN,
+    Blueprint,
+    check_encoders,
+    chosen_encoders,
+    draw,
+    for_retrieval,
+    own_encoder,
+    published,
+)
 from understudy.players.fusions import FUSIONS, check_fusion
 from understudy.players.player import Player, Sizes
 from understudy.players.prompting import check_head
@@ -20,5 +29,6 @@ __all__ = [
     "draw",
     "for_retrieval",
     "own_encoder",
+    "published",
     "seen_kinds",
 ]

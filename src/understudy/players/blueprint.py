@@ -10,20 +10,26 @@ import torch
 
 from understudy import encoders
 from understudy.corpus import Corpus, Split
+from understudy.corpus.importers.memory import cache_folder
 from understudy.encoders.clip import Freeze, small_clip, small_xclip
 from understudy.encoders.encoder import Encoder
+from understudy.encoders.graph import GraphEncoder
+from understudy.encoders.lora import with_lora
 from understudy.encoders.published import published_config
 from understudy.models.experts import Experts, Late
 from understudy.models.fusion import Fusion
 from understudy.models.head import Head
 from understudy.models.model import Model
+from understudy.players import brought
 from understudy.players.fusions import DEPTH, FUSIONS, fusion_of, own_parts
 from understudy.players.player import Player
 from understudy.players.prompting import prompt_head, resolved
-from understudy.players.published import READERS, published_encoder, published_view, seen_kinds, stored_features
+from understudy.players.published import BROUGHT, READERS, published_encoder, published_view, seen_kinds, stored_features
 from understudy.prepare.catalogue import VIEW, restore, view_for
 from understudy.prepare.cells import TEXTS, Kind, Modality
 from understudy.prepare.choices import Choices
+from understudy.prepare.graph_file import PREFIX as ONNX
+from understudy.prepare.graphed import Graphed
 from understudy.prepare.knots import Knots
 from understudy.prepare.pictures import Pictures
 from understudy.prepare.stored import StoredFrames
@@ -66,6 +72,18 @@ def own_encoder(name: str) -> bool:
     return any(name in named for named in OWN.values())
 
 
+def published(name: str) -> bool:
+    """Whether it is a transformers folder or hub id: neither ours nor brought."""
+    return not own_encoder(name) and not name.startswith(BROUGHT)
+
+
+def begins_anew(name: str) -> bool:
+    """Whether what trains of an encoder knows nothing yet: ours, what is on top of an ONNX file, or a module that says so."""
+    if name.startswith(brought.PREFIX):
+        return not getattr(brought.module_of(name), "fine_tuned", False)
+    return own_encoder(name) or name.startswith(ONNX)
+
+
 def check_encoders(corpus: Corpus, named: Mapping[str, str]) -> None:
     """KeyError for a modality that the corpus lacks, ValueError for an encoder that its kind does not have."""
     for modality, name in named.items():
@@ -74,11 +92,13 @@ def check_encoders(corpus: Corpus, named: Mapping[str, str]) -> None:
         kind = corpus.modalities[modality].kind
         if name in OWN[kind]:
             continue
-        if kind not in READERS and stored_features(corpus, modality) is None:
+        if kind not in READERS and stored_features(corpus, modality) is None and not name.startswith(BROUGHT):
             raise ValueError(f"no {kind} encoder {name!r} for {modality}; choose from {', '.join(OWN[kind])}")
         try:
             published_view(corpus, modality, name)
         except OSError as error:
+            if name.startswith(BROUGHT):
+                raise
             reason = str(error).splitlines()[0]
             raise ValueError(
                 f"{kind} encoder {name!r}: neither ours ({', '.join(OWN[kind])}) nor a transformers folder or hub id ({reason})"
@@ -95,6 +115,7 @@ DOCUMENT: Shape = {
     "dropout": float,
     "modality_dropout": float,
     "freeze?": str,
+    "lora?": int,
     "head?": {},
     "branches?": [str],
     "fusion?": str,
@@ -110,9 +131,9 @@ class Blueprint:
     """A model before training: what it reads through which fitted views and encoders, and its sizes.
 
     configs: the transformers configuration of each encoder that is not ours, so that a trained one comes back without its source.
-    freeze: what never trains of a published video encoder. head: class prompts as `prompting.resolved` gives them; linear if
-    empty. branches: as in `Model`. fusion: one of `fusions.FUSIONS`, or where a published model came from, whose transformers
-    configuration is fusion_config. depth: of a single stream, in blocks.
+    freeze: what never trains of a published video encoder. lora: as in `Sizes`. head: class prompts as `prompting.resolved`
+    gives them; linear if empty. branches: as in `Model`. fusion: one of `fusions.FUSIONS`, or where a published model came from,
+    whose transformers configuration is fusion_config. depth: of a single stream, in blocks.
     """
 
     name: str
@@ -124,6 +145,7 @@ class Blueprint:
     dropout: float = 0.1
     modality_dropout: float = 0.0
     freeze: Freeze = "tower"
+    lora: int = 0
     head: Mapping[str, Any] = field(default_factory=dict)
     branches: Sequence[str] = ()
     fusion: str = "concat"
@@ -161,7 +183,10 @@ class Blueprint:
         view, name = self.views[modality], self.encoders[modality]
         if name in OWN[view.kind]:
             return OWN[view.kind][name](view, width=self.width, dropout=self.dropout)
-        return published_encoder(view, name, config=self.configs.get(modality), freeze=self.freeze, weights=weights)
+        if isinstance(view, Graphed):
+            return GraphEncoder(view, width=self.width, dropout=self.dropout)
+        found = published_encoder(view, name, config=self.configs.get(modality), freeze=self.freeze, weights=weights)
+        return with_lora(found, self.lora) if self.lora and published(name) else found
 
     def save(self, folder: Path) -> None:
         """Writes `{name}.json` and the views' assets."""
@@ -175,6 +200,7 @@ class Blueprint:
             "dropout": self.dropout,
             "modality_dropout": self.modality_dropout,
             "freeze": self.freeze,
+            **({"lora": self.lora} if self.lora else {}),
             "head": dict(self.head),
             "branches": list(self.branches),
             "fusion": self.fusion,
@@ -199,7 +225,7 @@ class Blueprint:
             for path in found.values():
                 refuse_endless(path)
             assets = {asset: path.read_bytes() for asset, path in found.items()}
-            views[modality] = restore(stored["view"], stored["state"], assets)
+            views[modality] = restore(stored["view"], stored["state"], assets).keeping(cache_folder() / "said")
         return Blueprint(**document | {"task": task_from_json(document["task"]), "views": views})
 
 
@@ -242,7 +268,9 @@ def draw(corpus: Corpus, split: Split, player: Player, *, name: str) -> Blueprin
         else:
             view = published_view(corpus, modality, encoder, max_tokens=player.max_tokens.get(modality))
         views[modality] = view.fit(corpus.cells(modality, split.train)) if not isinstance(view, NOTHING_TO_FIT) else view
-        if encoder not in OWN[kind]:
+        if encoder.startswith(brought.PREFIX):
+            brought.check_brought(corpus, modality, encoder, views[modality])
+        if encoder not in OWN[kind] and not isinstance(view, Graphed):
             configs[modality] = published_encoder(views[modality], encoder, weights=False).config
     task = corpus.task.fit(corpus.target[split.labelled])
     head = resolved(task, player.head, seen_kinds(corpus, player.modalities), corpus.target[split.labelled])

@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from understudy.corpus import Split
-from understudy.players.blueprint import own_encoder
+from understudy.players.blueprint import begins_anew
 from understudy.players.fusions import FUSIONS
 from understudy.players.player import Sizes, typed_plan
 from understudy.training.plan import Plan
@@ -39,7 +39,7 @@ def default_plan(split: Split, *, named: Sequence[str], kinds: Collection[str], 
     told = typed_plan(changes)
     batch = told.get("batch_size", 64 if len(split.train) < FEW else 256)
     decay = 0.1 if held_back(split, kinds) else 0.01
-    pretrained = not all(own_encoder(name) or name in FUSIONS for name in named)
+    pretrained = not all(begins_anew(name) or name in FUSIONS for name in named)
     updates = len(split.train) / (batch * told.get("accumulate", 1))
     if len(split.valid) and not pretrained and not {"epochs", "schedule"} & set(told):
         waited = WAITED * min(3.0, max(1.0, (SURE / len(split.valid)) ** 0.5))

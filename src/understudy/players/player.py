@@ -6,6 +6,7 @@ from typing import Any
 
 from understudy.corpus import named
 from understudy.encoders.clip import Freeze
+from understudy.players.brought import labelled
 from understudy.players.fusions import DEPTH
 from understudy.players.options import typed
 from understudy.training.plan import Plan
@@ -16,7 +17,8 @@ class Sizes:
     """Of a model's networks; ValueError for a value that cannot be meant.
 
     width: of encoders and what joins them. dropout: everywhere in them. modality_dropout: how often a modality is hidden in
-    training. freeze: what never trains of a published video encoder. depth: of a single stream, in blocks.
+    training. freeze: what never trains of a published video encoder. depth: of a single stream, in blocks. lora: rank of the
+    matrices that train in place of a published encoder's own (Hu et al. 2021, arXiv 2106.09685); 0 trains those themselves.
     """
 
     width: int = 128
@@ -24,6 +26,7 @@ class Sizes:
     modality_dropout: float = 0.0
     freeze: Freeze = "tower"
     depth: int = DEPTH
+    lora: int = 0
 
     def __post_init__(self) -> None:
         allowed = {
@@ -31,6 +34,7 @@ class Sizes:
             "dropout": (0 <= self.dropout < 1, "a probability, 0 or more and below 1"),
             "modality_dropout": (0 <= self.modality_dropout <= 1, "a probability, 0 to 1"),
             "depth": (self.depth >= 1, "1 block or more"),
+            "lora": (self.lora >= 0, "a rank, 0 or more"),
         }
         for name, (fine, said) in allowed.items():
             if not fine:
@@ -47,17 +51,18 @@ class Sizes:
 class Player:
     """What a teacher or a student is asked to be: `student` and `teacher` of `distill`. A plain list is a Player that reads it.
 
-    modalities: what it reads; a text is one of them. encoders: modality -> encoder, by a name of ours or a transformers folder
-    or hub id. fusion: how modalities join: "concat", "single_stream" (one transformer over all tokens), for a teacher also
-    "experts" (a head of each modality's own on a frozen encoder) and "late" (on one that trains alone), or a transformers
-    folder or hub id of a VisualBERT, ViLT or LXMERT. max_tokens: text or choices -> how many tokens of one are read at most,
+    modalities: what it reads; a text is one of them. encoders: modality -> encoder, by a name of ours, a transformers or
+    sentence-transformers folder or hub id, `onnx:FILE`, or a torch.nn.Module that says its `width`.
+    fusion: how modalities join: "concat", "single_stream" (one transformer over all tokens), for a teacher also "experts" (a head
+    of each modality's own on a frozen encoder) and "late" (on one that trains alone), or a transformers folder or hub id of a
+    VisualBERT, ViLT or LXMERT. max_tokens: text or choices -> how many tokens of one are read at most,
     128 or what its encoder can where that is less. head: settings of the class prompts that a teacher answers through, such as
     `classes` and `prompts`; a linear head when empty. sizes, plan: `Sizes` and `Plan`, or what to change in those that it
     would have anyway: the student's are the defaults, the teacher's are the student's.
     """
 
     modalities: Sequence[str] = ()
-    encoders: Mapping[str, str] = field(default_factory=dict)
+    encoders: Mapping[str, Any] = field(default_factory=dict)
     fusion: str = "concat"
     head: Mapping[str, Any] = field(default_factory=dict)
     sizes: Sizes | Mapping[str, Any] | None = None
@@ -66,6 +71,7 @@ class Player:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "modalities", named(self.modalities))
+        object.__setattr__(self, "encoders", labelled(self.encoders))
 
     @property
     def sized(self) -> Sizes:

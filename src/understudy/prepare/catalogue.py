@@ -6,6 +6,7 @@ from typing import Any
 from understudy.prepare.audio import LogMel
 from understudy.prepare.cells import Modality
 from understudy.prepare.choices import Choices
+from understudy.prepare.graphed import GraphedPictures, GraphedSound
 from understudy.prepare.image import Image
 from understudy.prepare.knots import Knots
 from understudy.prepare.pictures import Pictures
@@ -17,11 +18,16 @@ from understudy.prepare.text import Text
 from understudy.prepare.vector import Vector
 from understudy.prepare.video import Frames
 from understudy.prepare.view import View
+from understudy.prepare.waveform import Waveform
+from understudy.prepare.whisper import WhisperMel
 from understudy.process.document import Shape
 
 VIEWS: dict[str, type[View]] = {
     view.__name__: view
-    for view in (Vector, Knots, Table, Sequence, Text, Choices, Image, Pictures, Regions, LogMel, Frames, StoredFrames)
+    for view in (
+        *(Vector, Knots, Table, Sequence, Text, Choices, Image, Pictures, Regions, LogMel, Frames, StoredFrames),
+        *(Waveform, WhisperMel, GraphedPictures, GraphedSound),
+    )
 }
 
 

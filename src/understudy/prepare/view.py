@@ -5,6 +5,7 @@ import json
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping
 from functools import cached_property
+from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
@@ -62,6 +63,10 @@ class View(ABC):
     @classmethod
     @abstractmethod
     def restore(cls, state: Mapping[str, Any], assets: Mapping[str, bytes]) -> "View": ...
+
+    def keeping(self, folder: Path) -> "View":
+        """The same view, which keeps in `folder` what is slow to prepare and asks there first; most have nothing to keep."""
+        return self
 
     def truncated(self, cells: Cells) -> int:
         """How many of these rows `prepare` cuts short."""

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from understudy.corpus import Corpus, Split
 from understudy.methods import CATALOGUE
 from understudy.models.model import check_names
-from understudy.players import check_encoders, check_fusion, own_encoder, seen_kinds
+from understudy.players import check_encoders, check_fusion, own_encoder, published, seen_kinds
 from understudy.players.cast import asks_for, auxiliary_modalities
 from understudy.players.player import Player, Sizes
 from understudy.prepare.cells import TEXTS
@@ -230,6 +230,9 @@ def unheeded_sizes(sizes: Sizes, players: Sequence[Player], corpus: Corpus) -> I
         yield f"depth={sizes.depth}", "it is of fusion single_stream, and no player has that"
     if sizes.modality_dropout and all(len(player.modalities) == 1 for player in players):
         yield f"modality_dropout={sizes.modality_dropout}", "every player reads one modality, which is never hidden"
+    named = [name for player in players for name in player.encoders.values()]
+    if sizes.lora and not any(published(name) for name in named):
+        yield f"lora={sizes.lora}", "no player reads by a published encoder"
     if sizes.freeze != usual.freeze:
         kinds = [(player, seen_kinds(corpus, player.modalities)) for player in players]
         named = [player.encoders[m] for player, seen in kinds for m, kind in seen.items() if kind == "video"]

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Unpack
 
 from understudy.corpus import Corpus, Given, Split, named, opened_split
+from understudy.players.brought import PREFIX as MODULE
 from understudy.players.cast import drawn, rehearse
 from understudy.players.player import Player
 from understudy.process.alone import alone
@@ -80,7 +81,9 @@ def distill(
         keywords, machine = parted(more)
         with on(machine.get("device", ""), threads=machine.get("threads", 0)):
             whole, answers = whole_with(brought, opened, asked.told(**keywords))
-            return carried_out(opened, whole, Path(out), answers, engines_of(machine), report=report)
+            engines = engines_of(machine)
+            refuse_elsewhere(whole, engines)
+            return carried_out(opened, whole, Path(out), answers, engines, report=report)
 
     return lead(work, otherwise=lambda: load(out)) if several() else work()
 
@@ -88,6 +91,13 @@ def distill(
 def player(said: Any) -> Player:
     """A player as it is, or one that reads these modalities."""
     return said if isinstance(said, Player) else Player(named(said))
+
+
+def refuse_elsewhere(settings: Settings, engines: Engines) -> None:
+    """ValueError where other processes would need a module that only this one was given."""
+    named = {*settings.student.encoders.values(), *settings.teacher.encoders.values()}
+    if (engines.jobs > 1 or engines.name == "ray") and any(name.startswith(MODULE) for name in named):
+        raise ValueError("an encoder is a torch module, which other processes do not have: say jobs=1 and engine='local'")
 
 
 def whole_with(brought: Any, corpus: Corpus, asked: Settings) -> tuple[Settings, Answers | None]:

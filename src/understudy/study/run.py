@@ -17,6 +17,7 @@ from understudy.evaluate.predictions import Predictions
 from understudy.evaluate.results import recommended, todo
 from understudy.models.model import Model
 from understudy.players.blueprint import Blueprint
+from understudy.players.brought import labelled
 from understudy.prepare.frames import Data
 from understudy.process import hardware
 from understudy.process.document import Shape
@@ -243,11 +244,15 @@ def spread(system: Mapping[str, Any], metric: str) -> str:
     return "" if found["low"] is None else f"[{found['low']:.4f}, {found['high']:.4f}]"
 
 
-def load(folder: os.PathLike[str] | str, *, corpus: Given = "", target: str = "") -> Run:
+def load(
+    folder: os.PathLike[str] | str, *, corpus: Given = "", target: str = "", encoders: Mapping[str, Any] | None = None
+) -> Run:
     """The run in `folder`; FileNotFoundError when it holds none, ValueError when its run.json is damaged.
 
     corpus: where its corpus lies now, or the corpus itself, or with `target` the data it was made of; where it lay when "".
+    encoders: the torch modules that it was made with, where another process made it.
     """
+    labelled(encoders or {})
     path = Path(folder) / "run.json"
     if not path.is_file():
         raise FileNotFoundError(f"{folder} holds no run (no run.json); `understudy distill ... --out FOLDER` makes one")

@@ -49,8 +49,8 @@ class Keywords(TypedDict, total=False):
     share of the labelled train rows that is held out to choose by, where the split has no validation rows; 0 forbids it.
     """
 
-    encoders: Mapping[str, str] | None
-    teacher_encoders: Mapping[str, str] | None
+    encoders: Mapping[str, Any] | None
+    teacher_encoders: Mapping[str, Any] | None
     fusion: str
     teacher_fusion: str
     head: Mapping[str, Any] | None
