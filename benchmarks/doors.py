@@ -134,7 +134,7 @@ def own_csv(rows: list[dict[str, Any]], folder: Path, *, epochs: int) -> float:
     import pandas as pd
 
     from understudy.cli import main
-    from understudy.serve.app import serve
+    from understudy.serve import serve
 
     pd.DataFrame(rows).to_csv(folder / "own.csv", index=False)
     began = time.monotonic()

@@ -80,7 +80,14 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "artifact.predict_file": ("artifact.predict", "artifact.cascade", "artifact.confidence", "artifact.answers", "prepare"),
     "artifact.contract": ("artifact.confidence", "prepare"),
     "artifact.card": ("artifact.contract", "prepare"),
-    "serve": ("artifact.predict", "artifact.answers", "artifact.session", "artifact.contract", "prepare"),
+    "serve": (
+        "artifact.predict",
+        "artifact.answers",
+        "artifact.confidence",
+        "artifact.session",
+        "artifact.contract",
+        "prepare",
+    ),
     "worlds": ("corpus", "prepare", "tasks"),
     "players": ("training.plan", "methods", "teachers", "models", "encoders", "batches.batch", "corpus", "prepare", "tasks"),
     "study": (

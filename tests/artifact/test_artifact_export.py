@@ -156,9 +156,8 @@ def results_of(low: float | None, share: dict | None) -> dict:
 
 def card_of(artifact, **about) -> str:
     parity = json.loads((artifact / "parity.json").read_text())
-    return write_card(
-        read_contract(artifact), parity, corpus={"licence": "CC0", "citation": "Somebody 2020"}, about=about, confidence={}
-    )
+    corpus = {"licence": "CC0", "citation": "Somebody 2020"}
+    return write_card(read_contract(artifact), parity, corpus=corpus, about=about, confidence={}, missing={})
 
 
 def test_the_card_says_what_was_measured(reader):

@@ -30,21 +30,25 @@ from understudy.serve import serve
 from understudy.serve.connections import Guarded
 if patience:
     Guarded.head_seconds = Guarded.body_seconds = patience
-serve(sys.argv[1], port=0)
+if __name__ == "__main__":
+    serve(sys.argv[1], port=0, workers=int(sys.argv[4]))
 """
-BODY = json.dumps([{"said": "hello"}]).encode()
-HEAD = b"POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(BODY)
+BODY = json.dumps({"rows": [{"said": "hello"}]}).encode()
+HEAD = b"POST /v1/predict HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(BODY)
 
 
 class Service:
     """A process that serves; what it says besides its first line is kept."""
 
-    def __init__(self, artifact, handles=0, patience=0.0):
-        command = [sys.executable, "-c", CODE, str(artifact), str(handles), str(patience)]
+    def __init__(self, artifact, handles=0, patience=0.0, workers=1):
+        command = [sys.executable, "-c", CODE, *map(str, (artifact, handles, patience, workers))]
         self.process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+        assert self.process.stderr
         self.said = self.process.stderr.readline()
-        assert self.said.startswith(f"serving {artifact} on http://127.0.0.1:"), self.said + self.process.stderr.read()
-        self.where = self.said.split()[3].rstrip(";")
+        assert self.said.startswith("serving count <script>alert(1)</script> on http://127.0.0.1:"), (
+            self.said + self.process.stderr.read()
+        )
+        self.where = self.said.split()[-4].rstrip(";")
         self.port = int(self.where.rpartition(":")[2])
 
     def connect(self, sent=b""):
@@ -85,7 +89,7 @@ def answer_of(opened):
 def test_it_answers_and_neither_half_a_head_nor_half_a_body_holds_up_its_end(serving):
     service = serving()
     assert service.get()["status"] == "ok"
-    assert service.get("/predict", BODY)["predictions"] == [{"prediction": 1.0}]
+    assert service.get("/v1/predict", BODY)["predictions"] == [{"prediction": 1.0}]
     left = service.connect(HEAD + BODY)
     left.close()
     halves = [service.connect(HEAD[:40]), service.connect(HEAD + BODY[:3]), service.connect()]
@@ -117,7 +121,7 @@ def test_more_half_sent_requests_than_file_handles(serving):
     halves = [service.connect(HEAD[:40] if i % 2 else HEAD + BODY[:3]) for i in range(130)]
     start = time.monotonic()
     assert service.get()["status"] == "ok"
-    assert service.get("/predict", BODY)["predictions"] == [{"prediction": 1.0}]
+    assert service.get("/v1/predict", BODY)["predictions"] == [{"prediction": 1.0}]
     assert time.monotonic() - start < 5
     for half in halves:
         half.close()
@@ -127,3 +131,24 @@ def test_more_half_sent_requests_than_file_handles(serving):
 @pytest.mark.parametrize(("handles", "found"), [(120, (20, 20)), (1024, (600, 128)), (2**20, (1000, 128)), (10, (1, 1))])
 def test_places_by_file_handles(handles, found):
     assert allowed(handles) == found
+
+
+def test_several_workers_count_together_and_end_together(serving):
+    service = serving(workers=2)
+    for _ in range(20):
+        assert service.get("/v1/predict", BODY)["predictions"] == [{"prediction": 1.0}]
+    with urllib.request.urlopen(service.where + "/metrics", timeout=20) as answer:
+        assert f'route="/v1/predict",status="200"}} {20.0}' in answer.read().decode()
+    assert service.end() == (0, "")
+
+
+def test_nothing_that_was_accepted_is_lost_at_the_end(serving):
+    service = serving()
+    rows = json.dumps({"rows": [{"said": "hello"}] * 500}).encode()
+    head = HEAD.replace(b"%d" % len(BODY), b"%d" % len(rows))
+    asked = [service.connect(head + rows) for _ in range(20)]
+    service.get()
+    os.kill(service.process.pid, signal.SIGTERM)
+    for each in asked:
+        assert answer_of(each).startswith(b"HTTP/1.1 200 ")
+    assert service.process.wait(timeout=20) == 0

@@ -2,13 +2,18 @@
 
 import copy
 import json
+from concurrent.futures import ThreadPoolExecutor
 
 from made_artifact import WHOLE, write_artifact
 
 from understudy.artifact.contract import write_checksums
 from understudy.artifact.predict import Artifact
+from understudy.serve.described import described
 from understudy.serve.page import page
+from understudy.serve.question import Question
 from understudy.serve.rows import predict_rows
+from understudy.serve.shelf import Shelf
+from understudy.serve.together import Together
 
 OTHERS = (None, 5, "x", ["x"], {"x": 1})
 ROW = {column: value for column, value in WHOLE.items() if column not in ("picture", "sound")}
@@ -48,12 +53,18 @@ def test_every_part_of_another_type(tmp_path):
     assert not any("\n" in each for each in said)
 
 
+def queue(artifact):
+    return Together(artifact, ThreadPoolExecutor(1), wait=0.0, on_error="fail")
+
+
 def used(folder) -> str:
     """What is said of it, if it is not taken."""
     try:
         artifact = Artifact(folder)
-        page(artifact.contract)
-        predict_rows(artifact, [ROW])
+        predict_rows(artifact, Question([ROW]))
+        (served,) = Shelf({"x": folder}, queue)
+        assert page([served], served)
+        assert described([served])
     except ValueError as error:
         return str(error)
     return ""

@@ -4,7 +4,7 @@ import pytest
 from fastapi.testclient import TestClient
 from made_artifact import WHOLE
 
-from understudy.serve import create_app
+from understudy.serve import Manner, create_app
 from understudy.serve.token import token_from
 
 TOKEN = "correct-horse-battery"
@@ -12,24 +12,24 @@ TOKEN = "correct-horse-battery"
 
 @pytest.fixture(scope="module")
 def guarded(artifact):
-    return TestClient(create_app(artifact, token=TOKEN))
+    return TestClient(create_app(artifact, Manner(token=TOKEN)))
 
 
 @pytest.mark.parametrize("header", [None, f"Bearer {TOKEN}x", "Bearer ", TOKEN, f"Basic {TOKEN}", f"bearer  {TOKEN}"])
 def test_without_the_token_nothing_is_said(guarded, header):
     headers = {} if header is None else {"Authorization": header}
-    for path in ("/", "/contract", "/nothing"):
+    for path in ("/", "/v1/models", "/nothing"):
         found = guarded.get(path, headers=headers)
         assert (found.status_code, found.headers["WWW-Authenticate"]) == (401, "Bearer")
-    found = guarded.post("/predict", json=[WHOLE], headers=headers)
+    found = guarded.post("/v1/predict", json={"rows": [WHOLE]}, headers=headers)
     assert found.status_code == 401
     assert TOKEN not in found.text
 
 
 def test_with_it_all_is_as_before(guarded):
     headers = {"Authorization": f"Bearer {TOKEN}"}
-    assert guarded.post("/predict", json=[WHOLE], headers=headers).json()["answered"] == 1
-    assert guarded.get("/contract", headers=headers).status_code == 200
+    assert guarded.post("/v1/predict", json={"rows": [WHOLE]}, headers=headers).json()["answered"] == 1
+    assert guarded.get("/v1/models", headers=headers).status_code == 200
 
 
 def test_health_and_readiness_need_none(guarded):

@@ -127,9 +127,9 @@ def test_shipped_student_answers_in_words(run, tmp_path):
     assert words[kind_of(run)] in (folder / "card.md").read_text()
     client = TestClient(create_app(folder))
     assert client.get("/").text.count('data-how="text"') == len(columns)
-    answer = client.post("/predict", json=[{key: value for key, value in lines[0].items() if key != "id"}]).json()
+    answer = client.post("/v1/predict", json={"rows": [{key: value for key, value in lines[0].items() if key != "id"}]}).json()
     assert str(answer["predictions"][0]["prediction"]) == said[0]["prediction"]
-    part = client.post("/predict", json=[{columns[0]: "it is red"}])
+    part = client.post("/v1/predict", json={"rows": [{columns[0]: "it is red"}]})
     assert part.status_code == (422 if kind_of(run) == "choice" else 200)
 
 

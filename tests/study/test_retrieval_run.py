@@ -224,12 +224,13 @@ def test_predict_writes_lists_or_columns_of_the_branches_that_a_table_has(artifa
 
 
 def test_a_page_and_rows_of_a_client(artifact):
-    from understudy.serve.page import page
+    from understudy.serve.page import answer
+    from understudy.serve.question import Question
     from understudy.serve.rows import predict_rows
 
     shipped = Artifact(artifact)
-    assert "an embedding of picture and of speech" in page(shipped.contract)
-    found = predict_rows(shipped, [{"picture": [0, 1, 2, 3, 4, 5]}])
+    assert "an embedding of picture and of speech" in answer(shipped.contract)
+    found = predict_rows(shipped, Question([{"picture": [0, 1, 2, 3, 4, 5]}]))
     assert found["answered"] == 1
     assert len(found["predictions"][0]["embedding_picture"]) == 3
     assert found["predictions"][0]["embedding_speech"] is None

@@ -15,8 +15,12 @@ def write_card(
     corpus: Mapping[str, str],
     about: Mapping[str, Any],
     confidence: Mapping[str, Any],
+    missing: Mapping[str, Any],
 ) -> str:
-    """Markdown. corpus: the schema's `about` (licence, citation). about: as in `export`. confidence: as `calibrate` found it."""
+    """Markdown. corpus: the schema's `about` (licence, citation). about: as in `export`. confidence: as `calibrate` found it.
+
+    missing: as `artifact.missing` did.
+    """
     parts = [
         f"# {contract.name}",
         predicts(contract),
@@ -26,6 +30,7 @@ def write_card(
         else "A row without it gets no prediction.",
         trained(about.get("run")),
         results(about.get("results"), str(about.get("system", "distilled"))),
+        without(missing),
         checked(parity),
         smaller(contract, parity),
         sure(confidence),
@@ -150,6 +155,16 @@ def recovered(share: Mapping[str, float] | None) -> str:
 def interval(found: Mapping[str, Any]) -> str:
     """In words."""
     return f"interval {found['low']:.3g} to {found['high']:.3g}"
+
+
+def without(found: Mapping[str, Any]) -> str:
+    """What absent modalities cost."""
+    if not found:
+        return ""
+    better = "higher" if found["higher_is_better"] else "lower"
+    rows = [f"| {subset.replace('+', ', ')} | {score:.4g} |" for subset, score in found["scores"].items()]
+    table = "\n".join([f"| present | {found['metric']} ({better} is better) |", "|---|---|", *rows])
+    return f"## What is missing, and what that costs\n\nOn {found['rows']} test rows that have everything.\n\n{table}"
 
 
 def checked(parity: Mapping[str, Any]) -> str:

@@ -18,6 +18,9 @@ FORMAT = 1
 GRAPH = "student.onnx"
 BRANCH = "student-{branch}.onnx"
 CONTRACT = "contract.json"
+MISSING = "missing.json"
+"""What absent modalities cost, as `artifact.missing` measured it."""
+SCORES: Shape = {"metric": str, "higher_is_better": bool, "rows": int, "scores": {...: float}}
 DOCUMENT: Shape = {
     "format": int,
     "name": str,

@@ -12,9 +12,11 @@ import numpy as np
 
 from understudy.artifact.calibrate import calibrate
 from understudy.artifact.card import write_card
-from understudy.artifact.contract import CONTRACT, Contract, ShippedView, Weights, write_checksums
+from understudy.artifact.contract import CONTRACT, MISSING, Contract, ShippedView, Weights, write_checksums
 from understudy.artifact.graph import example_inputs, write_graph
+from understudy.artifact.missing import missing
 from understudy.artifact.parity import check_parity
+from understudy.artifact.predict import Artifact
 from understudy.artifact.smaller import check_loss, shrink
 from understudy.corpus import Corpus, Given, Split, opened_split
 from understudy.evaluate.predictions import Predictions
@@ -66,10 +68,13 @@ def export(
             write_checksums(draft)
             parity |= {weights: check_loss(draft, student.task, parity, corpus=corpus, split=split, most=loss)}
         contract, sure = calibrate(draft, contract, task=student.task, corpus=corpus, split=split)
+        costs = missing(Artifact(draft), task=student.task, corpus=corpus, split=split)
         write_json(draft / "parity.json", parity)
         if sure:
             write_json(draft / "calibration.json", sure)
-        card = write_card(contract, parity, corpus=corpus.schema.about, about=about, confidence=sure)
+        if costs:
+            write_json(draft / MISSING, costs)
+        card = write_card(contract, parity, corpus=corpus.schema.about, about=about, confidence=sure, missing=costs)
         (draft / "card.md").write_text(card, encoding="utf-8")
         write_checksums(draft)
     return out

@@ -86,10 +86,14 @@ class Artifact:
         return self.contract.modalities
 
     @cached_property
+    def light(self) -> bool:
+        """Whether each row is a few numbers or tokens."""
+        return all(modality.kind in LIGHT for modality in self.modalities.values())
+
+    @cached_property
     def rows_at_once(self) -> int:
         """Rows that are prepared together."""
-        light = all(modality.kind in LIGHT for modality in self.modalities.values())
-        return ROWS_AT_ONCE if light else HEAVY_ROWS_AT_ONCE
+        return ROWS_AT_ONCE if self.light else HEAVY_ROWS_AT_ONCE
 
     @cached_property
     def _columns(self) -> dict[str, tuple[str, ...]]:

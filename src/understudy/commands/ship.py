@@ -102,27 +102,40 @@ def predict(
 
 
 def serve(
-    artifact: Path,
+    artifacts: tuple[str, ...],
     /,
     *,
     host: str = "127.0.0.1",
     port: int = 8000,
+    workers: int = 1,
     requests: int = 64,
+    seconds: float = 30.0,
+    batch_ms: float = 2.0,
     on_error: Literal["fail", "skip"] = "fail",
     token_file: str = "",
+    hosts: tuple[str, ...] = (),
+    log_requests: bool = False,
 ) -> Answer:
-    """Answer over HTTP, with a page to try it; stops with Ctrl-C.
+    """Answer over HTTP, with a page to try it; stops with Ctrl-C. An artifact that is replaced on disk is read anew.
 
     Args:
-        artifact: folder that `understudy export` wrote.
+        artifacts: folders that `understudy export` wrote, or NAME=FOLDER for another name than their own.
         host: address to listen on.
         port: to listen on.
-        requests: how many are computed or wait; more are told to come again (429).
+        workers: processes that answer, each with all artifacts in memory.
+        requests: how many a worker computes or lets wait; more are told to come again (429).
+        seconds: that one request may take; a later answer is given up (503).
+        batch_ms: milliseconds that requests of few rows may wait for others, to be answered in one run; 0 answers each alone.
         on_error: what a cell that cannot be read does: fail its request, or stand as absent and be named beside the answers.
         token_file: first line: what requests must carry; only its owner may read it. Or the variable UNDERSTUDY_TOKEN.
+        hosts: names that it answers by; on the loopback its own, elsewhere any where none is given.
+        log_requests: a JSON line on stderr for each request, without what was sent or answered.
     """
-    from understudy.serve.app import serve as run_it
+    from understudy.serve.app import Manner
+    from understudy.serve.running import serve as run_it
     from understudy.serve.token import token_from
 
-    run_it(artifact, host=host, port=port, requests=requests, on_error=on_error, token=token_from(token_file))
-    return Answer({"artifact": str(artifact)}, "stopped")
+    token = token_from(token_file)
+    manner = Manner(requests, seconds, batch_ms, on_error, hosts, token, log_requests)
+    run_it(artifacts, host=host, port=port, workers=workers, manner=manner)
+    return Answer({"artifacts": list(artifacts)}, "stopped")

@@ -1,5 +1,6 @@
 """HTTP and a page on top of `artifact.predict`. No torch."""
 
-from understudy.serve.app import create_app, serve
+from understudy.serve.app import Manner, create_app
+from understudy.serve.running import serve
 
-__all__ = ["create_app", "serve"]
+__all__ = ["Manner", "create_app", "serve"]

@@ -1,158 +1,247 @@
-"""The HTTP service over one artifact: JSON rows in, predictions out, and a page to try it. No torch."""
+"""The HTTP service over artifacts: JSON rows in, predictions out, and a page to try it. No torch."""
 
-import socket
-import sys
-from collections.abc import Collection
-from contextlib import suppress
+import asyncio
+import json
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-import uvicorn
 from fastapi import FastAPI, HTTPException, Request
-from fastapi.responses import HTMLResponse, Response
+from fastapi.responses import HTMLResponse, Response, StreamingResponse
+from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.requests import ClientDisconnect
 
-from understudy.artifact.predict import Artifact
+from understudy.artifact.answers import answered
 from understudy.artifact.session import GraphError
+from understudy.prepare.faults import Fault
+from understudy.prepare.frames import rows_of
 from understudy.prepare.reader import OnError
-from understudy.process.stop import terminable
 from understudy.serve.capacity import Capacity
-from understudy.serve.connections import Guarded, allowed, file_handles
-from understudy.serve.hosts import OnlyHosts, names_of
-from understudy.serve.page import page
-from understudy.serve.rows import parse_rows, predict_rows
+from understudy.serve.described import described
+from understudy.serve.hosts import OnlyHosts
+from understudy.serve.observe import KEY, Metrics, Observed, line
+from understudy.serve.page import ASSETS, POLICY, asset, page
+from understudy.serve.question import LINES, Question, read_question
+from understudy.serve.reference import reference
+from understudy.serve.rows import Said, errors_of, modalities_of, pieces, predict_rows
+from understudy.serve.shelf import Served, Shelf, Unserved, details, named, told
+from understudy.serve.together import Together
 from understudy.serve.token import OnlyBearers
 
-LARGEST_BODY = 10 * 2**20
-"""Bytes of one request."""
 MOST_ROWS = 1000
 """Rows of one request."""
+MOST_STREAMED = 100_000
+"""The same where the answer is a stream of lines."""
 MOST_REQUESTS = 64
 """Requests that are computed or wait for it."""
-PARTING = 30
-"""Seconds in which requests that were accepted are answered once the service is to end."""
 
 
-def create_app(
-    folder: str | Path,
-    *,
-    requests: int = MOST_REQUESTS,
-    on_error: OnError = "fail",
-    hosts: Collection[str] = (),
-    token: str = "",
-) -> FastAPI:
-    """The service for the artifact in `folder`; raises like `Artifact` when that is damaged.
+@dataclass(frozen=True)
+class Manner:
+    """How a service answers.
 
-    GET / is the page, /health says ok, /ready whether a request would be taken, /contract what is read. POST /predict takes a
-    JSON list of rows, each an object with the source columns of at least one modality; pictures and sound as the file's bytes in
-    base64, never as a path.
-    requests: how many are computed or wait; more are told to come again (429). on_error: whether a cell that cannot be read
-    fails its request, or is absent and named beside the answers. hosts: the only names it answers by, any where none is given.
-    token: what every request but those for /health and /ready has to carry, where one is given.
+    requests: how many are computed or wait; more are told to come again (429). seconds: that one may take (503). batch_ms:
+    milliseconds that requests of few rows may wait for others, to be answered in one run; 0 answers each by itself. on_error:
+    whether a cell that cannot be read fails its request, or is absent and named beside the answers. hosts: the only names it
+    answers by, any where none is given. token: what every request but those for /health and /ready has to carry, where one is
+    given. log: whether each request is a JSON line on stderr, without what was sent or answered. watch: seconds between two looks
+    at whether an artifact was replaced.
     """
-    artifact = Artifact(folder)
-    # Its own documentation pages would be fetched from another host.
-    app = FastAPI(title=artifact.contract.name, docs_url=None, redoc_url=None, openapi_url=None)
-    app.add_middleware(OnlyBearers, token=token)
-    app.add_middleware(OnlyHosts, names=hosts)
-    shown = page(artifact.contract)
-    capacity = Capacity(requests)
+
+    requests: int = MOST_REQUESTS
+    seconds: float = 30.0
+    batch_ms: float = 2.0
+    on_error: OnError = "fail"
+    hosts: tuple[str, ...] = ()
+    token: str = ""
+    log: bool = False
+    watch: float = 1.0
+
+
+class Service:
+    """What the routes share: the artifacts, the places, and the counters. Used from one event loop."""
+
+    def __init__(self, folders: Mapping[str, Path], manner: Manner) -> None:
+        if not 0 <= manner.batch_ms <= 1000:
+            raise ValueError(f"batch_ms={manner.batch_ms} given; expected milliseconds from 0 to 1000")
+        self.manner, self.metrics = manner, Metrics()
+        self.capacity = Capacity(manner.requests, manner.seconds)
+        make = partial(Together, executor=self.capacity.executor, wait=manner.batch_ms / 1e3, on_error=manner.on_error)
+        self.shelf = Shelf(folders, make)
+
+    async def watch(self) -> None:
+        """Swap in what is replaced on disk, for ever."""
+        loop = asyncio.get_running_loop()
+        while True:
+            await asyncio.sleep(self.manner.watch)
+            for name in await loop.run_in_executor(None, self.shelf.stale):
+                refused = await loop.run_in_executor(None, self.shelf.renew, name)
+                self.metrics.reloads.labels(name, "refused" if refused else "swapped").inc()
+                line("reload", model=name, refused=refused, revision=self.shelf.one(name).revision)
+
+    async def answer(self, request: Request) -> Response:
+        """To the rows of one request, as soon as it is its turn."""
+        self.capacity.refuse_when_full()
+        with refusing():
+            question = await read_question(request)
+            served = self.shelf.one(question.model)
+            streamed = LINES in request.headers.get("accept", "")
+            most = MOST_STREAMED if streamed else MOST_ROWS
+            if not 1 <= len(question.rows) <= most:
+                raise ValueError(f"{len(question.rows)} rows given; 1 to {most} are allowed in one request")
+            request.scope[KEY].model, request.scope[KEY].rows = served.name, len(question.rows)
+        return await (self.stream(served, question) if streamed else self.whole(request, served, question))
+
+    async def whole(self, request: Request, served: Served, question: Question) -> Response:
+        """All answers as one document."""
+        with self.capacity.place(), refusing():
+            if served.together.takes(question):
+                outcome = served.together.ask(question)
+                said = await self.capacity.wait_for(request, outcome, outcome.cancel)
+            else:
+                said = await self.capacity.compute(
+                    request,
+                    lambda client: predict_rows(served.artifact, question, on_error=self.manner.on_error, check=client.check),
+                )
+        return Response(encoded(about(served) | said), media_type="application/json")
+
+    async def stream(self, served: Served, question: Question) -> Response:
+        """One line of JSON a row, as they are computed; the last one sums up, or says what ended it."""
+        lines = self.lines(served, question)
+        with refusing():
+            # What is wrong with the rows is found before the first answer, and has a status of its own.
+            first = await anext(lines)
+
+        async def rest() -> AsyncIterator[bytes]:
+            yield first
+            try:
+                async for each in lines:
+                    yield each
+            except (ValueError, HTTPException) as error:
+                yield encoded({"detail": getattr(error, "detail", str(error))}) + b"\n"
+
+        return StreamingResponse(rest(), media_type=LINES)
+
+    async def lines(self, served: Served, question: Question) -> AsyncIterator[bytes]:
+        """The lines of a stream, some at a time."""
+        faults: list[Fault] | None = [] if self.manner.on_error == "skip" else None
+        count = 0
+        with self.capacity.place():
+            async for answers in self.capacity.each(pieces(served.artifact, question, faults=faults)):
+                count += answered(answers)
+                yield b"".join(encoded(row) + b"\n" for row in rows_of(answers))
+        said: Said = {"answered": count, "modalities": modalities_of(served.artifact, question)}
+        yield encoded(about(served) | said | errors_of(faults)) + b"\n"
+
+
+@contextmanager
+def refusing() -> Iterator[None]:
+    """What is wrong with a request as a status and a sentence."""
+    try:
+        yield
+    except Unserved as error:
+        raise HTTPException(404, str(error)) from None
+    except GraphError as error:
+        raise HTTPException(500, str(error)) from None
+    except ValueError as error:
+        raise HTTPException(422, str(error)) from None
+
+
+def about(served: Served) -> Said:
+    """Who answers."""
+    return {"model": served.name, "revision": served.revision}
+
+
+def encoded(document: Any) -> bytes:
+    """As JSON."""
+    return json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def create_app(artifacts: str | Path | Sequence[str | Path], manner: Manner = Manner()) -> FastAPI:
+    """The service for artifacts, each a folder or NAME=FOLDER; raises like `Artifact` where one is damaged.
+
+    POST /v1/predict takes {"rows": [...], "model": NAME}: rows are objects with the source columns of at least one modality;
+    pictures and sound are the file's bytes in base64, or files of a form, never a path. GET /v1/models says what is served and
+    read, / is a page to try it, /docs describes all of it, /openapi.json for programs; /health says ok, /ready whether a request
+    would be taken, /metrics what was done.
+    """
+    given = [artifacts] if isinstance(artifacts, str | Path) else artifacts
+    service = Service(named(given), manner)
+    shelf, capacity = service.shelf, service.capacity
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        watching = asyncio.create_task(service.watch())
+        yield
+        watching.cancel()
+
+    # FastAPI's own description would know nothing of the contracts, and its pages are fetched from another host.
+    app = FastAPI(title="understudy", docs_url=None, redoc_url=None, openapi_url=None, lifespan=lifespan)
+    app.add_middleware(OnlyBearers, token=manner.token)
+    app.add_middleware(OnlyHosts, names=manner.hosts)
+    app.add_middleware(Observed, metrics=service.metrics, log=manner.log)
 
     @app.exception_handler(ClientDisconnect)
     async def nobody(request: Request, error: ClientDisconnect) -> Response:
         return Response(status_code=499)
 
-    @app.get("/")
-    def home() -> HTMLResponse:
-        return HTMLResponse(
-            shown,
-            headers={
-                "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; "
-                "script-src 'unsafe-inline'; connect-src 'self'; img-src data:"
-            },
-        )
-
     @app.get("/health")
     async def health() -> dict[str, str]:
         # Not in a thread: it says that the service is alive when all threads compute.
-        return {"status": "ok", "artifact": artifact.contract.name}
+        return {"status": "ok"}
 
     @app.get("/ready")
     async def ready() -> dict[str, str]:
         capacity.refuse_when_full()
-        return {"status": "ready", "artifact": artifact.contract.name}
+        return {"status": "ready"}
 
-    @app.get("/contract")
-    def contract() -> dict[str, Any]:
-        return artifact.contract.to_json()
+    @app.get("/metrics")
+    def metrics() -> Response:
+        service.metrics.places.set(capacity.taken)
+        return Response(service.metrics.text(), media_type=CONTENT_TYPE_LATEST)
 
-    @app.post("/predict")
-    async def predict(request: Request) -> dict[str, Any]:
-        return await answer_to(request, artifact, capacity, on_error)
+    @app.get("/v1/models")
+    def models() -> dict[str, Any]:
+        return {"models": [told(each) | {"refused": shelf.refused.get(each.name)} for each in shelf]}
 
+    @app.get("/v1/models/{name:path}")
+    def model(name: str) -> dict[str, Any]:
+        with refusing():
+            return details(shelf.one(name))
+
+    @app.post("/v1/predict")
+    async def predict(request: Request) -> Response:
+        return await service.answer(request)
+
+    add_pages(app, shelf)
+    app.state.shelf = shelf
     return app
 
 
-async def answer_to(request: Request, artifact: Artifact, capacity: Capacity, on_error: OnError) -> dict[str, Any]:
-    """The answers to the rows of one request, as soon as it is its turn."""
-    capacity.refuse_when_full()
-    content = await read_body(request)
-    with capacity.place():
-        try:
-            return await capacity.compute(
-                request,
-                lambda client: predict_rows(artifact, parse_rows(content, most=MOST_ROWS), on_error=on_error, check=client.check),
-            )
-        except GraphError as error:
-            raise HTTPException(500, str(error)) from None
-        except ValueError as error:
-            raise HTTPException(422, str(error)) from None
+def add_pages(app: FastAPI, shelf: Shelf) -> None:
+    """What people look at: the page to try it, and the description."""
 
+    def shown(text: str) -> HTMLResponse:
+        return HTMLResponse(text, headers={"Content-Security-Policy": POLICY, "X-Content-Type-Options": "nosniff"})
 
-async def read_body(request: Request) -> bytes:
-    """The whole body, given up as soon as it is larger than allowed, whatever its headers say."""
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind != "application/json":
-        # Any web page may send other types to a local port; this one makes the browser ask first.
-        raise HTTPException(415, f"content type {kind or 'not given'}: send application/json")
-    parts, size = [], 0
-    async for part in request.stream():
-        size += len(part)
-        if size > LARGEST_BODY:
-            said = f"the request is larger than {LARGEST_BODY // 2**20} MB; send fewer rows at once"
-            raise HTTPException(413, said, headers={"Connection": "close"})
-        parts.append(part)
-    return b"".join(parts)
+    @app.get("/")
+    def home(model: str = "") -> HTMLResponse:
+        with refusing():
+            return shown(page([*shelf], shelf.one(model) if model else next(iter(shelf))))
 
+    @app.get("/docs")
+    def docs() -> HTMLResponse:
+        return shown(reference(described([*shelf])))
 
-def serve(
-    folder: str | Path,
-    *,
-    host: str = "127.0.0.1",
-    port: int = 8000,
-    requests: int = MOST_REQUESTS,
-    on_error: OnError = "fail",
-    token: str = "",
-) -> None:
-    """Serve until interrupted. On any other host than the loopback give a token, and put something that speaks TLS before it.
+    @app.get("/openapi.json")
+    def openapi() -> dict[str, Any]:
+        return described([*shelf])
 
-    requests, on_error, token: as in `create_app`. ValueError for an address that cannot be listened on, such as a port that
-    another program has.
-    """
-    app = create_app(folder, requests=requests, on_error=on_error, hosts=names_of(host), token=token)
-    most, backlog = allowed(file_handles())
-    http = type("Bounded", (Guarded,), {"most": most})
-    config = uvicorn.Config(app, log_level="warning", http=http, ws="none", backlog=backlog, timeout_graceful_shutdown=PARTING)
-    # uvicorn would log that the port is taken, and exit the whole process with a code of its own.
-    with listening(host, port) as taken, suppress(KeyboardInterrupt), terminable():
-        named, here = f"[{host}]" if ":" in host else host, taken.getsockname()[1]
-        print(f"serving {folder} on http://{named}:{here}; Ctrl-C stops it", file=sys.stderr, flush=True)
-        uvicorn.Server(config).run(sockets=[taken])
-
-
-def listening(host: str, port: int) -> socket.socket:
-    """An open socket on this address; port 0 is any free one."""
-    try:
-        return socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
-    except (OSError, OverflowError) as error:
-        raise ValueError(f"cannot listen on {host}, port {port}: {error}; give another --port or --host") from None
+    @app.get("/assets/{name}")
+    def assets(name: str) -> Response:
+        if name not in ASSETS:
+            raise HTTPException(404, f"no asset {name!r:.60}")
+        return Response(asset(name), media_type=ASSETS[name], headers={"X-Content-Type-Options": "nosniff"})

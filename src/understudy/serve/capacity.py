@@ -1,14 +1,14 @@
-"""Capacity: how many requests are computed and wait at a time, and work that ends when its client has left. No torch."""
+"""Capacity: how many requests are answered at a time, for how long, and work that ends when its client has left. No torch."""
 
 import asyncio
 import os
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from threading import Event
 from typing import TypeVar
 
-import anyio
-import anyio.to_thread
 from fastapi import HTTPException, Request
 from starlette.requests import ClientDisconnect
 
@@ -18,43 +18,77 @@ RETRY = "1"
 
 
 class Capacity:
-    """Places for requests: one a processor computes, the others wait. Used from one event loop."""
+    """Places for requests: one a processor computes, the others wait. Used from one event loop. seconds: that one may take."""
 
-    def __init__(self, most: int) -> None:
+    def __init__(self, most: int, seconds: float) -> None:
         if most < 1:
             raise ValueError(f"{most} requests at once given; expected at least 1")
-        self.most, self._taken = most, 0
-        self._computing = anyio.CapacityLimiter(min(most, os.cpu_count() or 1))
+        if not seconds > 0:
+            raise ValueError(f"{seconds} seconds for a request given; expected more than 0")
+        self.most, self.seconds, self.taken = most, seconds, 0
+        self.executor = ThreadPoolExecutor(min(most, os.cpu_count() or 1), "compute")
 
     def refuse_when_full(self) -> None:
         """HTTPException 429 where every place is taken."""
-        if self._taken >= self.most:
-            said = f"{self._taken} requests are being answered, as many as may be at once; come again"
+        if self.taken >= self.most:
+            said = f"{self.taken} requests are being answered, as many as may be at once; come again"
             raise HTTPException(429, said, headers={"Retry-After": RETRY, "Connection": "close"})
 
     @contextmanager
     def place(self) -> Iterator[None]:
         """A place until the request is answered; 429 where there is none."""
         self.refuse_when_full()
-        self._taken += 1
+        self.taken += 1
         try:
             yield
         finally:
-            self._taken -= 1
+            self.taken -= 1
 
     async def compute(self, request: Request, work: Callable[["Client"], Answer]) -> Answer:
-        """What `work` answers in a thread; it can ask whether the client is still there. The request's body was read before."""
+        """What `work` answers in a thread, where it can ask whether somebody still waits. The request's body was read before."""
         client = Client()
-        leaves = asyncio.ensure_future(request.receive())
-        leaves.add_done_callback(lambda _: client.leave())
+        loop = asyncio.get_running_loop()
+        return await self.wait_for(request, loop.run_in_executor(self.executor, work, client), client.leave)
+
+    async def wait_for(self, request: Request, found: "asyncio.Future[Answer]", leave: Callable[[], object]) -> Answer:
+        """What a future brings. ClientDisconnect as soon as nobody waits for it, 503 when it takes too long; both `leave` it."""
+        gone = asyncio.ensure_future(request.receive())
         try:
-            return await anyio.to_thread.run_sync(work, client, limiter=self._computing)
+            await asyncio.wait({found, gone}, timeout=self.seconds, return_when=asyncio.FIRST_COMPLETED)
+            if found.done():
+                return found.result()
+            leave()
+            # What is left to itself raises nothing that anybody would hear of.
+            found.add_done_callback(lambda future: future.cancelled() or future.exception())
+            if gone.done():
+                raise ClientDisconnect
+            raise self.late()
+        except asyncio.CancelledError:
+            leave()
+            raise
         finally:
-            leaves.cancel()
+            gone.cancel()
+
+    async def each(self, work: Iterator[Answer]) -> AsyncIterator[Answer]:
+        """What `work` yields, made in a thread one after the other; 503 beyond the seconds that it may take in all."""
+        loop, end = asyncio.get_running_loop(), time.monotonic() + self.seconds
+        none = object()
+        while True:
+            found = await loop.run_in_executor(self.executor, next, work, none)
+            if found is none:
+                return
+            yield found  # pyright: ignore[reportReturnType]
+            if time.monotonic() > end:
+                raise self.late()
+
+    def late(self) -> HTTPException:
+        """What is said to a request that takes too long."""
+        said = f"no answer within {self.seconds:g} seconds; send fewer rows at once, or come again"
+        return HTTPException(503, said, headers={"Retry-After": RETRY})
 
 
 class Client:
-    """Who asked: still there, or not."""
+    """Who asked: still waiting, or not."""
 
     def __init__(self) -> None:
         self._left = Event()

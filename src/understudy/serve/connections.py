@@ -49,7 +49,7 @@ class Guarded(H11Protocol):
     """From there to the end of its body."""
     parting_seconds = 2.0
     """The same once the service is to end."""
-    most = MOST
+    most = allowed(file_handles())[0]
 
     def __init__(self, *given: Any, **named: Any) -> None:
         super().__init__(*given, **named)

@@ -1,23 +1,85 @@
-"""The page: one form made from the contract, self-contained. Every name in it is escaped."""
+"""The page: one form made from the contract, and assets of its own. Every name in it is escaped. No torch."""
 
 import json
+from collections.abc import Mapping, Sequence
 from html import escape
 from pathlib import Path
 from string import Template
+from typing import Any
+from urllib.parse import quote
 
 from understudy.artifact.contract import Contract
 from understudy.prepare.cells import Modality
 from understudy.prepare.source import source_columns
+from understudy.serve.shelf import Served
 
 FEW = 12
 """Number columns that get a box each; more share one box."""
+FOLDER = Path(__file__).with_name("assets")
+ASSETS = {"page.css": "text/css", "page.js": "text/javascript"}
+POLICY = (
+    "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self' data: blob:; "
+    "form-action 'none'; base-uri 'none'; frame-ancestors 'none'"
+)
+"""Nothing from elsewhere, and no script that stands in the page."""
+COVERAGE = 0.9
+"""Asked of models that know it."""
 
 
-def page(contract: Contract) -> str:
-    """HTML with inline style and script; no other request than POST /predict."""
-    template = Template(Path(__file__).with_name("page.html").read_text(encoding="utf-8"))
-    groups = "\n".join(group(name, modality) for name, modality in contract.modalities.items())
-    return template.substitute(name=escape(contract.name), groups=groups, answer=escape(answer(contract)))
+def page(served: Sequence[Served], chosen: Served) -> str:
+    """HTML. Models of the same task as `chosen` are asked beside it; its form has what any of them reads."""
+    beside = [chosen, *(each for each in served if each is not chosen and comparable(each, chosen))]
+    groups: dict[tuple[str, ...], str] = {}
+    for each in beside:
+        for name, modality in each.artifact.modalities.items():
+            by = "" if each is chosen else f", read by {each.name}"
+            groups.setdefault(source_columns(name, modality), group(name, modality, by))
+    more = f" Beside it: {', '.join(each.name for each in beside[1:])}." if len(beside) > 1 else ""
+    template = Template((FOLDER / "page.html").read_text(encoding="utf-8"))
+    return template.substitute(
+        name=escape(chosen.name),
+        groups="\n".join(groups.values()),
+        answer=escape(answer(chosen.artifact.contract)),
+        beside=escape(more),
+        others=others(served, chosen),
+        # Inside of a script element nothing but `</` ends it.
+        models=json.dumps([known(each) for each in beside]).replace("<", "\\u003c"),
+    )
+
+
+def asset(name: str) -> str:
+    """A file of the page's own."""
+    return (FOLDER / name).read_text(encoding="utf-8")
+
+
+def others(served: Sequence[Served], chosen: Served) -> str:
+    """Links to the pages of the other models."""
+    links = [f'<a href="./?model={quote(each.name)}">{escape(each.name)}</a>' for each in served if each is not chosen]
+    return f"<p>Pages of other models: {', '.join(links)}</p>" if links else ""
+
+
+def comparable(one: Served, other: Served) -> bool:
+    """Whether two answer the same question."""
+    a, b = one.artifact.contract, other.artifact.contract
+    return (a.task["kind"], a.classes, a.choices, a.task.get("unit")) == (
+        b.task["kind"],
+        b.classes,
+        b.choices,
+        b.task.get("unit"),
+    )
+
+
+def known(served: Served) -> Mapping[str, Any]:
+    """What the script has to know of a model."""
+    contract = served.artifact.contract
+    return {
+        "name": served.name,
+        "modalities": {name: list(source_columns(name, modality)) for name, modality in contract.modalities.items()},
+        "coverage": COVERAGE if contract.confidence and contract.confidence.most >= COVERAGE else 0,
+        "metric": served.missing.get("metric", ""),
+        "scores": served.missing.get("scores", {}),
+        "sample": served.sample.rows[0],
+    }
 
 
 def answer(contract: Contract) -> str:
@@ -33,11 +95,11 @@ def answer(contract: Contract) -> str:
     return f"a number in {contract.task['unit']}" if contract.task.get("unit") else "a number"
 
 
-def group(name: str, modality: Modality) -> str:
-    """The boxes of one modality."""
+def group(name: str, modality: Modality, by: str) -> str:
+    """The boxes of one modality; by: which other model reads it."""
     columns = source_columns(name, modality)
     boxes = "\n".join(fields(modality, columns))
-    return f"<fieldset><legend>{escape(name)} <small>{modality.kind}</small></legend>\n{boxes}\n</fieldset>"
+    return f"<fieldset><legend>{escape(name)} <small>{escape(modality.kind + by)}</small></legend>\n{boxes}\n</fieldset>"
 
 
 def fields(modality: Modality, columns: tuple[str, ...]) -> list[str]:
@@ -49,7 +111,7 @@ def fields(modality: Modality, columns: tuple[str, ...]) -> list[str]:
         case "text" | "choices":
             return [box("text", [c], c, '<textarea rows="4"></textarea>') for c in columns]
         case "image" | "audio" | "video":
-            return [box("file", [c], c, f'<input type="file" accept="{modality.kind}/*">') for c in columns]
+            return [box("file", [c], c, f'<input type="file" accept="{modality.kind}/*">', modality.kind) for c in columns]
         case "table":
             numbers = {c for c in columns if modality.columns.get(c) == "number"}
             return [box("number" if c in numbers else "text", [c], c, number() if c in numbers else "<input>") for c in columns]
@@ -72,7 +134,7 @@ def number() -> str:
     return '<input type="number" step="any">'
 
 
-def box(how: str, columns: list[str], label: str, control: str) -> str:
-    """A labelled control; how: the way in which the script reads it."""
+def box(how: str, columns: list[str], label: str, control: str, kind: str = "") -> str:
+    """A labelled control; how: the way in which the script reads it; kind: of a medium."""
     data = escape(json.dumps(columns), quote=True)
-    return f'<label data-how="{how}" data-columns="{data}"><span>{escape(label)}</span>{control}</label>'
+    return f'<label data-how="{how}" data-kind="{kind}" data-columns="{data}"><span>{escape(label)}</span>{control}</label>'
