@@ -155,5 +155,5 @@ def test_malformed_npz(tmp_path, arrays):
 def test_no_such_file_and_no_such_type(tmp_path):
     with pytest.raises(FileNotFoundError, match="no file"):
         read_table(tmp_path / "absent.csv")
-    with pytest.raises(ValueError, match=r"unknown file type '.xlsx'; known: .csv, .tsv, .parquet, .jsonl, .npz"):
+    with pytest.raises(ValueError, match=r"unknown file type '.xlsx'; known: .csv, .tsv, .parquet, .arrow, .jsonl, .npz"):
         read_table(write(tmp_path, b"", "table.xlsx"))

@@ -43,6 +43,7 @@ class Cascade:
         only: Collection[str] | None = None,
         faults: list[Fault] | None = None,
         wish: Wish = NOTHING,
+        first_row: int = 1,
     ) -> Answers:
         """As `Artifact.answer`, and a column `answered_by`: "student" or "teacher".
 
@@ -52,7 +53,8 @@ class Cascade:
         if wish.coverage:
             raise ValueError("coverage is of one artifact's answers, not of a cascade's; leave one or the other out")
         self.student.contract.refuse(wish)
-        own = whole([*self.student.predict_table(table, folder=folder, only=only, faults=faults)])
+        said = self.student.predict_table(table, folder=folder, only=only, faults=faults, first_row=first_row)
+        own = whole([*said])
         rows = np.sort(self.least_sure(own))
         by_teacher = np.zeros(len(own.seen), dtype=bool)
         if len(rows):

@@ -153,15 +153,22 @@ class Artifact:
         only: Collection[str] | None = None,
         faults: list[Fault] | None = None,
         wish: Wish = NOTHING,
+        first_row: int = 1,
     ) -> Answers:
-        """The same of a table, as columns."""
+        """The same of a table, as columns. first_row: what the user calls the first of its rows."""
         self.contract.refuse(wish)
+        said = self.predict_table(table, folder=folder, only=only, faults=faults, first_row=first_row)
         # Of thousands of classes a slice's probabilities are let go before the next one's are computed.
-        found = [self.columns_of(each, wish) for each in self.predict_table(table, folder=folder, only=only, faults=faults)]
-        return joined(found)
+        return joined([self.columns_of(each, wish) for each in said])
 
     def predict_table(
-        self, table: pa.Table, *, folder: Path, only: Collection[str] | None = None, faults: list[Fault] | None = None
+        self,
+        table: pa.Table,
+        *,
+        folder: Path,
+        only: Collection[str] | None = None,
+        faults: list[Fault] | None = None,
+        first_row: int = 1,
     ) -> Iterator[Predicted]:
         """The same some rows at a time, so that between them a caller can stop, or write what there is; once of no row."""
         modalities = self.readable(table.column_names, only=only)
@@ -169,7 +176,7 @@ class Artifact:
             yield Predicted(self._filler(0), np.zeros(0, dtype=bool))
         for start in range(0, len(table), self.rows_at_once):
             piece = table.slice(start, self.rows_at_once)
-            yield self.predict_cells({m: self._read(piece, m, start + 1, folder, faults) for m in modalities})
+            yield self.predict_cells({m: self._read(piece, m, first_row + start, folder, faults) for m in modalities})
 
     def _read(self, table: pa.Table, modality: str, first_row: int, folder: Path, faults: list[Fault] | None) -> Cells:
         def read(some: pa.Table, first: int) -> Cells:

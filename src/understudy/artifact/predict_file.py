@@ -1,22 +1,22 @@
-"""A user's file in, a file of predictions out: whole or not at all. No torch."""
+"""A user's file in, a file of predictions out: some rows at a time, whole or not at all. No torch."""
 
-import json
-from collections.abc import Callable, Collection
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import get_args
 
+import numpy as np
 import pyarrow as pa
-from pyarrow import compute, csv, parquet
 
-from understudy.artifact.answers import absent_of, answered
+from understudy.artifact.asked import Asked
 from understudy.artifact.cascade import Cascade
 from understudy.artifact.confidence import NOTHING, Wish
+from understudy.artifact.parts import ALL, Answered, Parts, Share
 from understudy.artifact.predict import Artifact
+from understudy.artifact.shares import answer_all
+from understudy.artifact.writers import WRITERS, write_csv
 from understudy.prepare.faults import Fault
-from understudy.prepare.frames import arrow_of
 from understudy.prepare.reader import OnError
-from understudy.prepare.source import read_table
 from understudy.process.whole import whole_file
 
 
@@ -42,33 +42,6 @@ class Summary:
         return self.answered / self.rows if self.rows else 1.0
 
 
-def write_csv(table: pa.Table, path: Path) -> None:
-    """Null becomes an empty cell, a list of numbers one column each: `embedding_image_0` ..."""
-    columns: dict[str, pa.ChunkedArray] = {}
-    for name, column in to_dict(table).items():
-        if pa.types.is_fixed_size_list(column.type):
-            columns |= {
-                f"{name}_{at}": compute.call_function("list_element", [column, pa.scalar(at)])
-                for at in range(column.type.list_size)
-            }
-        else:
-            columns[name] = column
-    csv.write_csv(pa.table(columns), path)
-
-
-def write_jsonl(table: pa.Table, path: Path) -> None:
-    """One object a line; null stays null."""
-    lines = (json.dumps(row, ensure_ascii=False, default=str) + "\n" for row in table.to_pylist())
-    path.write_text("".join(lines), encoding="utf-8")
-
-
-WRITERS: dict[str, Callable[[pa.Table, Path], None]] = {
-    ".csv": write_csv,
-    ".parquet": parquet.write_table,
-    ".jsonl": write_jsonl,
-}
-
-
 def predict_file(
     artifact: Artifact | Cascade,
     path: str | Path,
@@ -79,39 +52,85 @@ def predict_file(
     delimiter: str = "",
     on_error: OnError = "fail",
     wish: Wish = NOTHING,
+    share: Share = ALL,
+    jobs: int = 1,
+    quiet: bool = True,
 ) -> Summary:
-    """Predict (or embed) every row of a .csv, .tsv, .parquet, .jsonl or .npz file and write .csv, .parquet or .jsonl.
+    """Predict (or embed) every row of a .csv, .tsv, .parquet, .arrow, .jsonl or .npz file, or of a folder of them; write `out`,
+    a .csv, .parquet, .arrow or .jsonl file.
 
     id: a column of `path` that names its rows; without it they are numbered from 1, as in error messages, in a column `row`.
     modalities: read only these. delimiter: between a .csv's cells, a comma where none is named. Media paths in the file are
     relative to its folder. An existing `out` is replaced. on_error: whether a cell that cannot be read fails the whole, or is
     absent and noted in `errors_of(out)`, a .csv of row, modality and reason. wish: what an answer says of its
-    confidence. Raises ValueError (columns, modalities, endings, wishes) and FileNotFoundError.
+    confidence. Rows are read, answered and kept in parts, so memory does not grow with them; a job that is killed goes on from
+    its parts when it is asked for again, to the same bytes. share: only these parts, of a job whose machines share the folder of
+    `out`; whoever asks for all then joins them. jobs: processes. A cascade ranks all rows together, in memory.
+    Raises ValueError (columns, modalities, endings, wishes) and FileNotFoundError.
     """
+    path, out = Path(path), Path(out)
+    refuse(path, out, on_error, jobs)
+    asked = Asked(path, id, None if modalities is None else tuple(modalities), delimiter, on_error, wish)
+    pieces = asked.pieces()
+    if isinstance(artifact, Cascade):
+        if jobs > 1 or share != ALL:
+            raise ValueError("a cascade ranks all rows together, so they cannot be divided; leave --jobs and --shard out")
+        pieces = iter([pa.concat_tables(pieces, promote_options="permissive")])
+    first, second = next(pieces), next(pieces, None)
+    student = artifact.student if isinstance(artifact, Cascade) else artifact
+    read = student.readable(first.column_names, only=modalities)
+    if second is None and share == ALL:
+        found = [asked.answer(artifact, first, 1)]
+        return written(found, [found[0].table.schema], read, out)
+    assert isinstance(artifact, Artifact)
+    parts = Parts(out, asked.job(artifact))
+    with parts.open(share):
+        try:
+            count = answer_all(artifact, asked, parts, share, jobs, quiet=quiet)
+        except (ValueError, FileNotFoundError):
+            # What was asked for cannot be had, so nothing is left of it; machines that share a job may still be at it.
+            if share == ALL:
+                parts.remove()
+            raise
+        if share != ALL:
+            return Summary(0, 0, read, parts.folder)
+        there = parts.paths()
+        paths = [there[number] for number in range(count)]
+        found = written((parts.get(each) for each in paths), [parts.schema(each) for each in paths], read, out)
+    parts.remove()
+    return found
+
+
+def refuse(path: Path, out: Path, on_error: str, jobs: int) -> None:
+    """ValueError or FileNotFoundError for what cannot be begun."""
     if on_error not in get_args(OnError):
         raise ValueError(f"on_error={on_error!r}: expected 'fail' (at the first bad cell) or 'skip' (that cell)")
-    path, out = Path(path), Path(out)
     if out.suffix.lower() not in WRITERS:
         raise ValueError(f"cannot write predictions to {out.name!r}: it must end in {', '.join(WRITERS)}")
     if not out.parent.is_dir():
         raise FileNotFoundError(f"no folder {out.parent} to write {out.name} into")
-    if out.exists() and path.exists() and out.samefile(path):
+    if out.exists() and path.exists() and (out.samefile(path) or out.parent.samefile(path)):
         raise ValueError(f"predictions would overwrite their own input {path}; choose another file")
-    table = read_table(path, delimiter=delimiter)
-    names = row_names(table, id)
-    faults: list[Fault] = []
-    noted = faults if on_error == "skip" else None
-    answers = artifact.answer(table, folder=path.parent, only=modalities, faults=noted, wish=wish)
-    if taken := set(names.column_names) & set(answers):
-        raise ValueError(f"the id column may not be called {taken.pop()!r}: a column of the predictions is; rename it")
+    if jobs < 1:
+        raise ValueError(f"jobs={jobs} given; expected 1 process or more")
+
+
+def written(found: Iterable[Answered], schemas: Sequence[pa.Schema], read: tuple[str, ...], out: Path) -> Summary:
+    """Write the answers, and beside them the cells that could not be read; memory holds one part of them."""
+    schema = pa.unify_schemas(schemas, promote_options="permissive")
+    counts, faults = np.zeros(4, np.int64), list[Fault]()
+
+    def tables() -> Iterator[pa.Table]:
+        for each in found:
+            counts[:] += [len(each.table), each.answered, each.abstained, each.handed_over]
+            faults.extend(each.faults)
+            yield each.table.cast(schema)
+
     with whole_file(out) as partial:
-        WRITERS[out.suffix.lower()](pa.table(to_dict(names) | to_dict(arrow_of(answers))), partial)
+        WRITERS[out.suffix.lower()](tables(), partial)
     write_faults(faults, errors_of(out))
-    student = artifact.student if isinstance(artifact, Cascade) else artifact
-    read = student.readable(table.column_names, only=modalities)
-    abstained = int(absent_of(answers["prediction"]).sum()) - len(table) + answered(answers) if "prediction" in answers else 0
-    handed = int((answers["answered_by"].values == "teacher").sum()) if "answered_by" in answers else 0
-    return Summary(len(table), answered(answers), read, out, tuple(faults), abstained, handed)
+    rows, held, abstained, handed = counts.tolist()
+    return Summary(rows, held, read, out, tuple(faults), abstained, handed)
 
 
 def errors_of(out: Path) -> Path:
@@ -125,18 +144,4 @@ def write_faults(faults: list[Fault], path: Path) -> None:
         path.unlink(missing_ok=True)
         return
     with whole_file(path) as partial:
-        write_csv(pa.Table.from_pylist([asdict(fault) for fault in sorted(faults, key=lambda fault: fault.row)]), partial)
-
-
-def to_dict(table: pa.Table) -> dict[str, pa.ChunkedArray]:
-    """Columns by name."""
-    return dict(zip(table.column_names, table.columns, strict=True))
-
-
-def row_names(table: pa.Table, id: str | None) -> pa.Table:
-    """The column that says which row a prediction belongs to."""
-    if id is None:
-        return pa.table({"row": pa.array(range(1, len(table) + 1), type=pa.int64())})
-    if id not in table.column_names:
-        raise ValueError(f"no column {id!r} for the ids; the table has: {', '.join(table.column_names)}")
-    return table.select([id])
+        write_csv([pa.Table.from_pylist([asdict(fault) for fault in sorted(faults, key=lambda fault: fault.row)])], partial)

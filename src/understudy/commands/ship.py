@@ -64,13 +64,15 @@ def predict(
     cascade: str = "",
     budget: float = 0.2,
     threads: int = 0,
+    shard: str = "",
+    jobs: int = 1,
 ) -> Answer:
-    """Predict every row of a table, without PyTorch.
+    """Predict every row of a table, without PyTorch. Killed, and asked for again, it goes on where it was.
 
     Args:
         artifact: folder that `understudy export` wrote.
-        table: .csv, .tsv, .parquet, .jsonl or .npz with the columns that the student reads.
-        out: .csv, .parquet or .jsonl to write.
+        table: .csv, .tsv, .parquet, .arrow, .jsonl or .npz with the columns that the student reads, or a folder of such files.
+        out: .csv, .parquet, .arrow or .jsonl to write.
         id: column that names the rows; they are numbered when empty.
         modalities: read only these; all that the table has when none is named.
         delimiter: what parts a CSV file's columns, e.g. `;`; a comma when empty.
@@ -80,9 +82,12 @@ def predict(
         cascade: another artifact of the same task, such as the teacher's, which answers the least sure rows.
         budget: share of rows that the cascade may answer.
         threads: of the CPU, which the graph runs on; all cores when 0.
+        shard: only these parts, such as 1/4, on a machine that shares the folder of OUT with others; without it they are joined.
+        jobs: processes that predict side by side.
     """
     from understudy.artifact.cascade import Cascade
     from understudy.artifact.confidence import Wish
+    from understudy.artifact.parts import Share
     from understudy.artifact.predict import Artifact
     from understudy.artifact.predict_file import errors_of, predict_file
 
@@ -90,7 +95,10 @@ def predict(
     asked = Cascade(student, Artifact(cascade, threads=threads), budget) if cascade else student
     wish = Wish(coverage, min_confidence)
     said: dict[str, Any] = {"id": id or None, "modalities": modalities or None, "delimiter": delimiter, "on_error": on_error}
-    found = predict_file(asked, table, out, wish=wish, **said)
+    found = predict_file(asked, table, out, wish=wish, share=Share.parse(shard), jobs=jobs, quiet=False, **said)
+    if shard:
+        done = {"parts": str(found.out), "shard": shard, "modalities": list(found.modalities)}
+        return Answer(done, f"shard {shard} is done; once all are, the same command without --shard joins them in {out}")
     document = {"out": str(out), "rows": found.rows, "answered": found.answered, "modalities": list(found.modalities)}
     document |= {"coverage": found.coverage, "errors": len(found.faults)}
     document |= {"abstained": found.abstained, "handed_over": found.handed_over}

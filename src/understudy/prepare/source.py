@@ -19,7 +19,7 @@ from understudy.prepare.tables import HELD, READERS, TEXT_FILES, read_csv
 
 
 def read_table(path: str | Path, *, delimiter: str = "") -> pa.Table:
-    """A table from a .csv, .tsv, .parquet, .jsonl or .npz file; .csv, .tsv and .jsonl also as .gz.
+    """A table from a .csv, .tsv, .parquet, .arrow, .jsonl or .npz file; .csv, .tsv and .jsonl also as .gz.
 
     delimiter: between a .csv's cells, a comma where none is named.
     Cells of .csv and .tsv stay text (null where empty): what a column is, number, category or text, is said by who reads it.
@@ -32,17 +32,23 @@ def read_table(path: str | Path, *, delimiter: str = "") -> pa.Table:
     {'speed': ['1', '2'], 'note': ['fast', None]}
     """
     path = Path(path)
+    kind = kind_of(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"no file {path}")
+    if delimiter and kind != ".csv":
+        raise ValueError(f"{path}: delimiter {delimiter!r} has no effect on a {kind} file; leave it out")
+    return read_csv(path, delimiter) if delimiter else READERS[kind](path)
+
+
+def kind_of(path: Path) -> str:
+    """The ending of a table's file, without a .gz behind it; ValueError for one that is not known."""
     packed = path.suffix.lower() == ".gz"
     kind = Path(path.stem if packed else path.name).suffix.lower()
     if kind not in READERS or (packed and kind not in TEXT_FILES):
         raise ValueError(
             f"{path}: unknown file type {kind + '.gz' * packed!r}; known: {', '.join(READERS)} (text files also as .gz)"
         )
-    if not path.is_file():
-        raise FileNotFoundError(f"no file {path}")
-    if delimiter and kind != ".csv":
-        raise ValueError(f"{path}: delimiter {delimiter!r} has no effect on a {kind} file; leave it out")
-    return read_csv(path, delimiter) if delimiter else READERS[kind](path)
+    return kind
 
 
 def source_columns(name: str, modality: Modality) -> tuple[str, ...]:

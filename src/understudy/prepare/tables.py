@@ -116,16 +116,45 @@ def read_parquet(path: Path) -> pa.Table:
 
 def read_jsonl(path: Path) -> pa.Table:
     """One JSON object a line, read with Python's own reader: Arrow's would take text that looks like a date for a date."""
+    return table_of_rows(path, objects_in(path), unit="line")
 
-    def objects() -> Iterator[tuple[int, Any]]:
-        for number, line in enumerate(content_of(path).removeprefix(b"\xef\xbb\xbf").split(b"\n"), start=1):
-            if line.strip():
-                try:
-                    yield number, parsed(line.decode(), halves=True)
-                except ValueError as error:
-                    raise ValueError(f"{path}: line {number} is not JSON: {error}") from None
 
-    return table_of_rows(path, objects(), unit="line")
+LINES = 2**12
+"""Of a large .jsonl file that are read together."""
+
+
+def objects_in(path: Path) -> Iterator[tuple[int, Any]]:
+    """What each line of a .jsonl file says, and its number."""
+    try:
+        with gzip.open(path) if path.suffix.lower() == ".gz" else path.open("rb") as file:
+            for number, line in enumerate(file, start=1):
+                content = line.removeprefix(b"\xef\xbb\xbf") if number == 1 else line
+                if content.strip():
+                    try:
+                        yield number, parsed(content.decode(), halves=True)
+                    except ValueError as error:
+                        raise ValueError(f"{path}: line {number} is not JSON: {error}") from None
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise ValueError(f"{path} is not a whole .gz file: {error}") from None
+
+
+def open_arrow(path: Path) -> Iterator[pa.Table]:
+    """None, and then the rows of each record batch, of an Arrow IPC file (Feather version 2), mapped."""
+    try:
+        with pa.ipc.open_file(pa.memory_map(str(path))) as reader:
+            differ(path, reader.schema.names)
+            yield reader.schema.empty_table()
+            for number in range(reader.num_record_batches):
+                batch = reader.get_batch(number)
+                batch.validate(full=True)
+                yield pa.Table.from_batches([batch])
+    except (pa.ArrowException, OSError) as error:
+        raise ValueError(f"{path} is not a readable Arrow file: {' '.join(str(error).split())}") from None
+
+
+def read_arrow(path: Path) -> pa.Table:
+    """As it is."""
+    return pa.concat_tables(open_arrow(path))
 
 
 def table_of_rows(where: Path | str, rows: Iterable[tuple[int, Any]], *, unit: str) -> pa.Table:
@@ -208,6 +237,7 @@ READERS: dict[str, Callable[[Path], pa.Table]] = {
     ".csv": read_csv,
     ".tsv": read_tsv,
     ".parquet": read_parquet,
+    ".arrow": read_arrow,
     ".jsonl": read_jsonl,
     ".npz": read_npz,
 }

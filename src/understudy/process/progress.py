@@ -30,8 +30,11 @@ def say(words: str) -> None:
 
 
 @contextmanager
-def progress(title: str, *, total: int, quiet: bool) -> Iterator[Tell]:
-    """How many of `total` are done, on stderr: drawn on a terminal, else told now and then; not at all if `quiet`."""
+def progress(title: str, *, total: int | None, quiet: bool) -> Iterator[Tell]:
+    """How many of `total` are done, on stderr: drawn on a terminal, else told now and then; not at all if `quiet`.
+
+    total: None where nobody knows.
+    """
     if quiet or HUSHED.get():
         yield lambda done, words: None
         return
@@ -53,7 +56,7 @@ def progress(title: str, *, total: int, quiet: bool) -> Iterator[Tell]:
         yield lambda done, words: bar.update(task, completed=done, words=words)
 
 
-def lines(title: str, total: int) -> Tell:
+def lines(title: str, total: int | None) -> Tell:
     """For a log file: what takes less than EVERY says nothing."""
     told = time.monotonic()
 
@@ -61,6 +64,6 @@ def lines(title: str, total: int) -> Tell:
         nonlocal told
         if time.monotonic() - told >= EVERY:
             told = time.monotonic()
-            say(f"  {title}: {done} of {total}{', ' if words else ''}{words}")
+            say(f"  {title}: {done}{'' if total is None else f' of {total}'}{', ' if words else ''}{words}")
 
     return tell
