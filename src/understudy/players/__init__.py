@@ -1,6 +1,7 @@
 """Players: what a teacher or a student is before it trains: what it reads, through which encoders, and how it answers."""
 
 from understudy.players.blueprint import (
+    AUTO,
     OWN,
     Blueprint,
     check_encoders,
@@ -16,6 +17,7 @@ from understudy.players.prompting import check_head
 from understudy.players.published import READERS, seen_kinds
 
 __all__ = [
+    "AUTO",
     "FUSIONS",
     "OWN",
     "READERS",

@@ -55,6 +55,8 @@ OWN: dict[Kind, dict[str, Callable[..., Encoder]]] = {
 
 Of `published.READERS` any other name is a transformers folder or hub id.
 """
+AUTO, TRIED = "auto", ("piecewise", "mlp")
+"""An encoder of vectors that validation rows choose, and those that they choose from."""
 WIDEST = 256
 """Of vectors whose numbers each get an embedding by default: longer ones are mostly another network's features."""
 NOTHING_TO_FIT = (Frames, StoredFrames, Pictures)
@@ -69,7 +71,7 @@ READS: dict[str, View] = {"piecewise": Knots()}
 
 def own_encoder(name: str) -> bool:
     """Whether `name` is one of ours; else it is a transformers folder or hub id."""
-    return any(name in named for named in OWN.values())
+    return name == AUTO or any(name in named for named in OWN.values())
 
 
 def published(name: str) -> bool:
@@ -90,7 +92,7 @@ def check_encoders(corpus: Corpus, named: Mapping[str, str]) -> None:
         if modality not in corpus.modalities:
             raise KeyError(f"an encoder is named for {modality!r}, but the corpus has {', '.join(corpus.modalities)}")
         kind = corpus.modalities[modality].kind
-        if name in OWN[kind]:
+        if name in OWN[kind] or (name == AUTO and kind == "vector"):
             continue
         if kind not in READERS and stored_features(corpus, modality) is None and not name.startswith(BROUGHT):
             raise ValueError(f"no {kind} encoder {name!r} for {modality}; choose from {', '.join(OWN[kind])}")
@@ -236,19 +238,27 @@ def for_retrieval(drawn: Blueprint, branches: Sequence[str], *, space: Space | L
     return replace(drawn, task=task, branches=() if fused else tuple(branches))
 
 
-def chosen_encoders(corpus: Corpus, modalities: Sequence[str], named: Mapping[str, str], *, fusion: str) -> dict[str, str]:
-    """The encoder of each modality: the one named, else what its fusion brings along or its features came from, else ours."""
+def chosen_encoders(
+    corpus: Corpus, modalities: Sequence[str], named: Mapping[str, str], *, fusion: str, vector: str = TRIED[0]
+) -> dict[str, str]:
+    """The encoder of each modality: the one named, else what its fusion brings along or its features came from, else ours.
+
+    vector: ours of vectors that are not long.
+    """
     named = own_parts(corpus, fusion, modalities) | dict(named)
     found = {}
     for modality in modalities:
         stored = stored_features(corpus, modality)
-        found[modality] = named.get(modality, stored["encoder"] if stored else default_encoder(corpus.modalities[modality]))
+        usual = default_encoder(corpus.modalities[modality], vector)
+        found[modality] = named.get(modality, stored["encoder"] if stored else usual)
     return found
 
 
-def default_encoder(modality: Modality) -> str:
-    """The first of its kind, but a perceptron alone for long vectors."""
-    return "mlp" if modality.kind == "vector" and modality.width > WIDEST else next(iter(OWN[modality.kind]))
+def default_encoder(modality: Modality, vector: str) -> str:
+    """The first of its kind; of vectors the one that is given, but a perceptron alone for long ones."""
+    if modality.kind != "vector":
+        return next(iter(OWN[modality.kind]))
+    return "mlp" if modality.width > WIDEST else vector
 
 
 def draw(corpus: Corpus, split: Split, player: Player, *, name: str) -> Blueprint:

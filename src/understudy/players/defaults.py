@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from understudy.corpus import Split
-from understudy.players.blueprint import begins_anew
+from understudy.players.blueprint import AUTO, TRIED, begins_anew
 from understudy.players.fusions import FUSIONS
 from understudy.players.player import Sizes, typed_plan
 from understudy.training.plan import Plan
@@ -17,6 +17,8 @@ from understudy.training.plan import Plan
 FEW = 10_000
 """Train rows below which batches are small, and networks of numbers are held back."""
 NUMBERS = ("vector", "table")
+TELLING = 100
+"""Validation rows from which they choose encoders; of fewer luck would."""
 UPDATES = 1500
 """Of a plan that is fixed in advance."""
 MOST, WAITED, SURE = 4500, 400, 500
@@ -54,6 +56,11 @@ def default_plan(split: Split, *, named: Sequence[str], kinds: Collection[str], 
     epochs = told.get("epochs", 5 if pretrained else max(5, min(200, math.ceil(UPDATES / updates))))
     patience = max(5, epochs // 5) if len(split.valid) else None
     return replace(Plan(epochs, batch, patience=patience, weight_decay=decay), **told)
+
+
+def default_vector(split: Split, kinds: Collection[str]) -> str:
+    """The encoder of vectors: what validation rows choose where there are enough and everything that is read is numbers."""
+    return AUTO if len(split.valid) >= TELLING and held_back(split, kinds) else TRIED[0]
 
 
 def held_back(split: Split, kinds: Collection[str]) -> bool:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from understudy.corpus import Corpus, Split
 from understudy.methods import CATALOGUE
 from understudy.models.model import check_names
-from understudy.players import check_encoders, check_fusion, own_encoder, published, seen_kinds
+from understudy.players import AUTO, check_encoders, check_fusion, own_encoder, published, seen_kinds
 from understudy.players.cast import asks_for, auxiliary_modalities
 from understudy.players.player import Player, Sizes
 from understudy.prepare.cells import TEXTS
@@ -68,7 +68,10 @@ def check_asked(asked: "Settings", corpus: Corpus, split: Split) -> None:
         raise ValueError("the student has a head of class prompts, which are for a teacher: say teacher_head, or leave it out")
     check_max_tokens(corpus, {**asked.student.max_tokens, **asked.teacher.max_tokens})
     check_encoders(corpus, asked.student.encoders)
-    check_encoders(corpus, {**asked.student.encoders, **asked.teacher.encoders})
+    named = {**asked.student.encoders, **asked.teacher.encoders}
+    check_encoders(corpus, named)
+    if AUTO in [*asked.student.encoders.values(), *named.values()] and not len(split.valid):
+        raise ValueError(f"encoder {AUTO!r} asks the validation rows, and split {split.name!r} has none; name the encoder")
     for name, player in (("student", asked.student), ("teacher", asked.teacher)):
         check_fusion(name, player.fusion, corpus, player.modalities, prompts=bool(player.head))
 

@@ -22,6 +22,7 @@ from understudy.study.run import GIVEN, Run, load
 from understudy.study.settings import Choice, More, Settings, parted, seed_list
 from understudy.study.stage import Stages
 from understudy.study.together import lead
+from understudy.study.trial import with_first
 
 
 def distill(
@@ -126,7 +127,7 @@ def carried_out(corpus: Corpus, settings: Settings, out: Path, answers: Answers 
         say(f"{len(split.valid)} of {many} labelled train rows are held out to choose by ({share}; valid 0 forbids it)")
     cast = {}
     if state == "new":
-        players = settings.players(corpus)
+        players = (with_first(settings) if settings.undecided else settings).players(corpus)
         cast = {name: drawn(name, players, corpus, split, space=settings.space) for name in players}
         pooled = settings.ensemble == "yes" or settings.answers == "crossfit" or answers is not None
         rehearse(settings.method, settings.options, cast, ensemble=pooled)
@@ -134,7 +135,7 @@ def carried_out(corpus: Corpus, settings: Settings, out: Path, answers: Answers 
         run = begin(out, document, corpus)
         if answers is not None:
             answers.save(out / GIVEN)
-        for each in cast.values():
+        for each in cast.values() if not settings.undecided else ():
             each.save(out)
         stages = Stages(run, corpus, split, settings)
         with engines.engine(stages, lock) as engine:

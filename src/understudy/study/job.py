@@ -17,6 +17,7 @@ from understudy.study.listening import Listening
 from understudy.study.run import Run
 from understudy.study.settings import EngineName, Machine, Settings
 from understudy.study.stage import Engine, Stage, Stages
+from understudy.study.trial import chosen, trials_of
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,8 @@ class Job:
 
     def play(self, *, report: bool) -> Run:
         """Everything that is left to do."""
-        stages, settings = self.stages, self.stages.settings
+        stages = chosen(self.stages, self.engine) if self.stages.settings.undecided else self.stages
+        settings = stages.settings
         for name in settings.players(stages.corpus):
             stages.blueprint(name)
         listening = Listening(stages, self.engine)
@@ -126,6 +128,8 @@ def estimate_of(settings: Settings, *, at_once: int) -> Estimate:
     lead = [] if settings.teacher_answers else ["teacher"]
     trained = [*lead, "plain", "distilled", *(["auxiliary"] if fixed else [])]
     left: dict[str, int] = dict.fromkeys(trained, len(settings.seeds))
+    if settings.undecided:
+        left |= dict.fromkeys(trials_of(settings), 1)
     if settings.answers != "insample":
         left |= {f"teacher/fold-{number}": 1 for number in range(FOLDS)}
     if settings.answers == "auto":

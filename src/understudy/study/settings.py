@@ -12,9 +12,9 @@ from typing import Any, Literal, Required, TypedDict, Unpack, cast
 
 from understudy.corpus import Corpus, Split, only_split
 from understudy.corpus.draw import with_validation
-from understudy.players.blueprint import chosen_encoders
+from understudy.players.blueprint import AUTO, chosen_encoders
 from understudy.players.cast import auxiliary_modalities
-from understudy.players.defaults import default_plan, default_sizes
+from understudy.players.defaults import default_plan, default_sizes, default_vector
 from understudy.players.options import whole_options
 from understudy.players.player import Player, Sizes, changed_plan, typed_plan
 from understudy.players.prompting import check_head
@@ -164,7 +164,7 @@ class Settings:
         tokens = {"student": student.max_tokens, "teacher": {**student.max_tokens, **teacher.max_tokens}}
         kinds = {corpus.modalities[m].kind for modalities in self.reads.values() for m in modalities}
         sizes = default_sizes(split, kinds).changed(student.sizes)
-        plan, changes = student.plan, None
+        plan, changes, vector = student.plan, None, default_vector(split, kinds)
         if not isinstance(plan, Plan):
             everything = [*named["teacher"].values(), student.fusion, teacher.fusion]
             plan = default_plan(split, named=everything, kinds=kinds, changes=plan or {})
@@ -172,7 +172,7 @@ class Settings:
         for name, player, changes in (("student", student, None), ("teacher", teacher, teacher.plan)):
             both[name] = replace(
                 player,
-                encoders=chosen_encoders(corpus, player.modalities, named[name], fusion=player.fusion),
+                encoders=chosen_encoders(corpus, player.modalities, named[name], fusion=player.fusion, vector=vector),
                 head=check_head(corpus.task, player.head, seen_kinds(corpus, player.modalities)),
                 sizes=sizes if player is student else sizes.changed(player.sizes),
                 plan=changed_plan(plan, changes),
@@ -192,6 +192,12 @@ class Settings:
     def reads(self) -> dict[str, Sequence[str]]:
         """Player -> the modalities that it reads."""
         return {name: getattr(self, name).modalities for name in PLAYERS}
+
+    @property
+    def undecided(self) -> dict[str, list[str]]:
+        """Player -> the modalities whose encoder the validation rows choose; players without any are left out."""
+        found = {name: [m for m, encoder in getattr(self, name).encoders.items() if encoder == AUTO] for name in PLAYERS}
+        return {name: modalities for name, modalities in found.items() if modalities}
 
     def players(self, corpus: Corpus) -> dict[str, Player]:
         """All who take part, by their blueprint's name. The auxiliary reads by what the teacher would read by."""

@@ -39,11 +39,17 @@ TAKEN = {"teacher": "teachers_of", "plain": "plain_of"}
 """System -> the setting that names a run which trained it."""
 
 
+TRIAL = "/trial-"
+"""In the name of a system that tries a player of its own."""
+
+
 @dataclass(frozen=True)
 class Stage:
-    """One training. system: `teacher`, `plain`, `auxiliary`, `distilled`, or one on the way: `teacher/fold-0`, `tried/crossfit`.
+    """One training.
 
-    listens: the store in the run's folder that a student learns from; "" for who learns from labels, or beside its teacher.
+    system: `teacher`, `plain`, `auxiliary`, `distilled`, or one on the way: `teacher/fold-0`, `plain/trial-mlp`,
+    `tried/crossfit`. listens: the store in the run's folder that a student learns from; "" for who learns from labels, or beside
+    its teacher.
     """
 
     system: str
@@ -52,6 +58,11 @@ class Stage:
 
     def __str__(self) -> str:
         return f"{self.system}, seed {self.seed}"
+
+    @property
+    def own(self) -> str:
+        """Where in the run's folder its player is drawn: a trial's own folder, else the run's."""
+        return self.system if TRIAL in self.system else ""
 
 
 @runtime_checkable
@@ -86,12 +97,14 @@ class Stages:
     def folder(self, system: str, seed: int) -> Path:
         return self.run.folder / system / f"seed-{seed}"
 
-    def blueprint(self, name: str) -> Blueprint:
-        """Saved with the run, so that it is drawn once and models come back without the corpus."""
-        if not (self.run.folder / f"{name}.json").is_file():
+    def blueprint(self, name: str, own: str = "") -> Blueprint:
+        """Saved with the run, so that it is drawn once and models come back without the corpus. own: of a stage."""
+        folder = self.run.folder / own
+        if not (folder / f"{name}.json").is_file():
             players = self.settings.players(self.corpus)
-            drawn(name, players, self.corpus, self.split, space=self.settings.space).save(self.run.folder)
-        return Blueprint.load(self.run.folder, name)
+            folder.mkdir(parents=True, exist_ok=True)
+            drawn(name, players, self.corpus, self.split, space=self.settings.space).save(folder)
+        return Blueprint.load(folder, name)
 
     def beside(self, stage: Stage) -> tuple[str, ...]:
         """The systems that train along with a student."""
@@ -159,7 +172,7 @@ class Stages:
         """The method with its players, untrained or as their stages left them; and by system the models that train along."""
         seed, player = stage.seed, stage.system.partition("/")[0]
         if player in ("teacher", "plain", "auxiliary"):
-            model = self.blueprint("student" if player == "plain" else player).build(seed)
+            model = self.blueprint("student" if player == "plain" else player, stage.own).build(seed)
             lead = self.method.lead(model, **self.settings.options) if player == "teacher" else None
             return lead or (Apart if isinstance(model.head, Late) else Supervised)(model), {}
         beside = {name: self.along(name, seed) for name in self.beside(stage)}

@@ -1,0 +1,117 @@
+"""Trial: an encoder that nobody named is chosen by validation rows, between those of its kind that are worth trying.
+
+A player is trained once with each, with the first seed; which way is better depends on what the numbers stand for, and no rule of
+rows and columns told it on the development sets. The training that wins is kept as that of the first seed.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from understudy.players.blueprint import AUTO, TRIED, Blueprint
+from understudy.process.progress import say
+from understudy.study.run import load, take
+from understudy.study.settings import Settings
+from understudy.study.stage import TAKEN, TRIAL, Engine, Stage, Stages
+
+SYSTEM = {"student": "plain", "teacher": "teacher"}
+"""Player -> the system of labels alone by which it is tried."""
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One player with the encoders that it is tried with; they are named alike in its stages and in what is said."""
+
+    stages: Stages
+    player: str
+
+    @property
+    def wanted(self) -> dict[str, Stage]:
+        """Encoder -> the training that tries it."""
+        seed = self.stages.settings.seeds[0]
+        return {each: Stage(f"{SYSTEM[self.player]}{TRIAL}{each}", seed) for each in TRIED}
+
+    def draw(self) -> None:
+        """The player as it would be with each, saved where its stage looks for it."""
+        for encoder, stage in self.wanted.items():
+            settings = every_encoder(self.stages.settings, self.player, encoder)
+            replace(self.stages, settings=settings).blueprint(self.player, stage.own)
+
+    def decide(self) -> Blueprint:
+        """The player with the better encoder, saved as the run's; of equals the first. All of its stages are done."""
+        stages, wanted = self.stages, self.wanted
+        scores = {encoder: best_score(stages, stage) for encoder, stage in wanted.items()}
+        better = max(scores, key=lambda encoder: scores[encoder])
+        said = ", ".join(f"{encoder} {abs(score):.4f}" for encoder, score in scores.items())
+        say(f"encoders of the {self.player} on validation rows: {said}")
+        first = wanted[better]
+        if not stages.folder(SYSTEM[self.player], first.seed).exists():
+            take(stages.folder(first.system, first.seed), stages.folder(SYSTEM[self.player], first.seed))
+        found = Blueprint.load(stages.run.folder / first.system, self.player)
+        found.save(stages.run.folder)
+        return found
+
+
+def chosen(stages: Stages, engine: Engine) -> Stages:
+    """The stages with every encoder named: as chosen before, as taken from another run, or by trials that the engine plays."""
+    settings, trials = stages.settings, []
+    for player in settings.undecided:
+        if known := known_blueprint(stages, player):
+            settings = with_encoders(settings, player, known.encoders)
+        elif tried(settings, player):
+            trials.append(Trial(stages, player))
+        else:
+            settings = every_encoder(settings, player, TRIED[0])
+    wanted = [stage for trial in trials for stage in trial.wanted.values()]
+    for trial in trials:
+        trial.draw()
+    engine.begin(wanted)
+    engine.finish(wanted)
+    for trial in trials:
+        settings = with_encoders(settings, trial.player, trial.decide().encoders)
+    return replace(stages, settings=settings)
+
+
+def trials_of(settings: Settings) -> list[str]:
+    """The systems that trials train."""
+    return [f"{SYSTEM[player]}{TRIAL}{each}" for player in settings.undecided for each in TRIED]
+
+
+def tried(settings: Settings, player: str) -> bool:
+    """Whether a run tries this player: not a teacher that is somebody else's, or a simple model."""
+    return player == "student" or not (settings.teacher_answers or settings.teacher_model != "network")
+
+
+def with_encoders(settings: Settings, player: str, found: Mapping[str, str]) -> Settings:
+    """Settings in which a player has these encoders where none was named."""
+    asked = getattr(settings, player)
+    encoders = {modality: found[modality] if name == AUTO else name for modality, name in asked.encoders.items()}
+    changes: dict[str, Any] = {player: replace(asked, encoders=encoders)}
+    return replace(settings, **changes)
+
+
+def every_encoder(settings: Settings, player: str, encoder: str) -> Settings:
+    """Settings in which a player has one and the same encoder where none was named."""
+    return with_encoders(settings, player, dict.fromkeys(settings.undecided.get(player, ()), encoder))
+
+
+def with_first(settings: Settings) -> Settings:
+    """Settings in which everybody has the first encoder where none was named: to see whether players can be built."""
+    for player in settings.undecided:
+        settings = every_encoder(settings, player, TRIED[0])
+    return settings
+
+
+def known_blueprint(stages: Stages, player: str) -> Blueprint | None:
+    """The player as this run, or the run that it is taken from, has drawn it."""
+    of = getattr(stages.settings, TAKEN[SYSTEM[player]])
+    folder = load(of).folder if of else stages.run.folder
+    return Blueprint.load(folder, player) if (folder / f"{player}.json").is_file() else None
+
+
+def best_score(stages: Stages, stage: Stage) -> float:
+    """The best validation score of a training that is done, the larger the better."""
+    task = stages.corpus.task
+    lines = (stages.folder(stage.system, stage.seed) / "log.jsonl").read_text().splitlines()
+    return max(json.loads(line)["valid"][task.primary] * (1 if task.higher_is_better else -1) for line in lines)

@@ -1,0 +1,84 @@
+"""Validation rows choose the encoder of vectors where nobody names one."""
+
+import json
+import shutil
+
+import pytest
+
+import understudy as us
+from study.small import SIZES, files, make_corpus
+from understudy.corpus import Corpus, make_split
+from understudy.players.blueprint import TRIED, Blueprint
+from understudy.players.defaults import TELLING
+
+ASKED = {"student": ["weak"], "split": "many", "plan": {"epochs": 3}, "sizes": SIZES, "seeds": 2, "report": False}
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory) -> Corpus:
+    made = make_corpus(tmp_path_factory.mktemp("data") / "corpus", rows=700)
+    made.save_split(make_split(made, name="many", valid=0.2, test=0.3))
+    made.save_split(make_split(made, name="few", valid=0.05, test=0.3))
+    made.save_split(make_split(made, name="none", valid=0.0, test=0.3, labelled=40))
+    assert len(made.split("many").valid) >= TELLING
+    return made
+
+
+@pytest.fixture(scope="module")
+def run(corpus, tmp_path_factory) -> us.Run:
+    return us.distill(corpus, out=tmp_path_factory.mktemp("run") / "run", **ASKED)
+
+
+def best(run: us.Run, system: str, metric: str) -> float:
+    lines = (run.folder / system / "seed-0" / "log.jsonl").read_text().splitlines()
+    return max(json.loads(line)["valid"][metric] for line in lines)
+
+
+@pytest.mark.parametrize(("player", "system"), [("student", "plain"), ("teacher", "teacher")])
+def test_the_better_one_on_validation_rows_is_taken_and_its_training_kept(run, player, system):
+    scores = {each: best(run, f"{system}/trial-{each}", run.results["metric"]["name"]) for each in TRIED}
+    chosen = set(Blueprint.load(run.folder, player).encoders.values())
+    assert chosen == {max(scores, key=lambda each: scores[each])}
+    tried, kept = (run.folder / system / place / "seed-0" for place in (f"trial-{chosen.pop()}", ""))
+    assert (tried / "model.safetensors").read_bytes() == (kept / "model.safetensors").read_bytes()
+
+
+def test_what_is_asked_says_that_nobody_named_it(run):
+    assert set(run.settings["arguments"]["encoders"].values()) == {"auto"}
+
+
+def test_a_run_that_was_stopped_on_the_way_ends_the_same(corpus, run, tmp_path):
+    shutil.copytree(run.folder, tmp_path / "run")
+    for name in ("results.json", "student.json", "teacher.json", "plain/seed-0", "distilled", "teacher/trial-mlp/seed-0"):
+        path = tmp_path / "run" / name
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+    again = us.distill(corpus, out=tmp_path / "run", **ASKED)
+    assert files(again.folder) == files(run.folder)
+
+
+def test_two_at_once_end_the_same(corpus, run, tmp_path):
+    assert files(us.distill(corpus, out=tmp_path / "run", jobs=2, **ASKED).folder) == files(run.folder)
+
+
+def test_who_takes_plain_students_takes_their_encoder(corpus, run, tmp_path):
+    other = us.distill(corpus, out=tmp_path / "run", method="dkd", plain_of=run, teachers_of=run, **ASKED)
+    assert not (other.folder / "plain" / "trial-mlp").exists()
+    assert Blueprint.load(other.folder, "student").encoders == Blueprint.load(run.folder, "student").encoders
+
+
+@pytest.mark.parametrize("more", [{"split": "few"}, {"encoders": {"weak": "mlp"}, "teacher": ["weak", "strong"]}])
+def test_few_validation_rows_choose_nothing_and_a_name_is_a_name(corpus, tmp_path, more):
+    if "encoders" in more:
+        more = more | {"teacher_encoders": {"strong": "mlp"}}
+    found = us.distill(corpus, out=tmp_path / "run", **ASKED | more)
+    assert not [*found.folder.glob("*/trial-*")]
+
+
+def test_nobody_tries_a_teacher_that_is_a_simple_model(corpus, tmp_path):
+    found = us.distill(corpus, out=tmp_path / "run", answers="crossfit", teacher_model="linear", **ASKED)
+    assert {path.parent.name for path in found.folder.glob("*/trial-*")} == {"plain"}
+
+
+def test_it_cannot_be_asked_for_without_rows_to_choose_by(corpus, tmp_path):
+    with pytest.raises(ValueError, match="validation rows"):
+        us.distill(corpus, out=tmp_path / "run", encoders={"weak": "auto"}, **ASKED | {"split": "none"})
