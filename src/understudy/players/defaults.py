@@ -19,6 +19,8 @@ FEW = 10_000
 NUMBERS = ("vector", "table")
 TELLING = 100
 """Validation rows from which they choose encoders; of fewer luck would."""
+QUICK = 3e-3
+"""Their rate: at 1e-3 some of them had found nothing yet when they stopped."""
 UPDATES = 1500
 """Of a plan that is fixed in advance."""
 MOST, WAITED, SURE = 4500, 400, 500
@@ -40,7 +42,7 @@ def default_plan(split: Split, *, named: Sequence[str], kinds: Collection[str], 
     """
     told = typed_plan(changes)
     batch = told.get("batch_size", 64 if len(split.train) < FEW else 256)
-    decay = 0.1 if held_back(split, kinds) else 0.01
+    held = {"weight_decay": 0.1, "rate": QUICK} if held_back(split, kinds) else {}
     pretrained = not all(begins_anew(name) or name in FUSIONS for name in named)
     updates = len(split.train) / (batch * told.get("accumulate", 1))
     if len(split.valid) and not pretrained and not {"epochs", "schedule"} & set(told):
@@ -50,12 +52,11 @@ def default_plan(split: Split, *, named: Sequence[str], kinds: Collection[str], 
             batch_size=batch,
             schedule="plateau",
             patience=max(5, math.ceil(waited / updates)),
-            weight_decay=decay,
         )
-        return replace(found, **told)
+        return replace(found, **held | told)
     epochs = told.get("epochs", 5 if pretrained else max(5, min(200, math.ceil(UPDATES / updates))))
     patience = max(5, epochs // 5) if len(split.valid) else None
-    return replace(Plan(epochs, batch, patience=patience, weight_decay=decay), **told)
+    return replace(Plan(epochs, batch, patience=patience), **held | told)
 
 
 def default_vector(split: Split, kinds: Collection[str]) -> str:
