@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from typing import Any
 
 import pytest
 
@@ -11,7 +12,7 @@ from understudy.corpus import Corpus, make_split
 from understudy.players.blueprint import TRIED, Blueprint
 from understudy.players.defaults import TELLING
 
-ASKED = {"student": ["weak"], "split": "many", "plan": {"epochs": 3}, "sizes": SIZES, "seeds": 2, "report": False}
+ASKED: dict[str, Any] = {"student": ["weak"], "split": "many", "plan": {"epochs": 3}, "sizes": SIZES, "seeds": 2, "report": False}
 
 
 @pytest.fixture(scope="module")
@@ -67,10 +68,11 @@ def test_who_takes_plain_students_takes_their_encoder(corpus, run, tmp_path):
 
 
 @pytest.mark.parametrize("more", [{"split": "few"}, {"encoders": {"weak": "mlp"}, "teacher": ["weak", "strong"]}])
-def test_few_validation_rows_choose_nothing_and_a_name_is_a_name(corpus, tmp_path, more):
+def test_few_validation_rows_choose_nothing_and_a_name_is_a_name(corpus, tmp_path, more: dict[str, Any]):
     if "encoders" in more:
         more = more | {"teacher_encoders": {"strong": "mlp"}}
-    found = us.distill(corpus, out=tmp_path / "run", **ASKED | more)
+    asked: dict[str, Any] = ASKED | more
+    found = us.distill(corpus, out=tmp_path / "run", **asked)
     assert not [*found.folder.glob("*/trial-*")]
 
 
@@ -80,5 +82,6 @@ def test_nobody_tries_a_teacher_that_is_a_simple_model(corpus, tmp_path):
 
 
 def test_it_cannot_be_asked_for_without_rows_to_choose_by(corpus, tmp_path):
+    asked: dict[str, Any] = ASKED | {"split": "none", "encoders": {"weak": "auto"}}
     with pytest.raises(ValueError, match="validation rows"):
-        us.distill(corpus, out=tmp_path / "run", encoders={"weak": "auto"}, **ASKED | {"split": "none"})
+        us.distill(corpus, out=tmp_path / "run", **asked)
