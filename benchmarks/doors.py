@@ -1,6 +1,6 @@
-"""The doors that people know: scikit-learn's checks, kinds of frames, kinds of teachers, one's own table from file to served.
+"""The doors that people know: scikit-learn's checks, kinds of frames, of teachers and of encoders, one's own table from file to served.
 
-Run: python -m benchmarks.doors [--quick] [--parts frames teachers checks csv]
+Run: python -m benchmarks.doors [--quick] [--parts frames teachers encoders checks csv]
 """
 
 import argparse
@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.doors_encoders import encoders
 from benchmarks.record import write_result
 
 EXPECTED = {
@@ -24,7 +25,9 @@ EXPECTED = {
 }
 """scikit-learn's checks that the estimator's data types rule out, and why."""
 EPOCHS, ROWS, QUICK_ROWS = 60, 1_500, 120
-PARTS = ("frames", "teachers", "checks", "csv")
+EQUAL = 1e-4
+"""How far an artifact may be from its model."""
+PARTS = ("frames", "teachers", "encoders", "checks", "csv")
 WORDS = (("dull", "slow", "grey"), ("bright", "fast", "warm"))
 
 
@@ -92,6 +95,7 @@ def frame_kinds(rows: list[dict[str, Any]]) -> int:
 def teachers(rows: list[dict[str, Any]], folder: Path) -> list[dict[str, Any]]:
     """Each kind of teacher, end to end: taught from, and the student exported."""
     import pandas as pd
+    import torch
     from sklearn.compose import make_column_transformer
     from sklearn.ensemble import RandomForestClassifier
     from sklearn.pipeline import make_pipeline
@@ -112,13 +116,40 @@ def teachers(rows: list[dict[str, Any]], folder: Path) -> list[dict[str, Any]]:
         share = 1 / (1 + np.exp(-frame[numbers[:4]].sum(axis=1).to_numpy() + 1))
         return {"good": share, "bad": 1 - share}
 
-    pd.DataFrame(rule(pd.DataFrame(plain)) | {"id": [row["name"] for row in plain]}).to_csv(folder / "answers.csv", index=False)
+    frame = pd.DataFrame(plain, index=pd.Index([row["name"] for row in plain], name="id"))
+    pd.DataFrame(rule(frame), index=frame.index).to_csv(folder / "answers.csv")
+    samples = [
+        (name, ("bad", "good")[int(np.random.default_rng(at).random() < share)])
+        for name, share in zip(frame.index, rule(frame)["good"], strict=True)
+        for at in range(3)
+    ]
+    pd.DataFrame(samples, columns=["id", "answer"]).to_csv(folder / "samples.csv", index=False)
+    likeliest = pd.DataFrame(
+        {
+            "class_1": np.where(rule(frame)["good"] > 0.5, "good", "bad"),
+            "probability_1": np.maximum(rule(frame)["good"], rule(frame)["bad"]),
+        },
+        index=frame.index,
+    )
+    likeliest.to_csv(folder / "likeliest.csv")
+    net = torch.nn.Linear(4, 2)
+    with torch.no_grad():
+        net.weight.copy_(torch.tensor([[0.0] * 4, [1.0] * 4]))
+        net.bias.copy_(torch.tensor([0.0, -1.0]))
+
+    def tensors(some: Any) -> Any:
+        return torch.tensor(some[numbers[:4]].to_numpy(), dtype=torch.float32)
+
     kinds: dict[str, Any] = {
         "a file of answers": folder / "answers.csv",
+        "a file of the likeliest class": folder / "likeliest.csv",
+        "a file of three samples a row": folder / "samples.csv",
         "a scikit-learn estimator": trees,
         "a function of a frame": rule,
         "a run of ours": network,
+        "a torch module": us.TorchTeacher(net, tensors, classes=("bad", "good")),
         "an artifact of ours": network.artifact("teacher"),
+        "several with weights": us.Weighted([(trees, 2.0), (folder / "answers.csv", 1.0)]),
     }
     found = []
     for number, (kind, teacher) in enumerate(kinds.items()):
@@ -180,6 +211,9 @@ def main() -> None:
         if "teachers" in asked.parts and not asked.quick:
             told += (taught := teachers(rows, folder))
             figures["teachers"] = len(taught)
+        if "encoders" in asked.parts and not asked.quick:
+            told += (read := encoders(folder))
+            figures["encoders"] = sum(each["off by"] <= EQUAL for each in read)
         if "checks" in asked.parts:
             figures["estimator_checks_passed"], checks = estimator_checks(asked.quick)
             told += checks
@@ -219,6 +253,15 @@ def text(figures: dict[str, Any], told: list[dict[str, Any]]) -> str:
             f"| {each['kind']} | {each['source']} | {each['teacher']:.3f} | {each['plain']:.3f} | {each['distilled']:.3f} |"
             for each in kinds
         ]
+    if "encoders" in figures:
+        lines += [
+            "",
+            "Encoders, trained for two epochs, exported, and the artifact held against the model on every test row.",
+            "",
+        ]
+        lines += ["| encoder | reads | the artifact is off by at most |", "|---|---|---|"]
+        read = [each for each in told if "encoder" in each]
+        lines += [f"| {each['encoder']} | {each['reads']} | {each['off by']:.1g} |" for each in read]
     return "\n".join(lines)
 
 

@@ -69,6 +69,8 @@ def systems_figure(run: Recorded) -> str:
                 annotation_clip=False,
             )
         rows_of(axes, names)
+        for style, each in zip((":", "--"), run.results.get("baselines", {}).values(), strict=False):
+            axes.axvline(factor * each["metric"], color=MUTED, linestyle=style, linewidth=1.2, zorder=0)
         axes.set_xlabel(axis_label(run.metric, run.higher, run.results["task"].get("unit", "")))
         return inline(figure)
 

@@ -8,10 +8,11 @@ from typing import Any
 
 from understudy.process.whole import write_text
 from understudy.report import figures as draw
+from understudy.report.answers import class_table, example_rows
 from understudy.report.monitor import critic_verdict, is_monitored, monitor_figure, verdict
 from understudy.report.numbers import change, interval, label, milliseconds, names, percent, plain, probability, value, whole
 from understudy.report.recorded import Recorded, read_run
-from understudy.report.words import baseline_rows, ends, order, points, repeats, story, unit
+from understudy.report.words import baseline_rows, ends, following, order, points, repeats, story, unit
 
 TITLES = {
     "teacher": "Teacher",
@@ -50,6 +51,10 @@ def render(run: Recorded) -> str:
         facts=facts(run),
         comparison=run.results["comparison"],
         figures=figures(run),
+        following=following(run),
+        classes=class_table(run),
+        examples=example_rows(run),
+        called=title,
         weak=verdict(run) if is_monitored(run) else "",
         won=critic_verdict(run),
         costs=[cost_rows(run, name) for name in ("teacher", "distilled") if name in run.cost],
@@ -106,7 +111,18 @@ def facts(run: Recorded) -> list[tuple[str, str, str]]:
     if "teacher" in parameters:
         part = parameters["distilled"] / max(parameters["teacher"], 1)
         found.append(("Size of what ships", whole(parameters["distilled"]), f"parameters, {percent(part)} of the teacher’s"))
+    if took := per_row(run):
+        found.append(("Time of what ships", f"{took} ms", "for one row by itself, prepared and answered, in the middle of many"))
     return found
+
+
+def per_row(run: Recorded) -> str:
+    """Milliseconds that the distilled student takes for a row, median; "" where they were not measured."""
+    latency = run.cost.get("distilled", {}).get("latency_ms")
+    parts = [*latency["views"].values(), latency["model"]] if latency else []
+    if not parts or any(each is None or each["p50"] is None for each in parts):
+        return ""
+    return milliseconds({"p50": sum(each["p50"] for each in parts)}, "p50")
 
 
 def figures(run: Recorded) -> dict[str, Any]:
@@ -158,7 +174,10 @@ def data_rows(run: Recorded) -> list[tuple[str, str]]:
         (f"{part.capitalize()} rows", whole(split[part])) for part in ("train", "labelled", "valid", "test") if part in split
     ]
     scored = whole(results["rows"]) if "rows" in results else whole(split["test"] * results["coverage"])
+    corpus, fingerprint = run.settings.get("arguments", {}).get("corpus"), run.settings.get("corpus_fingerprint", "")
     return [
+        ("Date", run.date),
+        *([("Corpus", f"{Path(corpus).name}, {fingerprint[:12]}")] if corpus else []),
         ("Split", str(split["name"])),
         *counts,
         ("Test rows scored", f"{scored}, coverage {value('coverage', results['coverage'], digits=1)}"),

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,10 @@ class Recorded:
     """A run's files as objects; what the run did not write is empty, and the page goes without it."""
 
     name: str
+    where: str
+    """The folder, as it was given."""
+    date: str
+    """Of its results, as the disk has it."""
     results: Mapping[str, Any]
     settings: Mapping[str, Any]
     subsets: Mapping[str, Any]
@@ -60,6 +65,8 @@ def read_run(run: Path) -> Recorded:
     results = read_results(run)
     return Recorded(
         name=run.resolve().name,
+        where=str(run),
+        date=date.fromtimestamp((run / "results.json").stat().st_mtime).isoformat(),
         results=results,
         settings=optional(run / "run.json"),
         subsets=optional(run / "subsets.json", SUBSETS),

@@ -1,10 +1,11 @@
 """Words: the verdict of a run as a manager reads it. Nothing is claimed that the interval does not carry."""
 
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from understudy.evaluate.results import ONE_RUN, STILL, recommended
+from understudy.evaluate.results import ONE_RUN, STILL, recommended, todo
 from understudy.report.numbers import SHARES, change, label, names, percent, signed, value
 from understudy.report.recorded import Recorded
 
@@ -15,6 +16,8 @@ MODELS = {
     "svm": "a support vector machine",
 }
 """Baselines in words."""
+FEW = 3
+"""Trainings of each student below which their spread is hardly known."""
 SIMPLER = "Do not count on a gain here; the plain student is the simpler choice."
 
 
@@ -109,6 +112,25 @@ def rather(run: Recorded) -> str:
     reached = value(run.metric, baseline["metric"], digits=1) + unit(run)
     what = model_name(run.results, found.rather)
     return f"Do not ship the {found.system} student: {what} on the same columns is at {reached}, no worse than it."
+
+
+def following(run: Recorded) -> tuple[str, str]:
+    """What to do next: a sentence, and a command to type, which may be ""."""
+    found = recommended(run.results)
+    if found is None:
+        return f"To decide it, {todo(run.results)}: the same command then goes on in this folder, or begins in another.", ""
+    if found.rather:
+        return "Before anything is shipped, ask which modality would help, or bring more labels.", advise(run)
+    return "Ship it:", shlex.join(["understudy", "export", run.where, "--system", found.system, "--out", "ARTIFACT"])
+
+
+def advise(run: Recorded) -> str:
+    """The command that asks for advice about this corpus; "" where nobody knows where it lies."""
+    asked = run.settings.get("arguments", {})
+    if not asked.get("corpus"):
+        return ""
+    words = ["understudy", "advise", asked["corpus"], "--student", *asked["student"], "--split", asked["split"]]
+    return shlex.join(map(str, words))
 
 
 def model_name(results: Mapping[str, Any], baseline: str) -> str:
@@ -226,4 +248,9 @@ def cautions(run: Recorded) -> tuple[str, ...]:
         found.append(f"{unseen} of the test rows lack what a system needs and are in none of these numbers.")
     for player, lacking in run.results["split"].get("untested", {}).items():
         found.append(f"No test row has {names(lacking)}, which the {player} reads: its figure is that of a {player} without it.")
+    if 1 < repeats(run) < FEW:
+        found.append(f"{repeats(run)} training runs of each: how much a repetition differs is hardly known yet; five say more.")
+    learning = [name for name in run.results.get("still_learning", []) if run.results["comparison"]["verdict"] != STILL]
+    if learning:
+        found.append(f"Most trainings of {names(learning)} came to the end of their plan while their score still rose.")
     return tuple(found)
