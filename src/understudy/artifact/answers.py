@@ -51,7 +51,7 @@ def columns_of(contract: Contract, predicted: Predicted, wish: Wish = NOTHING) -
     said = {"prediction": Answer(np.array(words, dtype=object)[best] if contract.classes else best, silent)}
     if contract.apart:
         return said | {"probability": Answer(values[np.arange(len(best)), best], absent)}
-    said |= {f"probability_{word}": Answer(share, absent) for word, share in zip(words, values.T, strict=True)}
+    said |= {name: Answer(share, absent) for name, share in zip(contract.shares, values.T, strict=True)}
     if sure and wish.coverage:
         sets = sure.sets(values, wish.coverage)
         said |= {f"in_set_{word}": Answer(inside, absent) for word, inside in zip(words, sets.T, strict=True)}

@@ -185,7 +185,8 @@ def smaller(contract: Contract, parity: Mapping[str, Any]) -> str:
     found = parity.get(contract.weights)
     if not found:
         return ""
-    what = {"int8": "8-bit integers", "fp16": "half floats at rest"}[contract.weights]
+    static = "8-bit integers, whose scales are those of validation rows"
+    what = {"int8": "8-bit integers", "int8-static": static, "fp16": "half floats at rest"}[contract.weights]
     alone = " Each row runs by itself: integers take one scale of what runs together, so that neighbours would change an answer."
     return (
         f"## Weights\n\nShipped as {what}, after parity was shown. On the test rows {found['metric']} was {found['before']:.6g} "

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -13,7 +14,8 @@ from understudy.prepare.cells import MODALITY, Modality
 from understudy.process.document import Shape, refuse_misfit
 from understudy.process.whole import CHECKSUMS, SUMS, read_json, sha256
 
-Weights = Literal["float", "int8", "fp16"]
+Weights = Literal["float", "int8", "int8-static", "fp16"]
+"""How a graph's weights lie: "int8" scales what enters its products at each run, "int8-static" once and for all."""
 FORMAT = 1
 GRAPH = "student.onnx"
 BRANCH = "student-{branch}.onnx"
@@ -61,7 +63,7 @@ class Contract:
     task: as `Task.to_json`: kind, and classes or unit, mean and scale. inputs: `{modality}.{field}`, and with several
     modalities `{modality}.present`; a row with nothing present never enters the graph. versions: what it was exported with.
     A retrieval student has one graph a branch, with that modality's inputs alone. confidence: None where too few validation rows
-    could say, or the task is neither a number nor one of several. weights: "float", "int8" or "fp16".
+    could say, or the task is neither a number nor one of several. weights: as `Weights`.
     """
 
     name: str
@@ -74,10 +76,15 @@ class Contract:
     confidence: Confidence | None = None
     weights: Weights = "float"
 
-    @property
+    @cached_property
     def classes(self) -> tuple[str, ...]:
         """Class names in the order of the probabilities; empty for a number and for choices, which have places instead."""
         return tuple(self.task.get("classes", ()))
+
+    @cached_property
+    def shares(self) -> tuple[str, ...]:
+        """The columns of the probabilities of classes or choices that exclude each other."""
+        return tuple(f"probability_{word}" for word in self.classes or range(self.choices))
 
     @property
     def choices(self) -> int:
@@ -94,7 +101,7 @@ class Contract:
         """Whether each row runs by itself: integers take one scale of a batch, so neighbours would change an answer."""
         return self.weights == "int8"
 
-    @property
+    @cached_property
     def branches(self) -> tuple[str, ...]:
         """The modalities that a retrieval student embeds each by itself; empty for other tasks."""
         return tuple(self.task.get("branches", ()))

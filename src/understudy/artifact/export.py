@@ -44,8 +44,9 @@ def export(
     corpus, split, target: as `us.advise` takes them. about: `name` of the student, `results` and `run` (the run's results.json
     and run.json), all optional; they stand in the card. tolerance: the largest difference from the torch model on any test
     row, relative to the target's scale. recorded: test predictions that the run kept of this model, which must be what it says
-    now. weights: as 8-bit integers ("int8": each row then runs by itself) or half floats at rest ("fp16"). loss: the share of the
-    metric on the test rows that these may cost; parity is that of the graph before.
+    now. weights: as 8-bit integers ("int8": each row then runs by itself; "int8-static": calibrated on validation rows) or half
+    floats at rest ("fp16"). loss: the share of the metric on the test rows that these may cost; parity is that of the graph
+    before.
     Raises ValueError where `out` exists, where a modality is unknown to the corpus, and ParityError (a ValueError) where
     the exported graph says something else than the model.
     """
@@ -62,8 +63,7 @@ def export(
         parity = check_parity(draft, student, corpus=corpus, split=split, tolerance=tolerance, recorded=recorded)
         if weights != "float":
             contract = replace(contract, weights=weights)
-            for file in contract.graphs.values():
-                shrink(draft / file, weights)
+            shrink(draft, contract, corpus=corpus, split=split)
             write_json(draft / CONTRACT, contract.to_json())
             write_checksums(draft)
             parity |= {weights: check_loss(draft, student.task, parity, corpus=corpus, split=split, most=loss)}

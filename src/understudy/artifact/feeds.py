@@ -23,10 +23,8 @@ class Feed:
             n: self.inputs[n][0] for n, (*_, axis) in named.items() if n in self.inputs and isinstance((*axis, 0)[0], str)
         }
         """Those that are padded along axis 1, and the modality whose steps they are."""
-
-    def fields(self, modality: str) -> tuple[str, ...]:
-        """What is read of it."""
-        return tuple(field for m, field in self.inputs.values() if m == modality)
+        self.fields = {modality: tuple(f for m, f in self.inputs.values() if m == modality) for modality in reads}
+        """What is read of each modality."""
 
     def batches(self, prepared: Mapping[str, FieldArrays], rows: int, most: int) -> Iterator[tuple[Places, FieldArrays]]:
         """Places of rows and the graph's inputs for them, without padding that none of them needs: rows of like length together.
@@ -35,6 +33,9 @@ class Feed:
         """
         inputs = {name: prepared[modality][field] for name, (modality, field) in self.inputs.items()}
         if not self.ragged:
+            if rows <= most:
+                yield slice(None), inputs
+                return
             yield from ((slice(a, a + most), {n: v[a : a + most] for n, v in inputs.items()}) for a in range(0, rows, most))
             return
         lengths = {modality: lengths_of(prepared[modality]["mask"]) for modality in set(self.ragged.values())}

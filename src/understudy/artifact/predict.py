@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from understudy.artifact.answers import Predicted, columns_of, joined
 from understudy.artifact.confidence import NOTHING, Wish
 from understudy.artifact.contract import Contract, read_contract, verify
-from understudy.artifact.feeds import Feed
+from understudy.artifact.feeds import Feed, Places
 from understudy.artifact.session import Session
 from understudy.prepare import restore
 from understudy.prepare.cells import Cells, Modality
@@ -175,7 +175,7 @@ class Artifact:
         if not len(table):
             yield Predicted(self._filler(0), np.zeros(0, dtype=bool))
         for start in range(0, len(table), self.rows_at_once):
-            piece = table.slice(start, self.rows_at_once)
+            piece = table.slice(start, self.rows_at_once) if len(table) > self.rows_at_once else table
             yield self.predict_cells({m: self._read(piece, m, first_row + start, folder, faults) for m in modalities})
 
     def _read(self, table: pa.Table, modality: str, first_row: int, folder: Path, faults: list[Fault] | None) -> Cells:
@@ -195,6 +195,16 @@ class Artifact:
         if not given:
             raise ValueError(f"no modality given; this student reads: {', '.join(self.modalities)}")
         seen = reduce(np.logical_or, [cells[m].present for m in given])
+        if len(self._graphs) == 1 and 0 < len(seen) <= self.rows_at_once and seen.all():
+            # The usual rows: all there, of few enough that they are prepared and answered as they are.
+            values = self._run(next(iter(self._graphs)), cells, len(seen))
+        else:
+            values = self._some(given, cells, seen)
+        sure = self.contract.confidence
+        return Predicted(sure.calibrated(values) if sure and values.ndim == 2 else values, seen)
+
+    def _some(self, given: list[str], cells: Mapping[str, Cells], seen: NDArray[np.bool_]) -> NDArray[np.floating[Any]]:
+        """The answers of each graph to the rows that it reads anything of; NaN elsewhere."""
         values = self._filler(len(seen))
         for reads in self._graphs:
             read = [cells[m].present for m in reads if m in given]
@@ -202,22 +212,14 @@ class Artifact:
             part = values[:, self.contract.branches.index(reads[0])] if self.contract.branches else values
             for start in range(0, len(rows), self.rows_at_once):
                 some = rows[start : start + self.rows_at_once]
-                # Where every row is there they are taken as they are.
-                here = cells if len(some) == len(seen) else {m: cells[m].take(some) for m in reads if m in given}
-                part[some] = self._run(reads, here, len(some))
-        sure = self.contract.confidence
-        return Predicted(sure.calibrated(values) if sure and values.ndim == 2 else values, seen)
+                part[some] = self._run(reads, {m: cells[m].take(some) for m in reads if m in given}, len(some))
+        return values
 
     def _run(self, reads: tuple[str, ...], cells: Mapping[str, Cells], rows: int) -> NDArray[np.floating[Any]]:
         """The answers to rows that are prepared together, in their order."""
-        session, feed = self._graphs[reads]
-        prepared: dict[str, FieldArrays] = {}
-        for modality in reads:
-            here = cells[modality] if modality in cells else absent(self.modalities[modality], rows)
-            fields = self.views[modality].prepare_for(here, feed.fields(modality))
-            prepared[modality] = {"present": here.present, **fields}
+        session, _ = self._graphs[reads]
         values: NDArray[np.floating[Any]] | None = None
-        for places, inputs in feed.batches(prepared, rows, 1 if self.contract.alone else self.rows_at_once):
+        for places, inputs in self.inputs(reads, cells, rows, 1 if self.contract.alone else self.rows_at_once):
             said = session.run(inputs)
             if len(said) == rows:
                 return said
@@ -225,6 +227,18 @@ class Artifact:
             values[places] = said
         assert values is not None
         return values
+
+    def inputs(
+        self, reads: tuple[str, ...], cells: Mapping[str, Cells], rows: int, most: int
+    ) -> Iterator[tuple[Places, FieldArrays]]:
+        """What enters the graph that `reads` these modalities, with the places of its rows, at most so many at a time."""
+        _, feed = self._graphs[reads]
+        prepared: dict[str, FieldArrays] = {}
+        for modality in reads:
+            here = cells[modality] if modality in cells else absent(self.modalities[modality], rows)
+            fields = self.views[modality].prepare_for(here, feed.fields[modality])
+            prepared[modality] = {"present": here.present, **fields}
+        return feed.batches(prepared, rows, most)
 
     def _filler(self, rows: int) -> NDArray[np.floating[Any]]:
         session, _ = next(iter(self._graphs.values()))

@@ -1,5 +1,6 @@
 """Smaller graphs: weights as 8-bit integers or half floats, and the gate that lets no such artifact out that lost too much."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -7,39 +8,81 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from understudy.artifact.contract import Weights
+from understudy.artifact.contract import Contract
+from understudy.artifact.graph import quiet
 from understudy.artifact.parity import ParityError, predict_corpus
 from understudy.artifact.predict import Artifact
 from understudy.corpus import Corpus, Split
+from understudy.prepare.view import FieldArrays
 from understudy.tasks import Task
 
 FEW = 1024
 """Numbers of a tensor below which half floats would save nothing."""
+CALIBRATING = 256
+"""Validation rows that say what range enters a product of static integers."""
+ROWS_AT_ONCE = 16
+"""Of those."""
 
 
-def shrink(path: Path, weights: Weights) -> None:
-    """Write a graph anew with smaller weights; ValueError where its weights lie in a second file."""
-    if path.with_name(f"{path.name}.data").exists():
-        raise ValueError(
-            f"{path.name} has more than 2 GiB of weights, which can only be shipped as they are: leave {weights} out"
-        )
-    if weights == "int8":
-        to_int8(path)
-    elif weights == "fp16":
-        to_half(path)
+def shrink(folder: Path, contract: Contract, *, corpus: Corpus, split: Split) -> None:
+    """Write a sealed artifact's graphs anew with the weights of `contract`.
+
+    ValueError where weights lie in a second file, and for static integers without validation rows, on which they are calibrated.
+    """
+    feeds: dict[str, Iterator[FieldArrays]] = {}
+    if contract.weights == "int8-static":
+        feeds = calibrating(Artifact(folder), corpus, split)
+    for file in contract.graphs.values():
+        path = folder / file
+        if path.with_name(f"{file}.data").exists():
+            said = f"{file} has more than 2 GiB of weights, which can only be shipped as they are"
+            raise ValueError(f"{said}: leave {contract.weights} out")
+        if contract.weights == "fp16":
+            to_half(path)
+        else:
+            to_int8(path, feeds.get(file))
 
 
-def to_int8(path: Path) -> None:
-    """Matrix products in 8-bit integers, as `onnxruntime` makes them: weights once, what enters them at each run."""
-    from onnxruntime.quantization import QuantType, quantize_dynamic
+def calibrating(artifact: Artifact, corpus: Corpus, split: Split) -> dict[str, Iterator[FieldArrays]]:
+    """Of each graph's file: what enters it of validation rows that it reads, a few rows at a time."""
+    found: dict[str, Iterator[FieldArrays]] = {}
+    for reads, file in artifact.contract.graphs.items():
+        rows = np.asarray(split.valid)
+        rows = rows[np.logical_or.reduce([corpus.present(m)[rows] for m in reads])][:CALIBRATING]
+        if not len(rows):
+            said = f"split {split.name!r} has no validation row that {file} reads, and static integers are calibrated on those"
+            raise ValueError(f"{said}: ask for --int8 dynamic, or draw a split with some")
+        cells = {m: corpus.cells(m, rows) for m in reads}
+        found[file] = (inputs for _, inputs in artifact.inputs(reads, cells, len(rows), ROWS_AT_ONCE))
+    return found
+
+
+def to_int8(path: Path, feeds: Iterator[FieldArrays] | None) -> None:
+    """Matrix products in 8-bit integers, as `onnxruntime` makes them: weights once, what enters them by the range that it has.
+
+    feeds: rows that say which range, for good; None: the range of each run's own rows.
+    """
+    from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_dynamic, quantize_static
+
+    class Reader(CalibrationDataReader):
+        def get_next(self) -> FieldArrays | None:  # pyright: ignore[reportIncompatibleMethodOverride]
+            return next(feeds, None) if feeds else None
 
     model = onnx.load(path)
     # The shapes that torch's exporter noted are of the float graph, and contradict the new one.
     del model.graph.value_info[:]
     plain = path.with_name(f"plain-{path.name}")
     onnx.save(model, plain)
+    shared: dict[str, Any] = {"weight_type": QuantType.QInt8, "per_channel": True}
     try:
-        quantize_dynamic(plain, path, weight_type=QuantType.QInt8, per_channel=True)
+        with quiet():
+            if feeds is None:
+                quantize_dynamic(plain, path, **shared)
+            else:
+                # Products with weights alone, of unsigned with signed: the kernels that processors have instructions for.
+                shared |= {"activation_type": QuantType.QUInt8, "quant_format": QuantFormat.QOperator}
+                only: dict[str, Any] = {"op_types_to_quantize": ["MatMul"], "extra_options": {"MatMulConstBOnly": True}}
+                quantize_static(plain, path, Reader(), **shared, **only)
     finally:
         plain.unlink()
 

@@ -16,7 +16,7 @@ def export(
     seed: int = -1,
     corpus: str = "",
     threads: int = 0,
-    int8: Literal["", "dynamic"] = "",
+    int8: Literal["", "dynamic", "static"] = "",
     fp16: bool = False,
     loss: float = 0.01,
 ) -> Answer:
@@ -29,16 +29,19 @@ def export(
         seed: which training; -1 takes the best on validation, or the first where nothing was validated.
         corpus: where the run's corpus lies now, if it has moved.
         threads: of the CPU, which makes and proves the graph; all cores when 0.
-        int8: weights as 8-bit integers, a quarter of the size; dynamic scales what enters them at each run.
+        int8: weights as 8-bit integers, a quarter of the size; dynamic scales what enters them at each run, row by row,
+            static once and for all, as validation rows say.
         fp16: weights as half floats at rest, half the size.
         loss: share of the test metric that int8 or fp16 may cost; more is refused.
     """
+    from understudy.artifact.contract import Weights
     from understudy.process.hardware import on
     from understudy.study.run import load
 
     if int8 and fp16:
         raise ValueError("--int8 and --fp16 are two sizes of the same weights; leave one or the other out")
-    weights, chosen = "int8" if int8 else "fp16" if fp16 else "float", None if seed < 0 else seed
+    integers: Weights = "int8-static" if int8 == "static" else "int8"
+    weights, chosen = integers if int8 else "fp16" if fp16 else "float", None if seed < 0 else seed
     with on(threads=threads):
         folder = load(run, corpus=corpus).export(out, seed=chosen, system=system, weights=weights, loss=loss)
     parity = read_json(folder / "parity.json")

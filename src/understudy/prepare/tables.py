@@ -225,7 +225,7 @@ def array_column(path: Path | str, name: str, array: NDArray[Any]) -> pa.Array:
         array = array[:, 0]
     # Arrow knows neither another machine's byte order nor half and long doubles.
     odd = array.dtype.kind == "f" and array.dtype.itemsize not in (4, 8)
-    plain = array.astype(np.float64 if odd else array.dtype.newbyteorder("="))
+    plain = array.astype(np.float64 if odd else array.dtype.newbyteorder("="), copy=False)
     flat = np.ascontiguousarray(plain).reshape(-1)
     column = column_of(path, name, flat.tolist()) if array.dtype.kind in "US" else pa.array(flat)
     for size in reversed(array.shape[1:]):
