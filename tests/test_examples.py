@@ -8,7 +8,10 @@ import understudy as us
 from understudy.corpus.importers.memory import corpus
 from understudy.evaluate import advice
 
-SHOWN = ("Understudy", "advise", "check", "distill", "import_table", "make_folds", "make_split", "read_table")
+SHOWN = (
+    *("TorchTeacher", "Understudy", "Weighted", "advise", "check", "distill", "import_table", "make_folds", "make_split"),
+    "read_table",
+)
 """What has an example, beside `us.corpus`."""
 
 

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from understudy.study.evaluation import evaluate_subsets as evaluate_subsets
     from understudy.study.evaluation import store_answers as store_answers
     from understudy.study.features import store_features as store_features
+    from understudy.study.joined_teachers import TorchTeacher as TorchTeacher
+    from understudy.study.joined_teachers import Weighted as Weighted
     from understudy.study.run import Run as Run
     from understudy.study.run import load as load
     from understudy.training.plan import Plan as Plan
@@ -38,7 +40,9 @@ PUBLIC = {
     "Plan": "understudy.training.plan",
     "Player": "understudy.players.player",
     "Run": "understudy.study.run",
+    "TorchTeacher": "understudy.study.joined_teachers",
     "Understudy": "understudy.recipes.estimator",
+    "Weighted": "understudy.study.joined_teachers",
     "advise": "understudy.evaluate.advice",
     "check": "understudy.corpus.check",
     "compare_runs": "understudy.evaluate.compare",

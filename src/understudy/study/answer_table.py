@@ -16,6 +16,7 @@ from understudy.prepare.columns import Column
 from understudy.prepare.npz import read_arrays
 from understudy.prepare.source import read_table
 from understudy.process.whole import whole_file
+from understudy.study.spread import spread
 from understudy.tasks import Classification
 from understudy.tasks.calibration import temperature_of
 
@@ -63,11 +64,13 @@ def read_answers(path: Path, corpus: Corpus) -> Answers:
 
 def answers_in(table: pa.Table, corpus: Corpus, *, where: str, source: str) -> Answers:
     """The answers of a table: `id`, and for each class `probability_CLASS` (or CLASS alone) or `logit_CLASS`; of a number
-    `prediction`, or the only other column. Columns may stand in any order; a row without any answer is left out.
+    `prediction`, or the only other column; or what `spread` reads. Columns may stand in any order; a row without any answer is
+    left out.
 
     ValueError, one sentence, for ids that the corpus lacks or that repeat, other classes, a row that is answered in part,
     probabilities that are none or do not add up to 1, and no answer at all.
     """
+    table = spread(table, corpus, where)
     ids = ids_of(table, corpus, where)
     if isinstance(corpus.task, Classification):
         kind, columns = columns_of(table.column_names, corpus.task.classes, where)

@@ -1,4 +1,4 @@
-"""Outside: a teacher that somebody brings: a file of answers, a scikit-learn estimator, a function, a run or an artifact."""
+"""Outside: a teacher that somebody brings: a file of answers, an estimator, a function or module, a run, an artifact, several."""
 
 import os
 from collections.abc import Callable, Sequence
@@ -22,6 +22,7 @@ from understudy.prepare.cells import Cells, Modality
 from understudy.prepare.frames import framed
 from understudy.study.answer_table import SMALLEST, Answers, Array, answers_in, calibrated, check_classes, read_answers
 from understudy.study.answers import FOLDS
+from understudy.study.joined_teachers import Weighted
 from understudy.study.run import Run
 from understudy.tasks import Classification
 
@@ -35,6 +36,9 @@ def is_outside(teacher: Any, corpus: Corpus) -> bool:
 
 def reads_of(teacher: Any) -> tuple[str, ...]:
     """The modalities that it is known to read; () where nobody says, which is taken for all."""
+    if isinstance(teacher, Weighted):
+        reads = [reads_of(member) for member, _ in teacher.members]
+        return tuple(dict.fromkeys(name for each in reads for name in each)) if all(reads) else ()
     if isinstance(teacher, Run):
         return tuple(teacher.settings["arguments"]["teacher"])
     return tuple(teacher.modalities) if isinstance(teacher, Artifact) else ()
@@ -47,6 +51,8 @@ def answers_of(teacher: Any, corpus: Corpus, split: Split, modalities: Sequence[
     answers as it is, whatever it has seen. Both get a pandas frame of `modalities` with ids for its index (`frame_of`).
     """
     rows = np.concatenate([split.train, split.test])
+    if isinstance(teacher, Weighted):
+        return of_several(teacher, corpus, split, modalities)
     if isinstance(teacher, Run):
         return of_run(teacher, corpus, split, rows)
     if isinstance(teacher, Artifact):
@@ -59,7 +65,7 @@ def answers_of(teacher: Any, corpus: Corpus, split: Split, modalities: Sequence[
     if not callable(ask):
         raise TypeError(
             f"a {type(teacher).__name__} given as teacher; expected modalities, a us.Player, a file of answers, a scikit-learn "
-            "estimator, a function of a frame, a run or an artifact"
+            "estimator, a function of a frame, a us.TorchTeacher, a run or an artifact, or several of them in us.Weighted"
         )
     name = getattr(teacher, "__name__", type(teacher).__name__)
     said = as_table(ask(frame_of(corpus, modalities, rows)), corpus.ids[rows], getattr(teacher, "classes_", None), name)
@@ -121,6 +127,23 @@ def answered(model: Any, frame: Any, corpus: Corpus) -> Array:
     values = np.zeros((len(frame), corpus.task.outputs))
     values[:, [corpus.task.classes.index(each) for each in model.classes_]] = model.predict_proba(frame)
     return values
+
+
+def of_several(several: Weighted, corpus: Corpus, split: Split, modalities: Sequence[str]) -> Answers:
+    """The weighted mean of what all of them answer; ValueError where that is nothing."""
+    found = [answers_of(member, corpus, split, modalities) for member, _ in several.members]
+    shared = set(found[0].ids.tolist()).intersection(*(each.ids.tolist() for each in found[1:]))
+    common = [each for each in found[0].ids.tolist() if each in shared]
+    if not common:
+        raise ValueError("no row is answered by all teachers of us.Weighted; a mean needs all of them")
+    source = " + ".join(f"{share:.2g} {each.source}" for share, each in zip(several.shares, found, strict=True))
+    values = 0.0
+    for share, each in zip(several.shares, found, strict=True):
+        place = {key: row for row, key in enumerate(each.ids.tolist())}
+        said = each.values[[place[key] for key in common]]
+        values = values + share * (np.exp(said) if isinstance(corpus.task, Classification) else said)
+    mean = np.asarray(values)
+    return Answers(np.array(common, object), np.log(mean) if isinstance(corpus.task, Classification) else mean, source)
 
 
 def of_run(run: Run, corpus: Corpus, split: Split, rows: Array) -> Answers:
