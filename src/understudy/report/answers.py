@@ -96,7 +96,7 @@ def example_rows(run: Recorded) -> tuple[list[str], list[tuple[str, str, list[st
     return list(first), rows
 
 
-def closeness(each: Predictions) -> NDArray[np.float64]:
+def closeness(each: Predictions) -> NDArray[np.floating[Any]]:
     """How right each row is: the probability of the truth, or how far away a number is, negative."""
     if each.values.ndim == 1:
         return -np.abs(each.values - each.target)
