@@ -16,7 +16,7 @@ from typing import Any
 
 import tyro
 
-from understudy.commands import data, protocol, ship, study, vision_language, vision_table
+from understudy.commands import data, protocol, ready, ship, study, vision_language, vision_table
 from understudy.commands.answer import Answer
 from understudy.process.launched import several
 from understudy.process.stop import CODE, Terminated, terminable
@@ -45,6 +45,7 @@ COMMANDS = {
     "check": data.check,
     "split": data.split,
     "advise": study.advise,
+    "plan": ready.plan,
     "distill": study.distill,
     "evaluate": study.evaluate,
     "search": protocol.search,
@@ -67,6 +68,7 @@ COMMANDS = {
     "serve": ship.serve,
     "report": study.report,
     "list": study.list_,
+    "doctor": ready.doctor,
 }
 FAULT = 70
 """The exit code of a fault of understudy itself (EX_SOFTWARE of sysexits.h)."""
@@ -78,7 +80,8 @@ GROUPS = {"import": data.import_, "protocol": vision_language.protocol}
 """What a group of commands says of itself among the others."""
 ABOUT = """Train with every sense, ship with one: distil a multimodal teacher into a student that needs only some modalities.
 
-`understudy --version` says which this is.
+`understudy --version` says which this is; `understudy --tyro-print-completion bash` (zsh, tcsh) writes a script that completes
+commands and flags in a shell.
 Every command takes --json (one JSON document on stdout) and exits 0 on success, 2 on unusable arguments or input,
 70 after a fault of its own, 130 after Ctrl-C and 143 after SIGTERM."""
 

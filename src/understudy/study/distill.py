@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Unpack
+from typing import Any, Unpack, cast
 
 from understudy.corpus import Corpus, Given, Split, named, opened_split
 from understudy.players.brought import PREFIX as MODULE
@@ -19,7 +19,7 @@ from understudy.study.claim import begin, hashed, settings_of, state_of
 from understudy.study.job import Engines, Job, engines_of
 from understudy.study.outside import answers_of, is_outside, reads_of
 from understudy.study.run import GIVEN, Run, load
-from understudy.study.settings import Choice, More, Settings, parted, seed_list
+from understudy.study.settings import Asked, Choice, Machine, More, Settings, parted, seed_list
 from understudy.study.stage import Stages
 from understudy.study.together import lead
 from understudy.study.trial import with_first
@@ -69,24 +69,33 @@ def distill(
         chosen = opened.save_split(chosen) if isinstance(split, Split) else chosen
         own = not isinstance(teacher, Player | tuple) and is_outside(teacher, opened)
         brought = more.pop("teacher_answers", "") or (teacher if own else "")
-        asked = Settings(
-            corpus=str(opened.folder.resolve()),
-            student=player(student),
-            teacher=Player(reads_of(brought)) if brought is teacher else player(teacher),
-            split=chosen.name,
-            method=method,
-            options=options or {},
-            ensemble=ensemble,
-            seeds=seed_list(seeds),
-        )
-        keywords, machine = parted(more)
+        reads = Player(reads_of(brought)) if brought is teacher else teacher
+        said = {"student": student, "teacher": reads, "method": method, "options": options, "ensemble": ensemble, "seeds": seeds}
+        asked, machine = asked_of(opened, chosen, cast(Asked, {**said, **more}))
         with on(machine.get("device", ""), threads=machine.get("threads", 0)):
-            whole, answers = whole_with(brought, opened, asked.told(**keywords))
+            whole, answers = whole_with(brought, opened, asked)
             engines = engines_of(machine)
             refuse_elsewhere(whole, engines)
             return carried_out(opened, whole, Path(out), answers, engines, report=report)
 
     return lead(work, otherwise=lambda: load(out)) if several() else work()
+
+
+def asked_of(corpus: Corpus, split: Split, asked: Asked) -> tuple[Settings, Machine]:
+    """The keywords of `distill` as settings that are not checked yet, and how the run is carried out."""
+    own = ("student", "teacher", "method", "options", "ensemble", "seeds", "report", "target")
+    settings = Settings(
+        corpus=str(corpus.folder.resolve()),
+        student=player(asked["student"]),
+        teacher=player(asked.get("teacher", ())),
+        split=split.name,
+        method=asked.get("method", "kd"),
+        options=asked.get("options") or {},
+        ensemble=asked.get("ensemble", "no"),
+        seeds=seed_list(asked.get("seeds", 5)),
+    )
+    keywords, machine = parted(cast(More, {name: value for name, value in asked.items() if name not in own}))
+    return settings.told(**keywords), machine
 
 
 def player(said: Any) -> Player:
