@@ -3,10 +3,12 @@
 from dataclasses import replace
 
 import numpy as np
+import onnx
 import pytest
 
 from understudy.artifact import Artifact
 from understudy.artifact.export import export
+from understudy.artifact.graph import IR, OPSET
 from understudy.artifact.parity import ParityError
 from understudy.process.whole import read_json
 
@@ -31,6 +33,16 @@ def test_a_smaller_graph_says_nearly_the_same(smaller, reader):
     said = read_json(smaller / "parity.json")[weights]
     assert (said["metric"], said["allowed"]) == ("accuracy", 0.5)
     assert "## Weights" in (smaller / "card.md").read_text()
+
+
+def test_the_oldest_onnxruntime_reads_it(smaller, reader):
+    for folder in (smaller, reader.artifact):
+        graph = onnx.load(folder / "student.onnx")
+        assert graph.ir_version <= IR
+        assert {each.domain: each.version for each in graph.opset_import}.get("", 0) <= OPSET
+        assert {each.domain for each in graph.opset_import} <= {"", "com.microsoft"}
+        versions = Artifact(folder).contract.versions
+        assert (versions["onnx opset"], versions["onnx IR"]) == (str(OPSET), str(IR))
 
 
 def test_a_row_is_answered_as_alone(smaller, reader):

@@ -13,7 +13,7 @@ import numpy as np
 from understudy.artifact.calibrate import calibrate
 from understudy.artifact.card import write_card
 from understudy.artifact.contract import CONTRACT, MISSING, Contract, ShippedView, Weights, write_checksums
-from understudy.artifact.graph import example_inputs, write_graph
+from understudy.artifact.graph import IR, OPSET, example_inputs, write_graph
 from understudy.artifact.missing import missing
 from understudy.artifact.parity import check_parity
 from understudy.artifact.predict import Artifact
@@ -94,7 +94,7 @@ def write_student(student: Model, folder: Path, *, corpus: Corpus, name: str) ->
         modalities={m: corpus.modalities[m] for m in student.modalities},
         views={m: write_view(student, m, folder) for m in student.modalities},
         inputs=(),
-        versions={package: version(package) for package in PACKAGES},
+        versions={package: version(package) for package in PACKAGES} | {"onnx opset": f"{OPSET}", "onnx IR": f"{IR}"},
     )
     examples = example_inputs(student, cells)
     written = [write_graph(student, {m: examples[m] for m in reads}, folder / file) for reads, file in contract.graphs.items()]
