@@ -99,8 +99,7 @@ class Service:
         """All answers as one document."""
         with self.capacity.place(), refusing():
             if served.together.takes(question):
-                outcome = served.together.ask(question)
-                said = await self.capacity.wait_for(request, outcome, outcome.cancel)
+                said = await self.capacity.in_time(served.together.ask(question))
             else:
                 said = await self.capacity.compute(
                     request,
@@ -184,6 +183,9 @@ def create_app(artifacts: str | Path | Sequence[str | Path], manner: Manner = Ma
     app.add_middleware(OnlyHosts, names=manner.hosts)
     app.add_middleware(Observed, metrics=service.metrics, log=manner.log)
 
+    # A plain route, first of all: what FastAPI does around one took as long as the answer.
+    app.router.add_route("/v1/predict", service.answer, methods=["POST"])
+
     @app.exception_handler(ClientDisconnect)
     async def nobody(request: Request, error: ClientDisconnect) -> Response:
         return Response(status_code=499)
@@ -211,10 +213,6 @@ def create_app(artifacts: str | Path | Sequence[str | Path], manner: Manner = Ma
     def model(name: str) -> dict[str, Any]:
         with refusing():
             return details(shelf.one(name))
-
-    @app.post("/v1/predict")
-    async def predict(request: Request) -> Response:
-        return await service.answer(request)
 
     add_pages(app, shelf)
     app.state.shelf = shelf

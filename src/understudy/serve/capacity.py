@@ -45,29 +45,28 @@ class Capacity:
             self.taken -= 1
 
     async def compute(self, request: Request, work: Callable[["Client"], Answer]) -> Answer:
-        """What `work` answers in a thread, where it can ask whether somebody still waits. The request's body was read before."""
-        client = Client()
-        loop = asyncio.get_running_loop()
-        return await self.wait_for(request, loop.run_in_executor(self.executor, work, client), client.leave)
+        """What `work` answers in a thread, where it can ask whether somebody still waits. The request's body was read before.
 
-    async def wait_for(self, request: Request, found: "asyncio.Future[Answer]", leave: Callable[[], object]) -> Answer:
-        """What a future brings. ClientDisconnect as soon as nobody waits for it, 503 when it takes too long; both `leave` it."""
+        ClientDisconnect where nobody does and `work` has asked; 503 when it takes too long.
+        """
+        client = Client()
+        found = asyncio.get_running_loop().run_in_executor(self.executor, work, client)
         gone = asyncio.ensure_future(request.receive())
+        gone.add_done_callback(lambda _: client.leave())
         try:
-            await asyncio.wait({found, gone}, timeout=self.seconds, return_when=asyncio.FIRST_COMPLETED)
-            if found.done():
-                return found.result()
-            leave()
+            return await self.in_time(asyncio.shield(found))
+        finally:
             # What is left to itself raises nothing that anybody would hear of.
             found.add_done_callback(lambda future: future.cancelled() or future.exception())
-            if gone.done():
-                raise ClientDisconnect
-            raise self.late()
-        except asyncio.CancelledError:
-            leave()
-            raise
-        finally:
+            client.leave()
             gone.cancel()
+
+    async def in_time(self, found: "asyncio.Future[Answer]") -> Answer:
+        """What a future brings; 503 when it takes too long, and then it is cancelled."""
+        try:
+            return await asyncio.wait_for(found, self.seconds)
+        except TimeoutError:
+            raise self.late() from None
 
     async def each(self, work: Iterator[Answer]) -> AsyncIterator[Answer]:
         """What `work` yields, made in a thread one after the other; 503 beyond the seconds that it may take in all."""
