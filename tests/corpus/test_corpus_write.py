@@ -274,7 +274,7 @@ def test_a_lying_offset_raises(tmp_path):
     folder = tmp_path / "c"
     corpus = made_corpus(folder)
     shard = folder / "rows-0.arrow"
-    offsets = corpus._batches[0].column("in.words").buffers()[1]
+    offsets = corpus.batches[0].column("in.words").buffers()[1]
     content = bytearray(shard.read_bytes())
     at = bytes(content).index(offsets.to_pybytes()[: 8 * 25])
     content[at + 8 : at + 16] = (2**40).to_bytes(8, "little")

@@ -15,7 +15,7 @@ from understudy.artifact.predict import Artifact
 from understudy.artifact.writers import to_dict
 from understudy.prepare.faults import Fault
 from understudy.prepare.frames import arrow_of
-from understudy.prepare.pieces import files_of, pieces_of
+from understudy.prepare.pieces import files_of, folder_of, pieces_of
 from understudy.prepare.reader import OnError
 from understudy.process.whole import CHECKSUMS, sha256
 
@@ -69,8 +69,3 @@ def row_names(table: pa.Table, id: str | None, first_row: int) -> pa.Table:
     if id not in table.column_names:
         raise ValueError(f"no column {id!r} for the ids; the table has: {', '.join(table.column_names)}")
     return table.select([id])
-
-
-def folder_of(path: Path) -> Path:
-    """What media paths in a file, or in the files of a folder, are relative to."""
-    return path if path.is_dir() else path.parent

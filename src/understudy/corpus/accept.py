@@ -1,41 +1,55 @@
 """What a corpus accepts: ids, groups, targets and cells, checked before anything is written."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from understudy.corpus.schema import Schema
 from understudy.prepare.boxes import check_regions
 from understudy.prepare.cells import Cells, Modality
+from understudy.prepare.texts import Texts
 from understudy.tasks import MultiLabel, Task
 from understudy.tasks.entries import entries_of
 
+Given = Sequence[Any] | NDArray[Any] | pa.Array
 
-def accept_ids(
-    ids: Sequence[Any] | NDArray[Any], groups: Sequence[Any] | NDArray[Any] | None, *, grouped: bool
-) -> tuple[list[str], list[str | None] | None]:
-    """Ids (unique, not empty) and groups (None = a group of its own) as plain strings."""
-    found = [str(each) if isinstance(each, str) else each for each in ids]
-    if not found:
-        raise ValueError("there are no rows; a corpus needs at least one")
-    first: dict[str, int] = {}
-    for row, each in enumerate(found):
-        if not isinstance(each, str) or not each:
-            raise ValueError(f"id {each!r} in row {row + 1}: ids are strings that are not empty")
-        if first.setdefault(each, row) != row:
-            raise ValueError(f"id {each!r} stands in rows {first[each] + 1} and {row + 1}; ids must be unique")
+
+def accept_ids(ids: Given, first_row: int = 1) -> pa.Array:
+    """Ids as strings that are not empty; whether two are equal is seen once all are there. first_row: the first one's."""
+    found = strings(ids)
+    wrong = found is None or found.null_count or pc.any(pc.equal(pc.binary_length(found), 0)).as_py()  # pyright: ignore
+    if found is None or wrong:
+        listed = ids if found is None else found.to_pylist()
+        row, each = next((row, each) for row, each in enumerate(listed) if not isinstance(each, str) or not each)
+        raise ValueError(f"id {each!r} in row {first_row + row}: ids are strings that are not empty")
+    return found
+
+
+def accept_groups(groups: Given | None, ids: Sequence[str], *, grouped: bool) -> pa.Array | None:
+    """Groups as strings, null = a group of its own."""
     if grouped != (groups is not None):
         raise ValueError(f"the schema says grouped={grouped}, but groups were {'not ' if groups is None else ''}given")
     if groups is None:
-        return found, None
-    if len(groups) != len(found):
-        raise ValueError(f"{len(found)} ids but {len(groups)} groups")
-    for row, each in enumerate(groups):
-        if each is not None and not isinstance(each, str):
-            raise ValueError(f"group {each!r} of row {found[row]!r}: groups are strings or None")
-    return found, [None if each is None else str(each) for each in groups]
+        return None
+    if len(groups) != len(ids):
+        raise ValueError(f"{len(ids)} ids but {len(groups)} groups")
+    found = strings(groups)
+    if found is None:
+        row, each = next((row, each) for row, each in enumerate(groups) if each is not None and not isinstance(each, str))
+        raise ValueError(f"group {each!r} of row {ids[row]!r}: groups are strings or None")
+    return found
+
+
+def strings(values: Given) -> pa.Array | None:
+    """Strings and nulls as Arrow holds them; None where anything else is among them."""
+    try:
+        return pa.array(values, pa.large_string())
+    except (pa.ArrowException, TypeError):
+        return None
 
 
 def accept_targets(targets: Sequence[Any] | NDArray[Any], task: Task, ids: Sequence[str]) -> NDArray[Any]:
@@ -55,8 +69,10 @@ def accept_targets(targets: Sequence[Any] | NDArray[Any], task: Task, ids: Seque
 
 def _numbers(targets: Sequence[Any] | NDArray[Any], task: Task, ids: Sequence[str]) -> NDArray[np.float64]:
     """One number a row, a whole one where it is an index."""
-    found = np.full(len(ids), np.nan)
-    for row, each in enumerate(targets):
+    found, listed = np.full(len(ids), np.nan), targets
+    if isinstance(targets, np.ndarray) and targets.dtype.kind in "iuf":
+        found, listed = targets.astype(np.float64), ()
+    for row, each in enumerate(listed):
         if each is None:
             continue
         if isinstance(each, (bool, np.bool_)) or not isinstance(each, (int, float, np.integer, np.floating)):
@@ -77,33 +93,37 @@ def _refused(task: Task, target: NDArray[Any]) -> bool:
     return False
 
 
-def accept_cells(cells: Mapping[str, Cells], schema: Schema, ids: Sequence[str]) -> dict[str, Cells]:
-    """The cells in the schema's order; ValueError names the modality and the row that is wrong."""
+def accept_cells(cells: Mapping[str, Cells], schema: Schema, ids: Sequence[str]) -> dict[str, str]:
+    """Of each modality what it lacks where these rows say nothing of it, else ""; ValueError names the modality and the row."""
     if set(cells) != set(schema.modalities):
         raise ValueError(f"the schema has modalities {', '.join(schema.modalities)}; cells were given for {', '.join(cells)}")
+    silent: dict[str, str] = {}
     for name, modality in schema.modalities.items():
         each = cells[name]
         if each.kind != modality.kind:
             raise ValueError(f"modality {name!r}: the schema says {modality.kind}, the cells are {each.kind}")
         if len(each) != len(ids):
             raise ValueError(f"modality {name!r}: {len(each)} cells for {len(ids)} rows")
-        if not each.present.any():
-            raise ValueError(f"modality {name!r} is absent in every row; leave it out")
-        CHECKS.get(modality.kind, _ragged)(name, modality, each, ids)
-    return {name: cells[name] for name in schema.modalities}
+        silent[name] = ABSENT if not each.present.any() else CHECKS.get(modality.kind, _ragged)(name, modality, each, ids) or ""
+    return silent
 
 
-def _vector(name: str, modality: Modality, cells: Cells, ids: Sequence[str]) -> None:
+ABSENT, UNKNOWN, MISSING = "is absent in every row", "is NaN in every row", "has nothing but missing cells"
+
+
+def _vector(name: str, modality: Modality, cells: Cells, ids: Sequence[str]) -> str | None:
     if cells.values.shape != (len(ids), modality.width):
         raise ValueError(f"modality {name!r}: values of shape {cells.values.shape}, expected {(len(ids), modality.width)}")
-    infinite = np.isinf(cells.values).any(axis=1) & cells.present
-    if infinite.any():
-        raise ValueError(f"modality {name!r}, row {ids[int(np.argmax(infinite))]!r}: a feature is infinite")
-    if np.isnan(cells.values[cells.present]).all():
-        raise ValueError(f"modality {name!r} is NaN in every row; leave it out")
+    # A sum of finite numbers may be infinite, and one of others never is finite.
+    if not np.isfinite(np.sum(cells.values, dtype=np.float64)):
+        infinite = np.isinf(cells.values).any(axis=1) & cells.present
+        if infinite.any():
+            raise ValueError(f"modality {name!r}, row {ids[int(np.argmax(infinite))]!r}: a feature is infinite")
+        return UNKNOWN if np.isnan(cells.values[cells.present]).all() else None
+    return None
 
 
-def _table(name: str, modality: Modality, cells: Cells, ids: Sequence[str]) -> None:
+def _table(name: str, modality: Modality, cells: Cells, ids: Sequence[str]) -> str | None:
     if set(cells.values) != set(modality.columns):
         raise ValueError(f"modality {name!r}: columns {', '.join(cells.values)}, expected {', '.join(modality.columns)}")
     empty = True
@@ -112,21 +132,25 @@ def _table(name: str, modality: Modality, cells: Cells, ids: Sequence[str]) -> N
         if len(values) != len(ids):
             raise ValueError(f"modality {name!r}, column {column!r}: {len(values)} values for {len(ids)} rows")
         if kind == "category":
-            bad = [row for row in np.flatnonzero(cells.present) if values[row] is not None and not isinstance(values[row], str)]
-            missing = np.array([value is None for value in values])
+            bad: Any = ()
+            if not set(map(type, values.tolist())) <= {str, type(None)}:
+                bad = [row for row in np.flatnonzero(cells.present) if not isinstance(values[row], str | None)]
+            missing = np.array([value is None for value in values.tolist()])
             said = "a category is not a string"
         else:
-            bad = np.flatnonzero(np.isinf(values.astype(np.float64)) & cells.present)
-            missing = np.isnan(values.astype(np.float64))
+            numbers = values.astype(np.float64, copy=False)
+            bad = np.flatnonzero(np.isinf(numbers) & cells.present)
+            missing = np.isnan(numbers)
             said = "a number is infinite"
         if len(bad):
             raise ValueError(f"modality {name!r}, column {column!r}, row {ids[int(bad[0])]!r}: {said}")
         empty = empty and bool(missing[cells.present].all())
-    if empty:
-        raise ValueError(f"modality {name!r} has nothing but missing cells; leave it out")
+    return MISSING if empty else None
 
 
 def _text(name: str, modality: Modality, cells: Cells, ids: Sequence[str]) -> None:
+    if isinstance(cells.values, Texts):
+        return
     for row in np.flatnonzero(cells.present).tolist():
         if not isinstance(cells.values[row], str):
             raise ValueError(f"modality {name!r}, row {ids[row]!r}: expected a string, {type(cells.values[row]).__name__} given")
@@ -157,7 +181,7 @@ def _video(name: str, modality: Modality, cells: Cells, ids: Sequence[str]) -> N
             raise ValueError(f"modality {name!r}, row {ids[row]!r}: expected the bytes of a video file, {what} given")
 
 
-def _ragged(name: str, modality: Modality, cells: Cells, ids: Sequence[str]) -> None:
+def _ragged(name: str, modality: Modality, cells: Cells, ids: Sequence[str]) -> str | None:
     kind, dims = modality.kind, {"sequence": 2, "image": 3, "audio": 1}[modality.kind]
     for row in np.flatnonzero(cells.present).tolist():
         value, where = cells.values[row], f"modality {name!r}, row {ids[row]!r}"
@@ -172,7 +196,15 @@ def _ragged(name: str, modality: Modality, cells: Cells, ids: Sequence[str]) -> 
         if kind != "image" and (np.isinf(value).any() or (kind == "audio" and np.isnan(value).any())):
             raise ValueError(f"{where}: {kind} holds a number that is not finite")
     if kind == "sequence" and all(np.isnan(cells.values[row]).all() for row in np.flatnonzero(cells.present)):
-        raise ValueError(f"modality {name!r} is NaN in every row; leave it out")
+        return UNKNOWN
+    return None
 
 
-CHECKS = {"vector": _vector, "table": _table, "text": _text, "choices": _choices, "regions": _regions, "video": _video}
+CHECKS: dict[str, Callable[[str, Modality, Cells, Sequence[str]], str | None]] = {
+    "vector": _vector,
+    "table": _table,
+    "text": _text,
+    "choices": _choices,
+    "regions": _regions,
+    "video": _video,
+}

@@ -10,10 +10,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from understudy.corpus.content import DIGEST
-from understudy.corpus.schema import Schema
+from understudy.corpus.schema import DIGEST, Schema
 from understudy.prepare.boxes import CORNERS
 from understudy.prepare.cells import Cells, Modality
+from understudy.prepare.texts import array_of
 from understudy.tasks import Task
 
 Rows = NDArray[np.intp]
@@ -81,8 +81,10 @@ def to_column(cells: Cells, modality: Modality) -> pa.Array:
     if modality.kind == "table":
         children = [_table_column(cells.values[name], kind) for name, kind in modality.columns.items()]
         return pa.StructArray.from_arrays(children, fields=list(column_type(modality)), mask=_absent(cells))
+    if modality.kind == "text":
+        return _texts(cells)
     values = [value if here else None for value, here in zip(cells.values, cells.present, strict=True)]
-    if modality.kind in ("text", "choices", "video"):
+    if modality.kind in ("choices", "video"):
         return pa.array(values, column_type(modality))
     if modality.kind == "image":
         return pa.array([None if value is None else encode_png(value) for value in values], pa.large_binary())
@@ -93,6 +95,11 @@ def to_column(cells: Cells, modality: Modality) -> pa.Array:
     flat = np.concatenate(steps).astype(modality.dtype)
     child = pa.array(flat) if modality.kind == "audio" else _fixed(flat, step_width(modality))
     return pa.LargeListArray.from_arrays(offsets, child, type=column_type(modality), mask=_absent(cells))
+
+
+def _texts(cells: Cells) -> pa.Array:
+    array = array_of(cells.values)
+    return array if cells.present.all() else pc.if_else(pa.array(cells.present), array, pa.scalar(None, array.type))  # pyright: ignore
 
 
 def _absent(cells: Cells) -> pa.Array:

@@ -143,11 +143,7 @@ def changed(corpus: Corpus) -> list[str]:
     ]
     if said:
         return said
-    known = corpus.has_target.reshape(-1, *[1] * corpus.task.filler.ndim)
-    number = np.float32 if corpus.task.filler.ndim else np.float64
-    target = np.where(known, corpus.target, np.nan).astype(number)
-    groups = None if corpus.groups is None else corpus.groups.tolist()
-    if fingerprint(corpus.schema, corpus.ids.tolist(), groups, target, corpus.content) == corpus.fingerprint:
+    if fingerprint(corpus.schema, [batch.column for batch in corpus.batches]) == corpus.fingerprint:
         return []
     return ["corpus.json was changed after it was written: its fingerprint does not fit the task, the modalities and the rows"]
 

@@ -41,13 +41,13 @@ class Corpus:
         self.schema = _schema(self.folder, document["schema"])
         self.fingerprint: str = document["fingerprint"]
         self.shards: list[dict[str, Any]] = document["shards"]
-        self._batches = [_open_shard(self.folder, self.schema, shard) for shard in self.shards]
+        self.batches = [_open_shard(self.folder, self.schema, shard) for shard in self.shards]
         self._rows: int = document["rows"]
-        if sum(len(batch) for batch in self._batches) != self._rows or not self._rows:
+        if sum(len(batch) for batch in self.batches) != self._rows or not self._rows:
             raise ValueError(f"{self.folder}: corpus.json says {self._rows} rows, its shards say otherwise")
         self._gather: dict[tuple[str, int], Gather] = {}
         self._present: dict[str, NDArray[np.bool_]] = {}
-        self._ends = np.cumsum([len(batch) for batch in self._batches])
+        self._ends = np.cumsum([len(batch) for batch in self.batches])
         self._starts = np.concatenate([[0], self._ends[:-1]]).astype(np.intp)
 
     def __len__(self) -> int:
@@ -83,7 +83,7 @@ class Corpus:
     def _column(self, name: str) -> list[pa.Array]:
         for number in range(len(self.shards)):
             self._refuse_cut(number)
-        return [batch.column(name) for batch in self._batches]
+        return [batch.column(name) for batch in self.batches]
 
     def _refuse_cut(self, number: int) -> None:
         """ValueError where a shard was cut since it was opened."""
@@ -156,7 +156,7 @@ class Corpus:
         """These rows of one modality, in this order, copied out of the mapped files; ValueError where one was cut meanwhile."""
         kind, rows = self._known(modality).kind, np.asarray(rows, dtype=np.intp)
         present = self.present(modality)[rows]
-        if len(self._batches) == 1 or not len(rows):
+        if len(self.batches) == 1 or not len(rows):
             return Cells(kind, self._gatherer(modality, 0)(rows), present)
         # Each shard that holds any of them is asked once, and its answers are put where they belong.
         shard = np.searchsorted(self._ends, rows, side="right")
@@ -173,7 +173,7 @@ class Corpus:
         """Of one shard, which is seen to be whole before any of its rows is read."""
         self._refuse_cut(number)
         if (modality, number) not in self._gather:
-            column = self._batches[number].column(f"in.{modality}")
+            column = self.batches[number].column(f"in.{modality}")
             self._gather[modality, number] = gatherer(column, self.modalities[modality])
         return self._gather[modality, number]
 

@@ -8,6 +8,8 @@ from understudy.prepare.cells import MODALITY, Modality
 from understudy.process.document import Shape, refuse_misfit
 from understudy.tasks import TASK, Choice, Task, task_from_json
 
+DIGEST = 16
+"""Bytes of the digest of a row's content."""
 SCHEMA: Shape = {"task": TASK, "modalities": {...: MODALITY}, "grouped?": bool, "about?": {...: str}}
 
 

@@ -1,8 +1,10 @@
-"""Write a corpus: everything is checked first, and the folder appears whole or not at all."""
+"""Write a corpus: everything is checked before it is written, and the folder appears whole or not at all."""
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,33 +12,36 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from understudy.corpus.accept import accept_cells, accept_ids, accept_targets
+from understudy.corpus.accept import Given, accept_cells, accept_groups, accept_ids, accept_targets
 from understudy.corpus.arrow import arrow_schema, target_column, to_column
-from understudy.corpus.content import DIGEST, contents, fingerprint
+from understudy.corpus.content import contents, fingerprint, id_numbers
 from understudy.corpus.corpus import FORMAT, VERSION, Corpus
-from understudy.corpus.schema import Schema
+from understudy.corpus.schema import DIGEST, Schema
 from understudy.corpus.split import Split
 from understudy.prepare.cells import Cells
 from understudy.prepare.held import Held
 from understudy.prepare.reader import FileError
+from understudy.prepare.texts import Texts
 from understudy.process.whole import sha256, whole_folder
 
 SHARD_BYTES = 2**30
 """About how large a shard may grow; random reads are fastest from one shard."""
-
-Column = Sequence[Any] | NDArray[Any]
-"""One value a row; what may stand in it is checked, not only typed."""
+STREAMED_BYTES, HEAVY_BYTES = 2**26, 2**29
+"""The same of rows that come as a stream, which are held until they are a shard; media would make too many files of the first."""
+HEAVY = 2**12
+"""Bytes of a row from which on it counts as heavy."""
+Splits = Sequence[Split] | Callable[[Corpus], Iterable[Split]]
 
 
 def write_corpus(
     folder: Path | str,
     schema: Schema,
     *,
-    ids: Column,
-    targets: Column,
+    ids: Given,
+    targets: Given,
     cells: Mapping[str, Cells],
-    groups: Column | None = None,
-    splits: Sequence[Split] | Callable[[Corpus], Iterable[Split]] = (),
+    groups: Given | None = None,
+    splits: Splits = (),
     errors: Sequence[FileError] = (),
 ) -> Corpus:
     """A new corpus at `folder`, which must not exist yet.
@@ -47,54 +52,134 @@ def write_corpus(
     in errors.json.
     ValueError names the modality and the row that is wrong.
     """
-    ids, groups = accept_ids(ids, groups, grouped=schema.grouped)
-    target = accept_targets(targets, schema.task, ids)
-    cells = accept_cells(cells, schema, ids)
-    content = contents(cells)
-    with whole_folder(Path(folder)) as partial:
-        shards = _write_shards(partial, schema, ids=ids, groups=groups, target=target, cells=cells, content=content)
-        document = {
-            "format": FORMAT,
-            "version": VERSION,
-            "rows": len(ids),
-            "fingerprint": fingerprint(schema, ids, groups, target, content),
-            "schema": schema.to_json(),
-            "shards": shards,
-        }
-        (partial / "corpus.json").write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
-        if errors:
-            (partial / "errors.json").write_text(json.dumps([asdict(each) for each in errors], indent=1) + "\n", encoding="utf-8")
-        corpus = Corpus(partial)
-        for split in splits(corpus) if callable(splits) else splits:
-            corpus.save_split(split)
+    if not len(ids):
+        raise ValueError("there are no rows; a corpus needs at least one")
+    with corpus_writer(folder, schema, splits=splits, errors=errors) as writer:
+        silent, columns = writer.accept(ids, targets, cells, groups)
+        per_shard = max(1, int(SHARD_BYTES // max(1.0, _row_bytes(cells))))
+        for start in range(0, len(ids), per_shard):
+            rows = np.arange(start, min(start + per_shard, len(ids)))
+            taken = {name: each.take(rows) for name, each in cells.items()} if len(ids) > per_shard else cells
+            writer.put([column.slice(start, len(rows)) for column in columns], taken, silent)
+            writer.cut()
     return Corpus(folder)
 
 
-def _write_shards(
-    folder: Path,
-    schema: Schema,
-    *,
-    ids: Sequence[str],
-    groups: Sequence[str | None] | None,
-    target: NDArray[Any],
-    cells: Mapping[str, Cells],
-    content: Sequence[bytes],
-) -> list[dict[str, Any]]:
-    """The rows in shards of about SHARD_BYTES; what corpus.json says of each."""
-    per_shard = max(1, int(SHARD_BYTES // max(1.0, _row_bytes(cells))))
-    columns = arrow_schema(schema)
-    shards = []
-    for start in range(0, len(ids), per_shard):
-        rows = np.arange(start, min(start + per_shard, len(ids)))
-        part = slice(start, start + len(rows))
-        arrays = [pa.array(ids[part]), target_column(target[part], schema.task)]
-        arrays += [] if groups is None else [pa.array(groups[part], pa.large_string())]
-        arrays += [pa.array(content[part], pa.binary(DIGEST))]
-        arrays += [to_column(cells[name].take(rows), modality) for name, modality in schema.modalities.items()]
-        name = f"rows-{len(shards)}.arrow"
-        write_shard(folder / name, pa.record_batch([a.cast(f.type) for a, f in zip(arrays, columns, strict=True)], columns))
-        shards.append({"file": name, "rows": len(rows), "bytes": (folder / name).stat().st_size, "sha256": sha256(folder / name)})
-    return shards
+@contextmanager
+def corpus_writer(
+    folder: Path | str, schema: Schema, *, splits: Splits = (), errors: Sequence[FileError] = ()
+) -> Iterator["Writer"]:
+    """Takes rows as they come; the corpus is there, whole, when the block has ended. Arguments as of `write_corpus`."""
+    with whole_folder(Path(folder)) as unfinished:
+        writer = Writer(unfinished, schema)
+        yield writer
+        writer.finish()
+        if errors:
+            listed = json.dumps([asdict(each) for each in errors], indent=1)
+            (unfinished / "errors.json").write_text(listed + "\n", encoding="utf-8")
+        corpus = Corpus(unfinished)
+        drawn = list(splits(corpus) if callable(splits) else splits)
+        if drawn:
+            corpus.save_splits(drawn)
+
+
+class Writer:
+    """Rows on their way into the shards of a folder."""
+
+    def __init__(self, folder: Path, schema: Schema) -> None:
+        self.folder, self.schema, self.columns = folder, schema, arrow_schema(schema)
+        self.rows, self.shards = 0, list[dict[str, Any]]()
+        self._pending: list[pa.RecordBatch] = []
+        self._silent: dict[str, str] = {}
+        self._numbers: list[NDArray[np.uint64]] = []
+
+    def add(self, *, ids: Given, targets: Given, cells: Mapping[str, Cells], groups: Given | None = None) -> None:
+        """More rows; a shard is written once it is as large as its rows ask for."""
+        silent, columns = self.accept(ids, targets, cells, groups)
+        self.put(columns, cells, silent)
+        held, rows = sum(batch.nbytes for batch in self._pending), sum(map(len, self._pending))
+        if held > (STREAMED_BYTES if held < HEAVY * rows else HEAVY_BYTES):
+            self.cut()
+
+    def accept(
+        self, ids: Given, targets: Given, cells: Mapping[str, Cells], groups: Given | None
+    ) -> tuple[dict[str, str], list[pa.Array]]:
+        """What `accept_cells` says, and the columns of ids, targets and groups."""
+        named = accept_ids(ids, self.rows + 1)
+        found = accept_groups(groups, Texts(named), grouped=self.schema.grouped)
+        target = target_column(accept_targets(targets, self.schema.task, Texts(named)), self.schema.task)
+        return accept_cells(cells, self.schema, Texts(named)), [named, target, *([] if found is None else [found])]
+
+    def put(self, columns: Sequence[pa.Array], cells: Mapping[str, Cells], silent: Mapping[str, str]) -> None:
+        """Rows that were accepted."""
+        content = pa.FixedSizeBinaryArray.from_buffers(
+            pa.binary(DIGEST), len(columns[0]), [None, pa.py_buffer(np.ascontiguousarray(contents(cells)))]
+        )
+        arrays = [*columns, content, *(to_column(cells[name], each) for name, each in self.schema.modalities.items())]
+        cast = [array.cast(field.type) for array, field in zip(arrays, self.columns, strict=True)]
+        self._pending.append(pa.record_batch(cast, self.columns))
+        self._numbers.append(id_numbers(columns[0]))
+        self._silent = {name: self._silent.get(name, said) and said for name, said in silent.items()}
+        self.rows += len(content)
+
+    def describe(self, about: Mapping[str, str]) -> None:
+        """Facts for people, where they are known only once the rows are read."""
+        self.schema = replace(self.schema, about=dict(about))
+
+    def cut(self) -> None:
+        """Write the rows that came since the last shard as one."""
+        if not self._pending:
+            return
+        batch = self._pending[0]
+        if len(self._pending) > 1:
+            (batch,) = pa.Table.from_batches(self._pending).combine_chunks().to_batches()
+        self._pending = []
+        path = self.folder / f"rows-{len(self.shards)}.arrow"
+        write_shard(path, batch)
+        said = {"file": path.name, "rows": len(batch), "bytes": path.stat().st_size, "sha256": sha256(path)}
+        self.shards.append(said)
+        pa.default_memory_pool().release_unused()
+
+    def finish(self) -> None:
+        """Write corpus.json; ValueError where two ids are equal, or a modality says nothing in any row."""
+        self.cut()
+        if not self.rows:
+            raise ValueError("there are no rows; a corpus needs at least one")
+        for name, said in self._silent.items():
+            if said:
+                raise ValueError(f"modality {name!r} {said}; leave it out")
+        read = [partial(column_in, self.folder / shard["file"]) for shard in self.shards]
+        numbers = np.concatenate(self._numbers)
+        self._numbers.clear()
+        refuse_twins(numbers, lambda: pa.chunked_array([each("id") for each in read]))
+        document = {
+            "format": FORMAT,
+            "version": VERSION,
+            "rows": self.rows,
+            "fingerprint": fingerprint(self.schema, read),
+            "schema": self.schema.to_json(),
+            "shards": self.shards,
+        }
+        (self.folder / "corpus.json").write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+
+
+def refuse_twins(numbers: NDArray[np.uint64], ids: Callable[[], pa.ChunkedArray]) -> None:
+    """ValueError for the first id that stands in two rows. numbers: [N] equal where ids are, nearly only there; sorted here."""
+    numbers.sort()
+    if not (numbers[1:] == numbers[:-1]).any():
+        return
+    first: dict[str, int] = {}
+    for row, each in enumerate(ids().to_pylist()):
+        if first.setdefault(each, row) != row:
+            raise ValueError(f"id {each!r} stands in rows {first[each] + 1} and {row + 1}; ids must be unique")
+
+
+def column_in(path: Path, name: str) -> pa.Array:
+    """One column of a shard, read into memory and no other."""
+    with pa.OSFile(str(path)) as file:
+        schema = pa.ipc.open_file(file).schema
+        options = pa.ipc.IpcReadOptions(included_fields=[schema.get_field_index(name)])
+        return pa.ipc.open_file(file, options=options).get_batch(0).column(name)
 
 
 def _row_bytes(cells: Mapping[str, Cells]) -> float:

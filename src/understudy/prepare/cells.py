@@ -5,8 +5,10 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, get_args
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
+from understudy.prepare.texts import Texts
 from understudy.process.document import Shape, refuse_misfit
 
 Kind = Literal["vector", "table", "sequence", "text", "choices", "image", "regions", "audio", "video"]
@@ -91,6 +93,8 @@ class Cells:
             values = self.values[rows]
         elif self.kind == "table":
             values = {name: column[rows] for name, column in self.values.items()}
+        elif isinstance(self.values, Texts):
+            values = Texts(self.values.array.take(pa.array(rows)))
         else:
             values = [self.values[int(row)] for row in rows]
         return Cells(self.kind, values, self.present[rows])

@@ -88,13 +88,17 @@ class Column:
         """The values, with null for words that say that there is none."""
         if not self.is_text:
             return self.values
-        lower = pc.utf8_lower(pc.utf8_trim_whitespace(self.values))  # pyright: ignore
-        return pc.if_else(pc.is_in(lower, value_set=pa.array(MISSING)), pa.scalar(None, pa.string()), self.values)  # pyright: ignore
+        trimmed = pc.utf8_trim_whitespace(self.values)  # pyright: ignore
+        short = pc.less_equal(pc.binary_length(trimmed), max(map(len, MISSING)))  # pyright: ignore
+        if not pc.any(short).as_py():  # pyright: ignore
+            return self.values
+        none = pc.is_in(pc.utf8_lower(trimmed), value_set=pa.array(MISSING))  # pyright: ignore
+        return pc.if_else(none, pa.scalar(None, pa.string()), self.values) if pc.any(none).as_py() else self.values  # pyright: ignore
 
     def numbers(self) -> NDArray[np.float64]:
         """`[N]`, NaN where missing; numbers that are infinite, or would be in float32, are a fault."""
         numbers = self._parsed() if self.is_text else plain_numbers(self.values, self.name).astype(np.float64, copy=False)
-        wrong = np.abs(numbers) > LARGEST
+        wrong = (numbers > LARGEST) | (numbers < -LARGEST)
         if wrong.any():
             raise self.fault(
                 int(np.argmax(wrong)), f"infinite or beyond {LARGEST:.1e}; expected a finite number or an empty cell"
@@ -102,7 +106,11 @@ class Column:
         return numbers
 
     def _parsed(self) -> NDArray[np.float64]:
-        said = pc.utf8_trim_whitespace(self.said())  # pyright: ignore
+        try:
+            # As it is, unless a word says that there is no number, or there are blanks about one.
+            return self.values.cast(pa.float64()).to_numpy(zero_copy_only=False)
+        except pa.ArrowInvalid:
+            said = pc.utf8_trim_whitespace(self.said())  # pyright: ignore
         try:
             return said.cast(pa.float64()).to_numpy(zero_copy_only=False)
         except pa.ArrowInvalid:
@@ -140,8 +148,18 @@ class Column:
             raise ValueError(f"column {self.name!r} holds {self.values.type}; expected one number or word a row")
         encoded = (self.said() if missing else self.values).dictionary_encode()
         names = np.full(len(encoded.dictionary) + 1, None, dtype=object)
-        names[:-1] = [category(value) for value in encoded.dictionary.to_pylist()]
+        names[:-1] = names_of(encoded.dictionary).to_pylist()
         return names[pc.fill_null(encoded.indices, len(names) - 1).to_numpy(zero_copy_only=False)]  # pyright: ignore
+
+    def names(self) -> pa.Array:
+        """The same of ids, nearly all of which differ, as Arrow holds them."""
+        if pa.types.is_nested(self.values.type):
+            raise ValueError(f"column {self.name!r} holds {self.values.type}; expected one number or word a row")
+        return names_of(self.values)
+
+    def strings(self) -> pa.Array:
+        """`texts` as Arrow holds them."""
+        return self.said() if self.is_text else pa.array(self.texts(), pa.large_string())
 
     def vectors(self) -> tuple[NDArray[np.floating[Any]], NDArray[np.int64]]:
         """The numbers of all rows one after the other, and how many each row has: 0 where it is null or empty."""
@@ -226,6 +244,22 @@ def plain_numbers(values: pa.Array, name: str) -> NDArray[np.floating[Any]]:
     if pa.types.is_boolean(kind):
         values = values.cast(pa.int8())
     return values.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False)
+
+
+PLAIN = r"^[!-~]([ -~]*[!-~])?$"
+ODD = r"^(-?(0|[1-9][0-9]*)?\.[0-9]+|-0|(?i:true|false))$"
+"""Words that `category` need not look at: ASCII without blanks at the ends, and not what is a number or a truth value."""
+
+
+def names_of(values: pa.Array) -> pa.Array:
+    """What `category` makes of each."""
+    if pa.types.is_integer(values.type):
+        return values.cast(pa.large_string())
+    if pa.types.is_string(values.type):
+        plain = pc.and_(pc.match_substring_regex(values, PLAIN), pc.invert(pc.match_substring_regex(values, ODD)))  # pyright: ignore
+        if pc.all(pc.fill_null(plain, True)).as_py():  # pyright: ignore
+            return values.cast(pa.large_string())
+    return pa.array([category(value) for value in values.to_pylist()], pa.large_string())
 
 
 def category(value: Any) -> str | None:

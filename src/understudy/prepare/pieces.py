@@ -19,7 +19,7 @@ from understudy.prepare.tables import END, LINES, differ, objects_in, open_arrow
 
 AT_ONCE = 2**26
 """Bytes of a text file up to which it is read at once: what is wrong with it is then known before its first row is taken."""
-BLOCK = 2**23
+BLOCK = 2**22
 """Bytes of a .csv file that are parsed together."""
 
 
@@ -38,6 +38,11 @@ def rows_of(path: Path) -> int | None:
     if {kind_of(each) for each in files} != {".parquet"}:
         return None
     return sum(parquet.read_metadata(each).num_rows for each in files)
+
+
+def folder_of(path: Path) -> Path:
+    """What media paths in a file, or in the files of a folder, are relative to."""
+    return path if path.is_dir() else path.parent
 
 
 def files_of(path: Path) -> list[Path]:
@@ -121,7 +126,11 @@ def opened(path: Path) -> io.BufferedReader:
 
 def first_lines(file: IO[bytes]) -> bytes:
     """Enough of a text file to hold its line of names."""
-    content = file.read(BLOCK).removeprefix(b"\xef\xbb\xbf").lstrip(b"\r\n")
+    content = b""
+    while len(content) < BLOCK and (more := file.read(2**16)):
+        content = (content + more).removeprefix(b"\xef\xbb\xbf").lstrip(b"\r\n")
+        if b"\n" in content:
+            break
     return content[: content.rfind(b"\n") + 1]
 
 

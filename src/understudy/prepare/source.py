@@ -16,6 +16,7 @@ from understudy.prepare.columns import LARGEST, Column
 from understudy.prepare.held import ragged
 from understudy.prepare.reader import MediaReader
 from understudy.prepare.tables import HELD, READERS, TEXT_FILES, read_csv
+from understudy.prepare.texts import Texts
 
 
 def read_table(path: str | Path, *, delimiter: str = "") -> pa.Table:
@@ -269,7 +270,8 @@ def read_regions(column: Column, modality: Modality, folder: Path, reader: Media
 
 def read_texts(column: Column, modality: Modality, folder: Path, reader: MediaReader) -> Cells:
     """From a column of text."""
-    return ragged("text", column.texts())
+    texts = column.strings()
+    return Cells("text", Texts(texts), texts.is_valid().to_numpy(zero_copy_only=False))
 
 
 def read_images(column: Column, modality: Modality, folder: Path, reader: MediaReader) -> Cells:

@@ -1,6 +1,6 @@
 """Which columns of a user's table are which modality, target, id, group and split: as it is said, read from a file or guessed."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -71,16 +71,27 @@ class Wanted:
 
 @dataclass(frozen=True, eq=False)
 class Source:
-    """The table, and the columns that are no modality's."""
+    """The table, the columns that are no modality's, and what the user calls the first of its rows."""
 
     table: pa.Table
     taken: Mapping[str, str]
+    first_row: int = 1
+    release: Callable[[], None] = lambda: None
+    """Lets go of the memory that looking at the table took."""
 
-    def column(self, name: str) -> Column:
+    def refuse_missing(self) -> None:
+        """ValueError for a column that is named and not there."""
+        for name in self.taken.values():
+            self._refuse_missing(name)
+
+    def _refuse_missing(self, name: str) -> None:
         if self.table.schema.get_field_index(name) < 0:  # `column_names` is made anew each time it is asked for
             what = ", ".join(use for use, column in self.taken.items() if column == name) or "modality"
             raise ValueError(f"{what} column {name!r} is not in the table; it has {', '.join(self.table.column_names)}")
-        return Column.of(self.table, name, 1)
+
+    def column(self, name: str) -> Column:
+        self._refuse_missing(name)
+        return Column.of(self.table, name, self.first_row)
 
     def select(self, patterns: Sequence[str], modality: str) -> tuple[str, ...]:
         """Column names in the patterns' order; `*`, `?` and `[...]` match any column that is not taken."""

@@ -1,6 +1,6 @@
 """A user's own table as a corpus."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -12,16 +12,17 @@ from numpy.typing import NDArray
 from understudy.corpus.corpus import Corpus
 from understudy.corpus.draw import given_split
 from understudy.corpus.importers.columns import Source, Spec, Wanted, modality_of
-from understudy.corpus.importers.target import choice_of, task_of
+from understudy.corpus.importers.target import choice_of, targets_in, task_of
 from understudy.corpus.schema import Schema
 from understudy.corpus.split import Split
-from understudy.corpus.write import write_corpus
+from understudy.corpus.write import corpus_writer
 from understudy.prepare.boxes import CORNERS
 from understudy.prepare.cells import Cells, Modality
-from understudy.prepare.columns import Column
-from understudy.prepare.frames import Data, framed
+from understudy.prepare.frames import Data, Framed, arrow_of, framed
+from understudy.prepare.pieces import folder_of, pieces_of
 from understudy.prepare.reader import MediaReader, OnError
-from understudy.prepare.source import cells_from_table
+from understudy.prepare.source import WIDE, cells_from_table, source_columns
+from understudy.prepare.spool import spooled
 from understudy.prepare.standardisation import Standardisation
 from understudy.process.whole import write_json
 from understudy.tasks import Task
@@ -30,6 +31,9 @@ BLURRED = 1e-4
 """Float32's error of a number beside the numbers' deviation from which on they are kept as float64."""
 LOOKED_AT = 1_000
 """Rows that say whether they are."""
+ROWS, FEW, PIECE_BYTES = 2**14, 2**8, 2**24
+"""Rows that are in memory together: so many, fewer where they are wide, and a few of media and sequences."""
+LIGHT = ("vector", "table", "text", "choices")
 
 
 def import_table(
@@ -47,7 +51,7 @@ def import_table(
     delimiter: str = "",
     on_error: OnError = "fail",
 ) -> Corpus:
-    """A corpus from a .csv, .tsv, .parquet, .jsonl or .npz file, or from data in memory: see `framed`.
+    """A corpus from a .csv, .tsv, .parquet, .arrow, .jsonl or .npz file, a folder of them, or data in memory (`framed`).
 
     modalities: name -> `kind:column,column` (kinds: vector, table, sequence, text, choices, image, regions, video, audio@RATE
     with samples a second, also of video files; columns may be patterns such as `a_*`), a Modality, or columns alone. choices:
@@ -69,42 +73,69 @@ def import_table(
     wanted = Wanted(target, task, modalities, id, group, split).over(Wanted.read(mapping) if mapping else Wanted())
     if not wanted.target or not (wanted.modalities or guess):
         raise ValueError("say which column is the target and which columns are which modality (arguments or a mapping file)")
-    given = framed(data, delimiter=delimiter)
+    given, release = at_hand(data, delimiter)
     wanted = wanted if wanted.modalities else wanted.with_guesses(given.table)
     if not len(given.table):
         raise ValueError(f"{given.name} has columns ({', '.join(given.table.column_names)}) but no row")
-    source, said = Source(given.table, wanted.taken), list[str]()
-    columns = {use: source.column(name) for use, name in wanted.taken.items()}
-    known, targets = task_of(wanted.task, columns["target"], said)
-    reader = MediaReader(on_error)
-    described, cells = read_modalities(wanted.modalities or {}, source, given.folder, reader, said)
-    if wanted.task == "choice":
-        known = choice_of(described)
-    corpus = write_corpus(
-        out,
-        Schema(known, described, grouped="group" in columns, about=about_of(given.name, wanted, said, reader)),
-        ids=ids_of(columns.get("id"), len(given.table)),
-        targets=targets,
-        groups=columns["group"].categories() if "group" in columns else None,
-        cells=cells,
-        splits=partial(splits_of, columns.get("split")),
-        errors=reader.errors,
-    )
+    source, said, reader = Source(given.table, wanted.taken, release=release), list[str](), MediaReader(on_error)
+    source.refuse_missing()
+    known = task_of(wanted.task, source.column(target := str(wanted.target)), said)
+    described = {
+        name: described_by(name, spec, source, given.folder, MediaReader(on_error), said)
+        for name, spec in (wanted.modalities or {}).items()
+    }
+    release()
+    schema = Schema(choice_of(described) if wanted.task == "choice" else known, described, grouped=bool(wanted.group))
+    splits = partial(splits_of, source, wanted.split)
+    with corpus_writer(out, schema, splits=splits, errors=reader.errors) as writer:
+        seen = dict.fromkeys(described, False)
+        for start, piece in pieces(given.table, described):
+            rows = Source(piece, wanted.taken, start + 1)
+            cells = {
+                name: cells_from_table(piece, name, each, folder=given.folder, first_row=start + 1, reader=reader)
+                for name, each in described.items()
+            }
+            seen = {name: seen[name] or bool(each.present.any()) for name, each in cells.items()}
+            groups = rows.column(wanted.group).categories() if wanted.group else None
+            writer.add(ids=ids_of(rows, wanted.id), targets=targets_in(rows.column(target), known), groups=groups, cells=cells)
+            release()
+        for name in (name for name, each in seen.items() if not each):
+            if reader.errors:
+                raise ValueError(f"modality {name!r}: no file can be read; the first: {reader.errors[0]}")
+            raise ValueError(f"modality {name!r} is absent in every row; leave it out")
+        writer.describe(about_of(given.name, wanted, said, reader))
+    corpus = Corpus(out)
     if wanted.guessed:
         write_json(corpus.folder / "mapping.json", wanted.to_json(described))
     return corpus
 
 
-def ids_of(column: Column | None, rows: int) -> NDArray[np.object_]:
+def at_hand(data: Data, delimiter: str) -> tuple[Framed, Callable[[], None]]:
+    """The table, and what lets go of the memory that looking at it took. A file's rows are read once, some at a time."""
+    if not isinstance(data, str | Path):
+        return framed(data, delimiter=delimiter), lambda: None
+    path = Path(data)
+    spool = spooled(pieces_of(path, rows=ROWS, delimiter=delimiter))
+    return Framed(spool.table, path.name, arrow_of, folder_of(path)), spool.release
+
+
+def pieces(table: pa.Table, described: Mapping[str, Modality]) -> Iterator[tuple[int, pa.Table]]:
+    """Rows that are made cells of together, and the place of the first."""
+    light = all(each.kind in LIGHT for each in described.values())
+    rows = max(FEW, min(ROWS, FEW * PIECE_BYTES // (table.slice(0, FEW).nbytes + 1))) if light else FEW
+    return ((start, table.slice(start, rows)) for start in range(0, len(table), rows))
+
+
+def ids_of(rows: Source, column: str | None) -> pa.Array:
     """What the rows are called; row-1 ... where no column says it."""
     if column is not None:
-        return column.categories(missing=False)
-    return np.array([f"row-{row}" for row in range(1, rows + 1)], object)
+        return rows.column(column).names()
+    return pa.array([f"row-{row}" for row in range(rows.first_row, rows.first_row + len(rows.table))], pa.large_string())
 
 
-def splits_of(column: Column | None, corpus: Corpus) -> list[Split]:
+def splits_of(source: Source, column: str | None, corpus: Corpus) -> list[Split]:
     """The split that a column of the table says, if one does."""
-    return [] if column is None else [given_split(corpus, name="given", parts=column.categories())]
+    return [given_split(corpus, name="given", parts=source.column(column).categories())] if column else []
 
 
 def about_of(source: str, wanted: Wanted, said: list[str], reader: MediaReader) -> dict[str, str]:
@@ -114,43 +145,54 @@ def about_of(source: str, wanted: Wanted, said: list[str], reader: MediaReader) 
     return {name: each for name, each in about.items() if each}
 
 
-def read_modalities(
-    specs: Mapping[str, Spec], source: Source, folder: Path, reader: MediaReader, said: list[str]
-) -> tuple[dict[str, Modality], dict[str, Cells]]:
-    """Each modality as it turns out to be, and its cells; what had to be inferred is added to `said`."""
-    described: dict[str, Modality] = {}
-    cells: dict[str, Cells] = {}
-    for name, spec in specs.items():
-        modality = modality_of(name, spec, source, said)
-        modality = replace(modality, double=blurred(name, modality, source.table, folder))
-        cells[name] = cells_from_table(source.table, name, modality, folder=folder, reader=reader)
-        if not cells[name].present.any():
-            if reader.errors:
-                raise ValueError(f"modality {name!r}: no file can be read; the first: {reader.errors[0]}")
-            raise ValueError(f"modality {name!r} is absent in every row; leave it out")
-        described[name] = replace(modality, width=width_of(cells[name]) or modality.width)
-    return described, cells
+def described_by(name: str, spec: Spec, source: Source, folder: Path, reader: MediaReader, said: list[str]) -> Modality:
+    """A modality as it turns out to be; what had to be inferred is added to `said`."""
+    modality = modality_of(name, spec, source, said)
+    modality = replace(modality, double=blurred(name, modality, source, folder))
+    if modality.kind not in WIDE:
+        return modality
+    table, start, rows = source.table, 0, FEW
+    while start < len(table):
+        cells = cells_from_table(table.slice(start, rows), name, modality, folder=folder, first_row=start + 1, reader=reader)
+        if width := width_of(cells):
+            return replace(modality, width=width)
+        start, rows = start + rows, ROWS
+    raise ValueError(f"modality {name!r} is absent in every row; leave it out")
 
 
-def blurred(name: str, modality: Modality, table: pa.Table, folder: Path) -> bool:
+def blurred(name: str, modality: Modality, source: Source, folder: Path) -> bool:
     """Whether float32 would blur the numbers of a vector, a sequence or regions, by rows evenly spread over the table."""
     if modality.kind not in ("vector", "sequence", "regions"):
         return False
-    rows = np.unique(np.linspace(0, len(table) - 1, min(LOOKED_AT, len(table))).astype(int)) if len(table) else []
+    count = len(source.table)
+    rows = np.unique(np.linspace(0, count - 1, min(LOOKED_AT, count)).astype(np.intp))
     try:
-        sample = cells_from_table(table.take(rows), name, replace(modality, double=True), folder=folder)
+        some = taken(source, list(dict.fromkeys(source_columns(name, modality))), rows)
+        sample = cells_from_table(some, name, replace(modality, double=True), folder=folder)
         standard = Standardisation.fit(np.atleast_2d(sample.values[row]) for row in np.flatnonzero(sample.present))
     except (ValueError, OSError):
         return False  # the reading of all rows says what is wrong, and where
     return bool((np.abs(standard.mean) * 2.0**-24 > BLURRED * standard.scale).any())
 
 
+def taken(source: Source, columns: Sequence[str], rows: NDArray[np.intp]) -> pa.Table:
+    """Rows in ascending order, without copying all that they lie among as Arrow's own `take` does."""
+    table, start = source.table.select(columns), 0
+    found = [table.slice(0, 0)]
+    for batch in table.to_batches():
+        inside = rows[(rows >= start) & (rows < start + len(batch))] - start
+        found.append(pa.Table.from_batches([batch.take(pa.array(inside))]))
+        source.release()
+        start += len(batch)
+    return pa.concat_tables(found)
+
+
 def width_of(cells: Cells) -> int:
-    """D of vectors, sequences and regions, K of choices, 0 for other kinds."""
+    """D of vectors, sequences and regions, K of choices; 0 where no row is there."""
+    if not cells.present.any():
+        return 0
     if cells.kind == "vector":
         return int(cells.values.shape[1])
-    if cells.kind not in ("sequence", "regions", "choices") or not cells.present.any():
-        return 0
     first = cells.values[int(np.argmax(cells.present))]
     return {"choices": len, "sequence": lambda rows: rows.shape[1], "regions": lambda rows: rows.shape[1] - CORNERS}[cells.kind](
         first

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from understudy.prepare.cells import Modality
@@ -21,32 +22,39 @@ MEANT = 0.9
 """A column of words is meant to be numbers where so large a share of its cells are, or are written as people write them."""
 
 
-def task_of(stated: Task | str | None, column: Column, said: list[str]) -> tuple[Task, Sequence[Any] | NDArray[Any]]:
-    """The task with its classes, and the target of every row (None or NaN = unlabelled)."""
+def task_of(stated: Task | str | None, column: Column, said: list[str]) -> Task:
+    """The task with its classes, from the whole target column."""
     if stated is None:
         stated, why = inferred(column)
         said.append(f"task: {stated}, from column {column.name!r}{why}")
     # How many choices there are is known once they are read.
     stated = {"regression": Regression(), "choice": Choice(2)}.get(stated, stated) if isinstance(stated, str) else stated
     if isinstance(stated, Regression | Choice):
-        targets = column.numbers()
-        if np.isnan(targets).all():
+        if np.isnan(column.numbers()).all():
             raise ValueError(f"target column {column.name!r} holds no number")
-        return stated, targets
+        return stated
     kinds = {"classification": Classification(), "retrieval": Retrieval()}
     task = kinds.get(stated) if isinstance(stated, str) else stated
     if not isinstance(task, Classification | Retrieval):
         raise ValueError(f"unknown task {stated!r}; known: regression, {', '.join(kinds)}, choice")
-    names = column.categories()
-    classes = task.classes or tuple(sorted({name for name in names if name is not None}, key=number_first))
+    classes = task.classes or tuple(sorted(set(column.categories()) - {None}, key=number_first))
     if len(classes) < 2:
         found = f"nothing but the class {classes[0]!r}" if classes else "nothing in any row"
         raise ValueError(f"target column {column.name!r} holds {found}; a classification needs rows of at least 2 classes")
-    place = {category(name): number for number, name in enumerate(classes)}
-    for row, name in enumerate(names):
-        if name is not None and name not in place:
-            raise column.fault(row, f"class {name!r} is none of {', '.join(classes)}")
-    return replace(task, classes=classes), [None if name is None else place[name] for name in names]
+    return replace(task, classes=classes)
+
+
+def targets_in(column: Column, task: Task) -> NDArray[np.float64]:
+    """The target of some rows: a number, or the place of a class; NaN where unlabelled."""
+    if not isinstance(task, Classification | Retrieval):
+        return column.numbers()
+    names = column.categories()
+    place: dict[str | None, float] = {category(name): number for number, name in enumerate(task.classes)}
+    place.setdefault(None, math.nan)
+    if unknown := set(names) - set(place):
+        row = next(row for row, name in enumerate(names) if name in unknown)
+        raise column.fault(row, f"class {names[row]!r} is none of {', '.join(task.classes)}")
+    return np.array([place[name] for name in names], np.float64)
 
 
 def class_names(classes: NDArray[Any] | Sequence[Any]) -> tuple[str, ...]:
@@ -117,7 +125,9 @@ def bad_number(column: Column, *, meant: float = 0.0) -> tuple[int, str] | None:
     meant: the least share of cells that are numbers, or are written as people write them. Words beside few different numbers are
     names, as of classes.
     """
-    words = column.texts() if column.is_text else []
+    if not column.is_text or reads_as_numbers(column):
+        return None
+    words = column.texts()
     times = Counter(word for word in words if word is not None)
     read = {word: number_of(word) for word in times}
     odd = {word: remedy(word) for word, number in read.items() if number is None}
@@ -129,8 +139,17 @@ def bad_number(column: Column, *, meant: float = 0.0) -> tuple[int, str] | None:
     return row, f"{word!r:.40} {odd[str(word)] or 'is not a number, as the others are'}"
 
 
+def reads_as_numbers(column: Column) -> bool:
+    """Whether Arrow reads each word that says anything as a number: one look, where most columns are of numbers."""
+    try:
+        pc.utf8_trim_whitespace(column.said()).cast(pa.float64())  # pyright: ignore
+    except pa.ArrowInvalid:
+        return False
+    return True
+
+
 def is_number(column: Column) -> bool:
     """Whether every cell is a number, finite or not, or missing."""
     if column.is_text:
-        return all(word is None or number_of(word) is not None for word in set(column.texts()))
+        return reads_as_numbers(column) or all(word is None or number_of(word) is not None for word in set(column.texts()))
     return not column.is_list and is_plain_number(column.values.type)
