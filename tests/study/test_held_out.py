@@ -79,7 +79,7 @@ def test_valid_0_forbids_it_and_is_what_earlier_runs_did(corpus, tmp_path):
     run = us.distill(corpus, out=tmp_path / "run", valid=0, **ASKED)
     assert "valid" not in json.loads((run.folder / "run.json").read_text())["arguments"]
     assert not len(us.load(run.folder).split().valid)
-    with pytest.raises(ValueError, match=r"holds another run \(differs in (plan, teacher_plan, )?valid"):
+    with pytest.raises(ValueError, match=r"holds another run \(differs in .*valid"):
         us.distill(corpus, out=run.folder, **ASKED)
     with pytest.raises(ValueError, match=r"valid is 1\.5; give a share of the train rows, from 0 \(none\) to below 1"):
         us.distill(corpus, out=tmp_path / "no", valid=1.5, **ASKED)
