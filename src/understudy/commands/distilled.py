@@ -43,6 +43,9 @@ class Typed:
         space: of a retrieval task, where the student's modalities meet.
         precision: of products in training; fp16 needs a GPU.
         valid: share of the labelled train rows held out to choose by where the split has no validation rows; 0 forbids it.
+        metric: by which students are chosen and judged: of classes accuracy, balanced_accuracy or nll, of numbers mae or mse.
+        class_weights: balanced, where each class counts alike in the loss, however rare.
+        label_smoothing: share of each label that goes to all classes evenly.
         seeds: how many times each system is trained.
         jobs: how many trainings run at once, each in a process of one thread: a number, auto (one a core), or one a GPU.
         engine: local, processes of this machine, or ray, tasks on a Ray cluster that shares the run's folder.
@@ -76,6 +79,9 @@ class Typed:
     space: Literal["", "probabilities", "log_probabilities", "hidden"] = ""
     precision: Literal["fp32", "bf16", "fp16"] = "fp32"
     valid: float = 0.15
+    metric: str = ""
+    class_weights: Literal["no", "balanced"] = "no"
+    label_smoothing: float = 0.0
     seeds: int = 5
     jobs: int | Literal["auto", "devices"] = "devices"
     engine: Literal["local", "ray"] = "local"
@@ -117,4 +123,7 @@ class Typed:
             teacher_answers=self.teacher_answers,
             space=self.space,
             valid=self.valid,
+            metric=self.metric,
+            class_weights=self.class_weights,
+            label_smoothing=self.label_smoothing,
         )

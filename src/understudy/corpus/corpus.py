@@ -1,5 +1,6 @@
 """Corpus: a folder of rows, memory-mapped. Rows never change; null = absent."""
 
+import copy
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -39,6 +40,7 @@ class Corpus:
         self.folder = Path(folder)
         document = _read_document(self.folder)
         self.schema = _schema(self.folder, document["schema"])
+        self.task: Task = self.schema.task
         self.fingerprint: str = document["fingerprint"]
         self.shards: list[dict[str, Any]] = document["shards"]
         self.batches = [_open_shard(self.folder, self.schema, shard) for shard in self.shards]
@@ -72,9 +74,11 @@ class Corpus:
         """A corpus stands where its folder is asked for."""
         return str(self.folder)
 
-    @property
-    def task(self) -> Task:
-        return self.schema.task
+    def asked(self, task: Task) -> "Corpus":
+        """The same rows, of which another task is asked: one of the same targets."""
+        other = copy.copy(self)
+        other.task = task
+        return other
 
     @property
     def modalities(self) -> dict[str, Modality]:

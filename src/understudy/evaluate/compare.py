@@ -210,7 +210,7 @@ def against(run: Path, first: Path) -> dict[str, Any] | None:
     results, reference = read_results(run), read_results(first)
     ours, theirs = predictions_of(run, "distilled"), predictions_of(first, "distilled")
     same_rows = bool(ours) and bool(theirs) and ours[0].same_rows(theirs[0])
-    asked = [[each["task"].get(name) for name in ("kind", "classes")] for each in (results, reference)]
+    asked = [[each["task"].get(name) for name in ("kind", "classes", "metric")] for each in (results, reference)]
     if asked[0] != asked[1] or len(ours) != len(theirs) or not same_rows:
         return None
     task = task_from_json(results["task"])

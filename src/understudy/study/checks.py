@@ -17,7 +17,7 @@ from understudy.players.cast import asks_for, auxiliary_modalities
 from understudy.players.player import Player, Sizes
 from understudy.prepare.cells import TEXTS
 from understudy.study.answers import FOLDS
-from understudy.study.run import load
+from understudy.study.run import JUDGED, load
 from understudy.tasks import Classification, Regression, Retrieval
 
 if TYPE_CHECKING:
@@ -27,28 +27,23 @@ Reads = Mapping[str, Sequence[str]]
 """Player -> the modalities that it reads."""
 LEAST = 2
 """Test rows that a comparison needs."""
+LEARNT = ("split", "sizes", "max_tokens", "space", "precision", *JUDGED)
+"""Settings that every training of a run depends on."""
 TAKEN: dict[str, tuple[str, tuple[str, ...]]] = {
     "teachers_of": (
         "teachers",
         (
-            "split",
+            *LEARNT,
             "teacher",
             "teacher_encoders",
             "teacher_head",
             "teacher_fusion",
-            "sizes",
             "teacher_sizes",
             "teacher_plan",
-            "max_tokens",
             "teacher_max_tokens",
-            "space",
-            "precision",
         ),
     ),
-    "plain_of": (
-        "plain students",
-        ("split", "student", "encoders", "fusion", "sizes", "plan", "max_tokens", "space", "precision"),
-    ),
+    "plain_of": ("plain students", (*LEARNT, "student", "encoders", "fusion", "plan")),
 }
 """What can be taken from another run, and the settings that must then be the same."""
 

@@ -73,6 +73,7 @@ def distill(
         said = {"student": student, "teacher": reads, "method": method, "options": options, "ensemble": ensemble, "seeds": seeds}
         asked, machine = asked_of(opened, chosen, cast(Asked, {**said, **more}))
         with on(machine.get("device", ""), threads=machine.get("threads", 0)):
+            opened = asked.judged(opened)
             whole, answers = whole_with(brought, opened, asked)
             engines = engines_of(machine)
             refuse_elsewhere(whole, engines)

@@ -23,7 +23,7 @@ from understudy.process import hardware
 from understudy.process.document import Shape
 from understudy.process.markup import shown
 from understudy.process.whole import read_json, whole_folder
-from understudy.tasks import Task
+from understudy.tasks import Task, judged
 from understudy.training.checkpoint import load_weights
 
 if TYPE_CHECKING:
@@ -33,6 +33,8 @@ Shipped = Literal["distilled", "plain", "teacher", "auto"]
 WEIGHTS = "model.safetensors"
 GIVEN = "answers.npz"
 """In a run's folder: what a teacher that somebody brought says."""
+JUDGED = ("metric", "class_weights", "label_smoothing")
+"""Arguments that ask for another metric or loss of the corpus's task."""
 SYSTEMS = ("teacher", "plain", "distilled")
 """The three that every run trains, in the order of its tables."""
 DOCUMENT: Shape = {
@@ -120,7 +122,8 @@ class Run:
         corpus = Corpus(folder)
         if corpus.fingerprint != self.settings["corpus_fingerprint"]:
             raise ValueError(f"{corpus.folder} holds other rows than the ones {self.folder} was run on")
-        return corpus
+        said = self.settings["arguments"]
+        return corpus.asked(judged(corpus.task, **{name: said[name] for name in JUDGED if name in said}))
 
     def split(self) -> Split:
         """The rows it was trained, chosen and tested on: whoever uses them asks here. ValueError where they are others by now."""

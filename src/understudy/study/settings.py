@@ -22,7 +22,7 @@ from understudy.players.published import seen_kinds
 from understudy.process.hardware import Jobs, Precision, check_precision
 from understudy.study import checks
 from understudy.study.answers import Fit, TeacherModel
-from understudy.tasks import Retrieval, Space
+from understudy.tasks import ClassWeights, Retrieval, Space, judged
 from understudy.training.plan import Plan
 
 Choice = Literal["no", "yes", "if better"]
@@ -46,7 +46,9 @@ class Keywords(TypedDict, total=False):
     each never saw a fifth of them; "auto" asks the validation rows. teacher_model: "network", or a simple model of scikit-learn
     (answers "crossfit"); "auto" takes the best on labelled train rows out of fold. teacher_answers: a file of answers by id, of a
     teacher that is not trained here (`study.answer_table`). precision: of products in training. valid:
-    share of the labelled train rows that is held out to choose by, where the split has no validation rows; 0 forbids it.
+    share of the labelled train rows that is held out to choose by, where the split has no validation rows; 0 forbids it. metric:
+    by which students are chosen and judged, one of the task's that are means over rows; its first when "". class_weights:
+    "balanced" where each class counts alike in the loss, however rare. label_smoothing: share of a label that all classes get.
     """
 
     encoders: Mapping[str, Any] | None
@@ -69,6 +71,9 @@ class Keywords(TypedDict, total=False):
     teacher_answers: os.PathLike[str] | str
     precision: Precision
     valid: float | int
+    metric: str
+    class_weights: ClassWeights
+    label_smoothing: float
 
 
 class Machine(TypedDict, total=False):
@@ -122,6 +127,9 @@ class Settings:
     teacher_answers: str = ""
     precision: Precision = "fp32"
     valid: float | int = 0.15
+    metric: str = ""
+    class_weights: ClassWeights = "no"
+    label_smoothing: float = 0.0
     seeds: Sequence[int] = (0, 1, 2, 3, 4)
 
     def told(self, **more: Unpack[Keywords]) -> "Settings":
@@ -139,6 +147,11 @@ class Settings:
                 raise ValueError(f"{', '.join(twice)} of the {name} is said in its Player and by keyword; say it once")
             changes[name] = replace(player, **said)
         return replace(self, **changes)
+
+    def judged(self, corpus: Corpus) -> Corpus:
+        """The corpus with the metric and the loss that are asked for; ValueError for what its task has not."""
+        named = {"metric": self.metric, "class_weights": self.class_weights, "label_smoothing": self.label_smoothing}
+        return corpus.asked(judged(corpus.task, **named))
 
     def checked(self, corpus: Corpus) -> "Settings":
         """The settings whole: defaults filled in, every value checked against the corpus, before anything is written or trained.

@@ -1,7 +1,8 @@
 """Tasks: what a target is, how an answer is scored against it. Without torch until a loss is asked for."""
 
 from collections.abc import Mapping
-from typing import Any
+from dataclasses import replace
+from typing import Any, Literal
 
 from understudy.process.document import Shape, refuse_misfit
 from understudy.tasks.choice import Choice
@@ -11,7 +12,21 @@ from understudy.tasks.regression import Regression
 from understudy.tasks.retrieval import Retrieval, Space
 from understudy.tasks.task import OneOf, Task
 
-__all__ = ["Choice", "Classification", "MultiLabel", "OneOf", "Regression", "Retrieval", "Space", "Task", "task_from_json"]
+ClassWeights = Literal["no", "balanced"]
+
+__all__ = [
+    "Choice",
+    "ClassWeights",
+    "Classification",
+    "MultiLabel",
+    "OneOf",
+    "Regression",
+    "Retrieval",
+    "Space",
+    "Task",
+    "judged",
+    "task_from_json",
+]
 
 
 TASK: Shape = {
@@ -27,7 +42,22 @@ TASK: Shape = {
     "sentiment?": bool,
     "mean?": float,
     "scale?": float,
+    "balanced?": bool,
+    "smoothing?": float,
+    "weights?": [float],
+    "metric?": str,
 }
+
+
+def judged(task: Task, *, metric: str = "", class_weights: ClassWeights = "no", label_smoothing: float = 0.0) -> Task:
+    """The task chosen and judged by another of its metrics, and with another loss; ValueError for what it has not."""
+    if class_weights == "no" and not label_smoothing:
+        return replace(task, metric=metric) if metric else task
+    if not isinstance(task, Classification):
+        raise ValueError(f"class weights or label smoothing given, but the task is a {task.kind}; they are for classes")
+    if class_weights not in ("no", "balanced"):
+        raise ValueError(f"class weights are {class_weights!r}; choose no or balanced")
+    return replace(task, metric=metric or task.metric, balanced=class_weights == "balanced", smoothing=float(label_smoothing))
 
 
 def task_from_json(document: Mapping[str, Any]) -> Task:
@@ -38,7 +68,7 @@ def task_from_json(document: Mapping[str, Any]) -> Task:
     kind = options.pop("kind", None)
     if kind not in kinds:
         raise ValueError(f"unknown task kind {kind!r}; known: {', '.join(kinds)}")
-    options |= {name: tuple(options[name]) for name in ("classes", "branches") if name in options}
+    options |= {name: tuple(options[name]) for name in ("classes", "branches", "weights") if name in options}
     try:
         return kinds[kind](**options)
     except TypeError as error:

@@ -1,5 +1,6 @@
 """Which of a row's own K texts is right."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -15,10 +16,10 @@ class Choice(OneOf):
     choices: int = 0
 
     kind: ClassVar[str] = "choice"
-    primary: ClassVar[str] = "accuracy"
-    higher_is_better: ClassVar[bool] = True
+    judges: ClassVar[Mapping[str, bool]] = {"accuracy": True}
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if self.choices < 2:
             raise ValueError(f"choices={self.choices} given; there must be at least 2 to choose from")
 

@@ -129,14 +129,13 @@ def classification_metrics(prediction: Array, target: Array) -> dict[str, float]
     """
     p, y = np.asarray(prediction, np.float64), np.asarray(target)
     said, count = p.argmax(axis=1), np.bincount(y, minlength=p.shape[1])
-    likelihood = np.maximum(p[np.arange(len(y)), y], SMALLEST)
     recall = np.bincount(y, said == y, minlength=len(count))[count > 0] / count[count > 0]
     found = {
         "accuracy": share(said == y),
         "balanced_accuracy": float(recall.mean()),
         "macro_f1": float(f1_by_class(y, said)[0].mean()),
         "weighted_f1": weighted_f1(y, said),
-        "nll": float(-np.log(likelihood).mean()),
+        "nll": float(-np.log(likelihood_of(p, y)).mean()),
         "ece": reliability(p, y).error,
         "absent_classes": float((count == 0).sum()),
     }
@@ -146,8 +145,13 @@ def classification_metrics(prediction: Array, target: Array) -> dict[str, float]
 def choice_metrics(prediction: Array, target: Array) -> dict[str, float]:
     """Of probabilities `[N K]` of the choices: accuracy, nll in nats and ece, the calibration error."""
     p, y = np.asarray(prediction, np.float64), np.asarray(target)
-    likelihood = np.maximum(p[np.arange(len(y)), y], SMALLEST)
-    return {"accuracy": share(p.argmax(axis=1) == y), "nll": float(-np.log(likelihood).mean()), "ece": reliability(p, y).error}
+    nll = float(-np.log(likelihood_of(p, y)).mean())
+    return {"accuracy": share(p.argmax(axis=1) == y), "nll": nll, "ece": reliability(p, y).error}
+
+
+def likelihood_of(p: Array, y: Array) -> Array:
+    """What probabilities `[N C]` give the truth of each row, never less than `SMALLEST`."""
+    return np.maximum(p[np.arange(len(y)), y], SMALLEST)
 
 
 def multilabel_metrics(prediction: Array, target: Array) -> dict[str, float]:

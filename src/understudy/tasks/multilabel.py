@@ -1,5 +1,6 @@
 """Answers that several people gave, each with its credit."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -24,11 +25,11 @@ class MultiLabel(Task):
     entries: int = 0
 
     kind: ClassVar[str] = "multilabel"
-    primary: ClassVar[str] = "accuracy"
-    higher_is_better: ClassVar[bool] = True
+    judges: ClassVar[Mapping[str, bool]] = {"accuracy": True}
     discrete: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if len(self.classes) < 2 or len(set(self.classes)) < len(self.classes) or self.entries < 1:
             raise ValueError(
                 f"{len(self.classes)} classes ({len(set(self.classes))} different), entries={self.entries} given; "

@@ -1,5 +1,6 @@
 """One real number, and the field's sentiment scores."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -27,8 +28,7 @@ class Regression(Task):
     scale: float = 1.0
 
     kind: ClassVar[str] = "regression"
-    primary: ClassVar[str] = "mae"
-    higher_is_better: ClassVar[bool] = False
+    judges: ClassVar[Mapping[str, bool]] = {"mae": False, "mse": False}
     discrete: ClassVar[bool] = False
 
     @property
@@ -63,12 +63,15 @@ class Regression(Task):
         return logits[:, 0].double() * scale + mean
 
     def per_row(self, prediction: Array, target: Array) -> Array:
-        return np.abs(np.asarray(prediction, np.float64) - target)
+        size = np.abs(np.asarray(prediction, np.float64) - target)
+        return size if self.primary == "mae" else size**2
 
     def metrics(self, prediction: Array, target: Array) -> dict[str, float]:
         from understudy.tasks.metrics import regression_metrics, sentiment_metrics, sims_metrics
 
         found = regression_metrics(prediction, target)
+        if self.primary == "mse":
+            found = {"mse": found["rmse"] ** 2} | found
         if not self.sentiment:
             return found
         return found | (sims_metrics if self.high == 1 else sentiment_metrics)(prediction, target)
@@ -76,4 +79,4 @@ class Regression(Task):
     def to_json(self) -> dict[str, Any]:
         finite = {name: end for name, end in (("low", self.low), ("high", self.high)) if np.isfinite(end)}
         named = {"unit": self.unit, "sentiment": self.sentiment, "mean": self.mean, "scale": self.scale}
-        return {"kind": self.kind} | finite | named
+        return {"kind": self.kind} | finite | named | self.said

@@ -1,5 +1,6 @@
 """Finding the rows of the same class through another modality."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, get_args
 
@@ -28,11 +29,11 @@ class Retrieval(OneOf):
     space: Space = "probabilities"
 
     kind: ClassVar[str] = "retrieval"
-    primary: ClassVar[str] = "map"
-    higher_is_better: ClassVar[bool] = True
+    judges: ClassVar[Mapping[str, bool]] = {"map": True}
     classed: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if self.space not in get_args(Space):
             raise ValueError(f"space {self.space!r} given; choose from {', '.join(get_args(Space))}")
         if len(self.branches) == 1 or len(set(self.branches)) < len(self.branches):

@@ -5,7 +5,8 @@ A prediction is what a user gets: a number in the target's own unit `[N]` (regre
 """
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -19,15 +20,42 @@ Array = NDArray[Any]
 
 @dataclass(frozen=True)
 class Task(ABC):
-    """One prediction target. `primary` is a mean of `per_row`, which makes it ready for paired resampling."""
+    """One prediction target. `primary` is a mean of `per_row`, which makes it ready for paired resampling.
+
+    metric: the primary one, a name of `judges`; the first of them when "". ValueError for any other.
+    """
+
+    metric: str = field(default="", kw_only=True)
 
     kind: ClassVar[str]
-    primary: ClassVar[str]
-    higher_is_better: ClassVar[bool]
+    judges: ClassVar[Mapping[str, bool]]
+    """The metrics that are means over rows, and whether higher is better."""
     discrete: ClassVar[bool]
     """Whether a target is an index: of a class, or of a row's own choices."""
     classed: ClassVar[bool] = False
     """Whether rows with an equal target are of one class, so that they can be found and contrasted by it."""
+
+    def __post_init__(self) -> None:
+        if self.metric and self.metric not in self.judges:
+            raise ValueError(
+                f"metric {self.metric!r} given; a {self.kind} is chosen and judged by {', '.join(self.judges)}, its metrics that "
+                "are means over rows: of others no interval over rows could be drawn"
+            )
+
+    @property
+    def primary(self) -> str:
+        """What selects and judges."""
+        return self.metric or next(iter(self.judges))
+
+    @property
+    def higher_is_better(self) -> bool:
+        """Of the primary metric."""
+        return self.judges[self.primary]
+
+    @property
+    def said(self) -> dict[str, Any]:
+        """What `to_json` adds where the primary metric is not the usual one."""
+        return {"metric": self.metric} if self.metric else {}
 
     @property
     def double(self) -> bool:
