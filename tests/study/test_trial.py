@@ -11,6 +11,7 @@ from study.small import SIZES, files, make_corpus
 from understudy.corpus import Corpus, make_split
 from understudy.players.blueprint import TRIED, Blueprint
 from understudy.players.defaults import TELLING
+from understudy.study.ahead import ahead
 
 ASKED: dict[str, Any] = {"student": ["weak"], "split": "many", "plan": {"epochs": 3}, "sizes": SIZES, "seeds": 2, "report": False}
 
@@ -85,3 +86,11 @@ def test_it_cannot_be_asked_for_without_rows_to_choose_by(corpus, tmp_path):
     asked: dict[str, Any] = ASKED | {"split": "none", "encoders": {"weak": "auto"}}
     with pytest.raises(ValueError, match="validation rows"):
         us.distill(corpus, out=tmp_path / "run", **asked)
+
+
+def test_a_plan_counts_the_trials(corpus):
+    asked: dict[str, Any] = {name: value for name, value in ASKED.items() if name != "report"}
+    found = {line.system: line.trainings for line in ahead(corpus, **asked).lines}
+    assert {name: found[name] for name in found if "/trial-" in name} == {
+        f"{system}/trial-{each}": 1 for system in ("plain", "teacher") for each in TRIED
+    }

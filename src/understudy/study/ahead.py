@@ -18,6 +18,7 @@ from understudy.study.job import engines_of, estimate_of
 from understudy.study.run import Run
 from understudy.study.settings import Asked, Settings
 from understudy.study.stage import Stages
+from understudy.study.trial import with_first
 from understudy.training.fit import fit
 
 WARM, TIMED = 2, 4
@@ -77,10 +78,11 @@ def ahead(corpus: Given, *, split: Split | str = "", **asked: Unpack[Asked]) -> 
     settings, machine = asked_of(opened, chosen, asked)
     with on(machine.get("device", ""), threads=machine.get("threads", 0)):
         engines = engines_of(machine)
+        opened = settings.judged(opened)
         whole = settings.checked(opened)
         rows = whole.rows(opened)
         counts = {part: len(getattr(rows, part)) for part in ("train", "labelled", "valid", "test")}
-        trainings = estimate_of(whole, at_once=engines.jobs).left
+        trainings, whole = estimate_of(whole, at_once=engines.jobs).left, with_first(whole)
         timed: dict[str, tuple[int, float]] = {}
         lines = []
         for system, many in trainings.items():
