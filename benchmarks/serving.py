@@ -48,12 +48,20 @@ class Server:
 
     def __init__(self, artifact: Path, *more: str) -> None:
         command = [sys.executable, "-m", "understudy", "serve", str(artifact), "--port", "0", *more]
-        self.process = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
-        assert self.process.stderr
-        said = self.process.stderr.readline()
-        if "http://" not in said:
-            raise RuntimeError(f"it does not serve: {said}{self.process.stderr.read()}")
-        self.port = int(said.partition("http://127.0.0.1:")[2].partition(";")[0])
+        # A file, since a pipe that nobody reads would hold it up.
+        self._log = tempfile.TemporaryFile("w+")  # noqa: SIM115
+        self.process = subprocess.Popen(command, stderr=self._log, stdout=subprocess.DEVNULL)
+        while "Ctrl-C" not in self.said:
+            if self.process.poll() is not None:
+                raise RuntimeError(f"it does not serve: {self.said}")
+            time.sleep(0.05)
+        self.port = int(self.said.partition("http://127.0.0.1:")[2].partition(";")[0])
+
+    @property
+    def said(self) -> str:
+        """All that it wrote."""
+        self._log.seek(0)
+        return self._log.read()
 
     @property
     def megabytes(self) -> float:

@@ -1,6 +1,7 @@
 """Question: what a client asks, as JSON or as a form whose files are media, read whole and within limits. No torch."""
 
 import json
+import logging
 from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,6 +13,8 @@ from starlette.formparsers import MultiPartException, MultiPartParser
 from understudy.artifact.confidence import NOTHING, Wish
 from understudy.process.document import Shape, refuse_misfit
 
+# What it logs of a damaged form is no business of this service's log, which has nothing of what was sent.
+logging.getLogger("python_multipart").setLevel(logging.CRITICAL)
 LARGEST_BODY = 10 * 2**20
 """Bytes of one request."""
 MOST_PARTS = 100

@@ -104,7 +104,7 @@ def table_of(artifact: Artifact, question: Question, folder: Path, faults: list[
         if kind in MEDIA:
             values = store_media(values, column, question.files, folder, refuse)
         elif kind in NUMBERS:
-            values = without_text(values, refuse)
+            values = without_paths(values, kind, refuse)
         arrays[column] = to_array(values, column)
     return pa.table(arrays)
 
@@ -127,13 +127,18 @@ def check_row(artifact: Artifact, place: int, row: Row, only: tuple[str, ...] | 
         raise ValueError(f"row {place}: {error}") from None
 
 
-def without_text(values: list[Any], refuse: Refuse) -> list[Any]:
-    """Text where numbers belong would be read as the path of an array, on this machine."""
+def without_paths(values: list[Any], kind: str, refuse: Refuse) -> list[Any]:
+    """Text where numbers belong would be read as the path of an array, on this machine, and so would a number for many."""
     found = []
     for place, value in enumerate(values, start=1):
+        said = ""
         if isinstance(value, str):
-            refuse(place, "text given; expected a number or a list of numbers")
-        found.append(None if isinstance(value, str) else value)
+            said = "text given; expected a number or a list of numbers"
+        elif kind != "vector" and not isinstance(value, list | None):
+            said = "no list given; expected a list of lists of numbers"
+        if said:
+            refuse(place, said)
+        found.append(None if said else value)
     return found
 
 
