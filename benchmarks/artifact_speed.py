@@ -16,6 +16,7 @@ import numpy as np
 import onnxruntime
 import torch
 
+from benchmarks.before import checked_out
 from benchmarks.record import table, write_result
 from understudy.artifact import Artifact
 from understudy.artifact.contract import Weights
@@ -219,13 +220,13 @@ def transformers_pipeline(view: Text, config: dict[str, Any], rows: list[str]) -
 def against_before(folder: Path, cases: dict[str, tuple[str, list[str]]], quick: bool) -> dict[str, float]:
     """Whole processes of this commit and of BEFORE in turn, each timing its second answer to the same rows."""
     figures = {}
-    with nullcontext(ROOT) if quick else worktree(folder / "before") as before:
+    with nullcontext(ROOT / "src") if quick else checked_out(folder / "before", BEFORE) as before:
         for name, (artifact, said) in cases.items():
             rows = folder / f"{name}.json"
             rows.write_text(json.dumps([{"text": text} for text in said]))
             taken: list[list[float]] = []
             for _ in range(1 if quick else ROUNDS):
-                taken.append([float(child(where, CHILD, str(folder / artifact), str(rows))) for where in (before, ROOT)])
+                taken.append([float(child(where, CHILD, str(folder / artifact), str(rows))) for where in (before, ROOT / "src")])
             theirs, ours = (median(seconds) for seconds in zip(*taken, strict=True))
             figures |= {f"{name}_over_before": theirs / ours, f"{name}_now": len(said) / ours}
     return figures
@@ -239,28 +240,17 @@ def starts(artifact: Path, rounds: int) -> dict[str, float]:
     for _ in range(rounds):
         for name, code in codes.items():
             begun = time.perf_counter()
-            child(ROOT, code, str(artifact))
+            child(ROOT / "src", code, str(artifact))
             taken[name].append(time.perf_counter() - begun)
     added = median(taken["import"]) - median(taken["empty"])
     return {"import_predict_seconds": added, "cold_first_answer_seconds": median(taken["first"])}
 
 
-def child(where: Path, code: str, *arguments: str) -> str:
-    """What a Python with that checkout's package prints."""
-    environment = os.environ | {"PYTHONPATH": str(where / "src")}
+def child(source: Path, code: str, *arguments: str) -> str:
+    """What a Python with the package of those sources prints."""
+    environment = os.environ | {"PYTHONPATH": str(source)}
     command = [sys.executable, "-c", code, *arguments]
     return subprocess.run(command, check=True, capture_output=True, text=True, env=environment).stdout
-
-
-@contextmanager
-def worktree(path: Path) -> Iterator[Path]:
-    """BEFORE, checked out there for a while."""
-    git = ["git", "-C", str(ROOT), "worktree"]
-    subprocess.run([*git, "add", "--detach", str(path), BEFORE], check=True, capture_output=True)
-    try:
-        yield path
-    finally:
-        subprocess.run([*git, "remove", "--force", str(path)], check=True, capture_output=True)
 
 
 @contextmanager

@@ -8,8 +8,6 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from statistics import median
@@ -18,6 +16,7 @@ from typing import Any
 from safetensors.torch import load_file
 
 from benchmarks import fit_kd
+from benchmarks.before import checked_out
 from benchmarks.record import RESULTS, table, write_result
 from understudy.recipes.mfeat import ENCODERS
 
@@ -52,7 +51,7 @@ def main() -> None:
 def rounds(folder: Path) -> list[dict[str, Any]]:
     """Seconds of whole processes, which alternate: in turn and two side by side, of one thread each; the demo's job before and now."""
     found = []
-    with checked_out(folder / "before") as source:
+    with checked_out(folder / "before", BEFORE) as source:
         for corpus, own in (("corpus", None), ("corpus-before", source)):
             job(folder / corpus, folder / f"warm-{corpus}", source=own, seeds=1)
         for number in range(ROUNDS):
@@ -66,17 +65,6 @@ def rounds(folder: Path) -> list[dict[str, Any]]:
                 }
             )
     return found
-
-
-@contextmanager
-def checked_out(folder: Path) -> Iterator[Path]:
-    """The sources of `BEFORE`, in a worktree of their own that is gone afterwards."""
-    git = ["git", "-C", str(RESULTS.parent), "worktree"]
-    subprocess.run([*git, "add", "--detach", str(folder), BEFORE], check=True, capture_output=True)
-    try:
-        yield folder / "src"
-    finally:
-        subprocess.run([*git, "remove", "--force", str(folder)], check=True, capture_output=True)
 
 
 def job(corpus: Path, out: Path, *, source: Path | None = None, more: str = "", seeds: int = SEEDS, threads: int = 0) -> float:
