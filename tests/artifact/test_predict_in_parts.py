@@ -18,8 +18,8 @@ from pyarrow import parquet
 
 from serve.made_artifact import write_artifact
 from understudy.artifact import Artifact, asked, predict_file, shares
-from understudy.artifact.parts import Share
 from understudy.prepare import pieces
+from understudy.process.share import Share
 
 ROWS, PIECE = 300, 32
 

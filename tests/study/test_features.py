@@ -1,6 +1,7 @@
 """Stored features: what the tower said, resumable, with a list of what could not be read, and a teacher trained on them."""
 
 import json
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,8 +15,9 @@ from understudy.encoders.clip import published_frames
 from understudy.prepare import Text
 from understudy.prepare.cells import Cells, Modality
 from understudy.prepare.stored import StoredFrames
+from understudy.process.share import Share
 from understudy.study import features
-from understudy.study.features import store_features
+from understudy.study.features import store_feature_share, store_features
 from understudy.tasks import Regression
 from understudy.teachers import writer as stores
 
@@ -74,6 +76,7 @@ def test_all_else_stays_and_the_features_are_the_towers(corpus, xclip, tmp_path)
     view, rows = published_frames(xclip), [11, 2]
     with torch.no_grad():
         tower = XClip.pretrained(xclip, view).eval().tower
+        assert tower is not None
         expected = torch.cat(tower(torch.from_numpy(view.prepare(corpus.cells("video", rows))["values"])), dim=1).numpy()
     for said, wanted in zip(made.cells("video", rows).values, expected, strict=True):
         assert said.shape == (2 * STEPS, WIDTH)
@@ -103,6 +106,17 @@ def test_a_killed_call_goes_on_and_asks_only_for_what_is_missing(corpus, xclip, 
     monkeypatch.setattr(features, "tokens_of", real)
     whole = store_features(corpus, tmp_path / "whole", modality="video", encoder=xclip, quiet=True)
     assert made.fingerprint == whole.fingerprint
+
+
+def test_machines_that_share_the_clips_make_the_corpus_of_one(xclip, tmp_path, one_process, monkeypatch):
+    corpus = make_corpus(tmp_path / "corpus")
+    asked: dict[str, Any] = {"modality": "video", "encoder": xclip, "quiet": True}
+    whole = store_features(corpus, tmp_path / "whole", **asked)
+    parts = [store_feature_share(corpus, tmp_path / "new", Share(index, 2), **asked) for index in range(2)]
+    assert sum(map(len, parts)) == int(corpus.present("video").sum())
+    monkeypatch.setattr(features, "tokens_of", None)  # nothing is left to ask
+    assert store_features(corpus, tmp_path / "new", **asked).fingerprint == whole.fingerprint
+    assert not list(tmp_path.glob("new.*"))
 
 
 def test_what_cannot_be_read_fails_or_is_named(xclip, tmp_path, one_process):

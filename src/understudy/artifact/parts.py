@@ -13,37 +13,11 @@ from understudy.artifact.writers import write_arrow
 from understudy.prepare.faults import Fault
 from understudy.process.alone import alone
 from understudy.process.partial import discard
+from understudy.process.share import ALL, Share
 from understudy.process.whole import read_json, whole_file, write_json
 
 JOB = "job.json"
 KEY = b"understudy answers"
-
-
-@dataclass(frozen=True)
-class Share:
-    """Every `of`-th piece from the `index`-th on (from 0): one machine's of several."""
-
-    index: int = 0
-    of: int = 1
-
-    @staticmethod
-    def parse(text: str) -> "Share":
-        """Of `2/4`; all of it where it is empty."""
-        index, _, of = (text or "1/1").partition("/")
-        if not (index.isdecimal() and of.isdecimal() and 1 <= int(index) <= int(of)):
-            raise ValueError(f"shard {text!r} given; expected which of how many, such as 1/4, and so on to 4/4")
-        return Share(int(index) - 1, int(of))
-
-    def has(self, number: int) -> bool:
-        """Whether the piece of that number is in it."""
-        return number % self.of == self.index
-
-    def part(self, index: int, of: int) -> "Share":
-        """One process's of several that divide this share."""
-        return Share(self.index + index * self.of, self.of * of)
-
-
-ALL = Share()
 
 
 @dataclass(frozen=True)
@@ -79,7 +53,7 @@ class Parts:
             yield
 
     def _own(self, share: Share) -> Path:
-        return self.folder / f"{share.index + 1}-of-{share.of}"
+        return self.folder / share.name
 
     def paths(self) -> dict[int, Path]:
         """Of every part that is there, by its number; one that two machines wrote counts once."""

@@ -11,12 +11,13 @@ import pyarrow as pa
 from understudy.artifact.asked import Asked
 from understudy.artifact.cascade import Cascade
 from understudy.artifact.confidence import NOTHING, Wish
-from understudy.artifact.parts import ALL, Answered, Parts, Share
+from understudy.artifact.parts import Answered, Parts
 from understudy.artifact.predict import Artifact
 from understudy.artifact.shares import answer_all
 from understudy.artifact.writers import WRITERS, write_csv
 from understudy.prepare.faults import Fault
 from understudy.prepare.reader import OnError
+from understudy.process.share import ALL, Share
 from understudy.process.whole import whole_file
 
 

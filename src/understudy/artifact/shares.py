@@ -9,10 +9,11 @@ from multiprocessing.connection import Connection, wait
 from pathlib import Path
 
 from understudy.artifact.asked import Asked
-from understudy.artifact.parts import Parts, Share
+from understudy.artifact.parts import Parts
 from understudy.artifact.predict import Artifact
 from understudy.prepare.pieces import rows_of
 from understudy.process.progress import progress
+from understudy.process.share import Share
 
 LOOK = 1.0
 """Seconds between two looks at what the processes have done."""

@@ -90,9 +90,9 @@ def predict(
     """
     from understudy.artifact.cascade import Cascade
     from understudy.artifact.confidence import Wish
-    from understudy.artifact.parts import Share
     from understudy.artifact.predict import Artifact
     from understudy.artifact.predict_file import errors_of, predict_file
+    from understudy.process.share import Share
 
     student = Artifact(artifact, threads=threads)
     asked = Cascade(student, Artifact(cascade, threads=threads), budget) if cascade else student

@@ -9,6 +9,7 @@ from understudy.corpus import Split
 from understudy.evaluate.results import SystemName
 from understudy.evaluate.subsets import number, predict_subsets, score_subsets
 from understudy.models.model import views_of
+from understudy.process.share import ALL, Share
 from understudy.study.run import Run
 from understudy.teachers.header import Codec
 from understudy.teachers.store import Store
@@ -29,8 +30,11 @@ def evaluate_subsets(
     return {"+".join(subset): {name: number(value) for name, value in scores.items()} for subset, scores in found.items()}
 
 
-def store_answers(run: Run, out: Path | str, *, seed: int | None = None, codec: Codec = "float32") -> Store:
-    """A teacher's answers to every row of its corpus; the same call goes on. seed: None takes the training that ships."""
+def store_answers(run: Run, out: Path | str, *, seed: int | None = None, codec: Codec = "float32", share: Share = ALL) -> Store:
+    """A teacher's answers to every row of its corpus; the same call goes on. seed: None takes the training that ships.
+
+    share: one machine's rows of several, as `write_store` keeps them.
+    """
     corpus, teacher = run.corpus(), Frozen(run.model("teacher", seed=seed))
-    rows = every_row(corpus, np.arange(len(corpus)), teacher.views)
-    return write_store(Path(out), teacher, rows, corpus=corpus.fingerprint, codec=codec)
+    rows = every_row(corpus, np.arange(len(corpus))[share.slice], teacher.views)
+    return write_store(Path(out), teacher, rows, corpus=corpus.fingerprint, codec=codec, share=share)

@@ -26,11 +26,12 @@ from understudy.prepare.view import FieldArrays, UnreadableCell, View
 from understudy.process import hardware
 from understudy.process.partial import discard
 from understudy.process.progress import progress
+from understudy.process.share import ALL, Share
 from understudy.teachers.at_rest import Columns, Ragged, starts_of
 from understudy.teachers.header import FILE, Header, read_header
 from understudy.teachers.store import TOKENS, Store
 from understudy.teachers.teacher import identity_of
-from understudy.teachers.writer import Writer, writer_at
+from understudy.teachers.writer import Writer, folder_of, shared
 
 ROWS = 8
 """Of a step: few clips fill the memory, few texts are soon done."""
@@ -62,6 +63,50 @@ def store_features(
     if out.exists():
         discard_spent(held, corpus, out, modality)
         raise ValueError(f"{out} exists already; give another folder, or remove it first")
+    tower, errors = fill(corpus, held, ALL, modality=modality, encoder=encoder, views=views, on_error=on_error, quiet=quiet)
+    note: dict[str, Any] = {"encoder": encoder}
+    if isinstance(tower, VideoEncoder):
+        assert tower.tower is not None
+        shape = StoredFrames(tower.tower.frames, tower.tower.patches, tower.width, views)
+        note["view"] = shape.state()
+    derived = derive(corpus, out, modality, Store(held), width=tower.width, note=note, errors=errors)
+    discard(held)
+    return derived
+
+
+def store_feature_share(
+    corpus: Given,
+    out: Path | str,
+    share: Share,
+    *,
+    target: str = "",
+    modality: str,
+    encoder: str,
+    views: int = 1,
+    on_error: OnError = "fail",
+    quiet: bool = False,
+) -> Store:
+    """One machine's rows of several: what `store_features` of all rows, with the same arguments, then takes over.
+
+    They lie as a store in OUT.features.shards. The call goes on when it is repeated.
+    """
+    corpus, held = opened(corpus, target=target), Path(f"{out}.features")
+    fill(corpus, held, share, modality=modality, encoder=encoder, views=views, on_error=on_error, quiet=quiet)
+    return Store(folder_of(held, share))
+
+
+def fill(
+    corpus: Corpus,
+    held: Path,
+    share: Share,
+    *,
+    modality: str,
+    encoder: str,
+    views: int,
+    on_error: OnError,
+    quiet: bool,
+) -> tuple[Encoder, list[FileError]]:
+    """Have the store at `held` what the encoder says of the share's rows; the encoder, and the rows that were skipped."""
     check(corpus, modality, views)
     view = published_view(corpus, modality, encoder)
     tower = published_encoder(view, encoder).eval()
@@ -71,18 +116,11 @@ def store_features(
         "preprocessing": view.key,
         "augmentation": f"{views} views",
     }
-    with writer_at(held, Header(fingerprint, corpus.task.to_json(), [modality], "float32")) as writer:
-        errors = ask(corpus, modality, view, tower, writer, views=views, on_error=on_error, quiet=quiet)
+    with shared(held, Header(fingerprint, corpus.task.to_json(), [modality], "float32"), share) as writer:
+        errors = ask(corpus, modality, view, tower, writer, share, views=views, on_error=on_error, quiet=quiet)
     if not writer.known:
         raise ValueError(f"no row has a {modality} that {encoder} could read; {'; '.join(map(str, errors[:3]))}")
-    note: dict[str, Any] = {"encoder": encoder}
-    if isinstance(tower, VideoEncoder):
-        assert tower.tower is not None
-        shape = StoredFrames(tower.tower.frames, tower.tower.patches, tower.width, views)
-        note["view"] = shape.state()
-    derived = derive(corpus, out, modality, Store(held), width=tower.width, note=note, errors=errors)
-    discard(held)
-    return derived
+    return tower, errors
 
 
 def discard_spent(held: Path, corpus: Corpus, out: Path, modality: str) -> None:
@@ -110,15 +148,17 @@ def ask(
     view: View,
     tower: Encoder,
     writer: Writer,
+    share: Share,
     *,
     views: int,
     on_error: OnError,
     quiet: bool,
 ) -> list[FileError]:
-    """Put into `writer` what the tower says of every present row that it does not hold yet; what was skipped."""
+    """Put into `writer` what the tower says of every present row of the share that it does not hold yet; what was skipped."""
     device = hardware.device()
     tower.to(device)
-    rows = [row for row in np.flatnonzero(corpus.present(modality)) if writer.wants(corpus.ids[row])]
+    mine = np.flatnonzero(corpus.present(modality))[share.slice].tolist()
+    rows = [row for row in mine if writer.wants(str(corpus.ids[row]))]
     chunks = [np.array(rows[start : start + ROWS]) for start in range(0, len(rows), ROWS)]
     errors: list[FileError] = []
     with progress(modality, total=len(writer.known) + len(rows), quiet=quiet) as bar, torch.inference_mode():

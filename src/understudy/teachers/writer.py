@@ -7,7 +7,9 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
+from dataclasses import replace
 from pathlib import Path
+from shutil import copyfile
 from typing import Any, Literal, Protocol, get_args, runtime_checkable
 
 import numpy as np
@@ -17,8 +19,9 @@ from numpy.typing import NDArray
 from understudy.batches.batch import Batch, Output, Tokens
 from understudy.process import hardware
 from understudy.process.alone import alone
-from understudy.process.partial import ours
+from understudy.process.partial import discard, ours
 from understudy.process.progress import progress
+from understudy.process.share import ALL, Share
 from understudy.process.whole import sha256, whole_file, write_json
 from understudy.tasks import Choice
 from understudy.teachers.at_rest import Columns, Ragged, decode, encode, joined, starts_of, taken, write_shard
@@ -56,19 +59,21 @@ def write_store(
     tokens: Kept = False,
     device: torch.device | None = None,
     quiet: bool = False,
+    share: Share = ALL,
 ) -> Store:
     """Ask `teacher` about every row of `loader` that the store at `folder` does not hold yet, and return the store.
 
     corpus: the corpus's fingerprint. tokens: also keep what the teacher says of each token, with mask and spans. device: where
     the teacher answers; Accelerate's choice when None. ValueError for a store of something else and for answers that are not
-    finite; those are not written.
+    finite; those are not written. share: the rows of `loader` are one machine's of several, and their answers lie in a store of
+    their own, in the folder FOLDER.shards; whoever asks for all takes over what is there, and asks for the rest.
     """
     if codec not in get_args(Codec):
         raise ValueError(f"codec {codec!r} given; known: {', '.join(get_args(Codec))}")
     header = Header(fingerprint_of(teacher, corpus), teacher.task.to_json(), list(teacher.modalities), codec)
     device = device or hardware.device()
     told = progress("answers of the teacher", total=len(loader), quiet=quiet)
-    with writer_at(Path(folder), header) as writer, told as tell:
+    with shared(Path(folder), header, share) as writer, told as tell:
         for number, batch in enumerate(loader.batches(0), start=1):
             new = [row for row, key in enumerate(batch.id) if writer.wants(key)]
             if new:
@@ -78,7 +83,30 @@ def write_store(
                 columns = arrays_of(answer, new, tokens=tokens, choices=choices)
                 writer.add([batch.id[row] for row in new], columns, shapes)
             tell(number, f"{len(writer.known)} rows")
-    return Store(folder)
+    return Store(folder_of(Path(folder), share))
+
+
+def folder_of(folder: Path, share: Share) -> Path:
+    """Where a share's answers lie."""
+    return folder if share == ALL else shards_of(folder) / share.name
+
+
+def shards_of(folder: Path) -> Path:
+    """Where machines that share the work put theirs."""
+    return folder.with_name(f"{folder.name}.shards")
+
+
+@contextmanager
+def shared(folder: Path, header: Header, share: Share) -> Iterator["Writer"]:
+    """A writer of a share, or of all: that one takes over what the machines have, whose folder is gone at its end."""
+    with writer_at(folder_of(folder, share), header) as writer:
+        for each in sorted(shards_of(folder).glob("*-of-*")) if share == ALL else ():
+            if (each / FILE).is_file():
+                with alone(each):
+                    writer.take_over(each)
+        yield writer
+    if share == ALL and shards_of(folder).is_dir():
+        discard(shards_of(folder))
 
 
 @contextmanager
@@ -115,6 +143,28 @@ class Writer:
                 f"{self.folder} is kept in {store.header.codec}, not {self.header.codec}; give that codec or another folder"
             )
         self.header, self.known = store.header, set(store.place)
+
+    def take_over(self, folder: Path) -> None:
+        """The answers of another store of the same, unless it holds a row that is here: the others are then asked for anew."""
+        store = Store(folder, expect=self.header.fingerprint)
+        if store.header.codec != self.header.codec:
+            raise ValueError(f"{folder} is kept in {store.header.codec}, not {self.header.codec}; give that codec")
+        if not len(store) or not self.known.isdisjoint(store.place):
+            return
+        header, theirs = deepcopy(self.header), store.header
+        header.widths, header.ragged, header.shapes = theirs.widths, theirs.ragged, theirs.shapes
+        before, more = (sum(shard.valid for shard in each.shards) for each in (header, theirs))
+        for name, error in theirs.error.items():
+            old = header.error.get(name, {"max": 0.0, "mean": 0.0})
+            mean = (old["mean"] * before + error["mean"] * more) / max(before + more, 1)
+            header.error[name] = {"max": max(old["max"], error["max"]), "mean": mean}
+        for shard in theirs.shards:
+            file = f"{len(header.shards):05d}.arrow"
+            with whole_file(self.folder / file) as partial:
+                copyfile(folder / shard.file, partial)
+            header.shards.append(replace(shard, file=file))
+        write_json(self.folder / FILE, header.to_json())
+        self.header, self.known = header, self.known | set(store.place)
 
     def wants(self, key: str) -> bool:
         return key not in self.known
