@@ -51,6 +51,8 @@ class Typed:
         engine: local, processes of this machine, or ray, tasks on a Ray cluster that shares the run's folder.
         device: where models train and answer: cpu, cuda, cuda:N or mps; a GPU where there is one when empty.
         threads: of the CPU for each training; all cores when 0, or one where several run at once.
+        logger: tensorboard, wandb or mlflow get every training's curves, in the folder `tracked` of the run.
+        live: a page on this machine shows the curves while they grow, and can stop the run.
         out: folder of the run; the same command on the same folder goes on where it stopped.
     """
 
@@ -87,6 +89,8 @@ class Typed:
     engine: Literal["local", "ray"] = "local"
     device: str = ""
     threads: int = 0
+    logger: Literal["", "tensorboard", "wandb", "mlflow"] = ""
+    live: bool = False
     out: Path = Path("runs/distill")
 
     def asked(self) -> "Asked":
@@ -105,6 +109,8 @@ class Typed:
             engine=self.engine,
             device=self.device,
             threads=self.threads,
+            logger=self.logger,
+            live=self.live,
             encoders=pairs("--encoder", self.encoder),
             teacher_encoders=pairs("--teacher-encoder", self.teacher_encoder),
             fusion=self.fusion,

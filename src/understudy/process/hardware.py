@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Literal
 
 import torch
@@ -11,6 +12,7 @@ from accelerate.state import AcceleratorState
 from accelerate.utils import parse_flag_from_env
 
 from understudy.process.launched import several
+from understudy.process.tracking import wanted
 
 Jobs = int | Literal["auto", "devices"]
 """How many trainings run at once: a number; one a device, "devices"; or, where there is no accelerator, one a core, "auto"."""
@@ -80,10 +82,13 @@ def meet() -> None:
     PartialState(cpu=parse_flag_from_env(CPU))
 
 
-def accelerator(precision: Precision) -> Accelerator:
-    """What a fit of this precision runs on. Accelerate would keep the first precision of a process for all that follow."""
+def accelerator(precision: Precision, *, run: Path | None = None) -> Accelerator:
+    """What a fit of this precision runs on, tracked where that is wished for and it is of a run's folder.
+
+    Accelerate would keep the first precision of a process for all that follow.
+    """
     AcceleratorState._reset_state()
-    return Accelerator(mixed_precision="no" if precision == "fp32" else precision)
+    return Accelerator(mixed_precision="no" if precision == "fp32" else precision, **(wanted(run) if run else {}))
 
 
 def check_precision(precision: Precision) -> None:

@@ -1,6 +1,7 @@
 """The main job: teacher, plain student and distilled student, with the same seeds, steps and validation."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Unpack, cast
@@ -14,9 +15,11 @@ from understudy.process.hardware import on
 from understudy.process.launched import several
 from understudy.process.partial import sweep_inside
 from understudy.process.progress import say
+from understudy.process.tracking import tracked
 from understudy.study.answer_table import Answers
 from understudy.study.claim import begin, hashed, settings_of, state_of
-from understudy.study.job import Engines, Job, engines_of
+from understudy.study.job import Engines, Job, engines_of, estimate_of
+from understudy.study.live import live
 from understudy.study.outside import answers_of, is_outside, reads_of
 from understudy.study.run import GIVEN, Run, load
 from understudy.study.settings import Asked, Choice, Machine, More, Settings, parted, seed_list
@@ -72,12 +75,14 @@ def distill(
         reads = Player(reads_of(brought)) if brought is teacher else teacher
         said = {"student": student, "teacher": reads, "method": method, "options": options, "ensemble": ensemble, "seeds": seeds}
         asked, machine = asked_of(opened, chosen, cast(Asked, {**said, **more}))
-        with on(machine.get("device", ""), threads=machine.get("threads", 0)):
+        with on(machine.get("device", ""), threads=machine.get("threads", 0)), tracked(machine.get("logger", "")):
             opened = asked.judged(opened)
             whole, answers = whole_with(brought, opened, asked)
             engines = engines_of(machine)
             refuse_elsewhere(whole, engines)
-            return carried_out(opened, whole, Path(out), answers, engines, report=report)
+            watched = watching(opened, whole, Path(out), engines) if machine.get("live") else nullcontext()
+            with watched:
+                return carried_out(opened, whole, Path(out), answers, engines, report=report)
 
     return lead(work, otherwise=lambda: load(out)) if several() else work()
 
@@ -109,6 +114,11 @@ def refuse_elsewhere(settings: Settings, engines: Engines) -> None:
     named = {*settings.student.encoders.values(), *settings.teacher.encoders.values()}
     if (engines.jobs > 1 or engines.name == "ray") and any(name.startswith(MODULE) for name in named):
         raise ValueError("an encoder is a torch module, which other processes do not have: say jobs=1 and engine='local'")
+
+
+def watching(corpus: Corpus, settings: Settings, out: Path, engines: Engines) -> AbstractContextManager[str]:
+    """The page of a run while it trains."""
+    return live(out, metric=corpus.task.primary, trainings=estimate_of(settings, at_once=engines.jobs).left)
 
 
 def whole_with(brought: Any, corpus: Corpus, asked: Settings) -> tuple[Settings, Answers | None]:

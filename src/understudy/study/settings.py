@@ -20,6 +20,7 @@ from understudy.players.player import Player, Sizes, changed_plan, typed_plan
 from understudy.players.prompting import check_head
 from understudy.players.published import seen_kinds
 from understudy.process.hardware import Jobs, Precision, check_precision
+from understudy.process.tracking import Logger
 from understudy.study import checks
 from understudy.study.answers import Fit, TeacherModel
 from understudy.tasks import ClassWeights, Retrieval, Space, judged
@@ -82,13 +83,16 @@ class Machine(TypedDict, total=False):
     jobs: how many at once, each in a process of one thread; "auto" is one a core, "devices", the default, one an accelerator.
     engine: "local", processes of this machine, or "ray", tasks on a Ray cluster that shares the run's folder. device: "cpu",
     "cuda", "cuda:1" or "mps"; an accelerator where there is one when "". threads: of the CPU for each training; all of them when
-    0, or 1 where several run at once.
+    0, or 1 where several run at once. logger: "tensorboard", "wandb" or "mlflow", into the run's folder `tracked`. live: a page
+    on this machine shows the curves while they grow, and can stop the run.
     """
 
     jobs: Jobs
     engine: EngineName
     device: str
     threads: int
+    logger: Logger
+    live: bool
 
 
 class More(Keywords, Machine, total=False):

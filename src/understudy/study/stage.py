@@ -196,7 +196,7 @@ class Stages:
         plan = self.plan(stage.system)
         if not quiet:
             say(f"{stage}: {'+'.join(model.modalities)}, {plan.epochs} epochs at most")
-        on = accelerator(self.settings.precision)
+        on = accelerator(self.settings.precision, run=self.run.folder)
         train = self.loader(method.views(), split, plan, on, seed=stage.seed, labelled_only=method.needs_labels)
         validate = self.validator(model, beside) if len(split.valid) else None
         if validate and not seen(self.corpus, model.modalities)[with_target(self.corpus, split.valid)].any():

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from understudy.batches.batch import Batch
 from understudy.methods.method import Method
+from understudy.process import tracking
 from understudy.process.whole import write_text
 from understudy.training import checkpoint
 from understudy.training.gradient import Gradient
@@ -125,8 +126,7 @@ class Loop:
         set_seed(seed + accelerator.process_index)
 
     def run(self, tell: Callable[[int, str], None]) -> None:
-        if self.accelerator.log_with:
-            self.accelerator.init_trackers(self.title)
+        tracking.begin(self.accelerator, self.title)
         while not self.place.over:
             self.train_epoch(tell)
             self.close_epoch()
