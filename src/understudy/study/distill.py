@@ -55,8 +55,8 @@ def distill(
     what else `Keywords` names; and how all this is carried out, such as `jobs` and `device`: see `Machine`. ValueError and
     KeyError say what cannot be done, before anything is written or trained; a warning, what changes nothing.
 
-    In processes that torchrun or `accelerate launch` started together each training is spread over all of them, which share out
-    every batch; the first process does the rest, and the others come back when it has.
+    In processes that torchrun (or on GPUs `accelerate launch`) started together each training is spread over all of them, which
+    share out every batch; the first process does the rest, and the others come back when it has.
 
     >>> import understudy as us
     >>> rows = [{"note": f"{'warm' if i % 2 else 'cold'} day {i} of it", "x": i % 2 + i % 7 / 9, "y": i % 2} for i in range(80)]
