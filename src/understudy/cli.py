@@ -64,6 +64,8 @@ COMMANDS = {
     "compare": study.compare,
     "store": study.store,
     "export": ship.export,
+    "push": ship.push,
+    "pull": ship.pull,
     "predict": ship.predict,
     "serve": ship.serve,
     "report": study.report,

@@ -52,6 +52,56 @@ def export(
     return Answer(document, text, step("predict", out, "TABLE", "--out", "predictions.csv"))
 
 
+def push(
+    run: Path,
+    /,
+    *,
+    to: str,
+    system: Literal["distilled", "plain", "teacher", "auto"] = "distilled",
+    seed: int = -1,
+    corpus: str = "",
+    int8: Literal["", "dynamic", "static"] = "",
+    loss: float = 0.01,
+) -> Answer:
+    """Hand a trained model over: artifact, weights for PyTorch and a card, as a folder or a repository of the Hugging Face Hub.
+
+    Args:
+        run: folder of a finished run.
+        to: a new folder, or hf://OWNER/NAME.
+        system: what is handed over; auto takes what the run's verdict says.
+        seed: which training; -1 takes the best on validation, or the first where nothing was validated.
+        corpus: where the run's corpus lies now, if it has moved.
+        int8: the artifact's weights as 8-bit integers, as of `export`.
+        loss: share of the test metric that int8 may cost.
+    """
+    from understudy.artifact.contract import Weights
+    from understudy.study.hub import push as hand_over
+    from understudy.study.run import load
+
+    weights: Weights = "int8-static" if int8 == "static" else "int8" if int8 else "float"
+    chosen = None if seed < 0 else seed
+    where = hand_over(load(run, corpus=corpus), to, system=system, seed=chosen, weights=weights, loss=loss)
+    return Answer({"repository": where}, f"handed over: {where}", step("pull", to, "--out", "taken-over"))
+
+
+def pull(source: str, /, *, out: Path) -> Answer:
+    """Take a model over that `push` handed over; what was changed on the way is refused.
+
+    Args:
+        source: a folder, or hf://OWNER/NAME.
+        out: the new folder.
+    """
+    from understudy.study.hub import ARTIFACT
+    from understudy.study.hub import pull as take_over
+
+    folder = take_over(source, out)
+    return Answer(
+        {"repository": str(folder)},
+        f"taken over: {folder}",
+        step("predict", folder / ARTIFACT, "TABLE", "--out", "predictions.csv"),
+    )
+
+
 def predict(
     artifact: Path,
     table: Path,
