@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test lint types docs clean
+.PHONY: demo test lint types docs dist clean
 
 demo: .venv/installed
 	$(BIN)/understudy demo --out demo
@@ -19,6 +19,10 @@ types: .venv/installed
 docs: .venv/installed
 	$(BIN)/python docs/pages.py --check
 
+# What goes to a package index, checked; needs `pip install build twine`.
+dist:
+	$(PYTHON) -m build --outdir dist && $(PYTHON) -m twine check --strict dist/*
+
 # The whole tested set, pinned. On Linux pip takes the torch build with CUDA (several GB); the README says how to get the CPU one.
 .venv/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
@@ -26,4 +30,4 @@ docs: .venv/installed
 	touch $@
 
 clean:
-	rm -rf .venv demo runs
+	rm -rf .venv demo runs dist
