@@ -57,7 +57,7 @@ def test_everything_that_was_asked_for_is_there(page):
     assert "arguments.options.temperature" in text
     assert "4f1d0c5e9a77b302" in text
     assert text.count("p50") >= 2
-    assert page.read_text().count("<svg") == 4
+    assert page.read_text().count("<svg") == 5
     assert not list(page.parent.glob(".*.part"))
 
 
