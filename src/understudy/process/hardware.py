@@ -11,6 +11,7 @@ from accelerate import Accelerator, PartialState
 from accelerate.state import AcceleratorState
 from accelerate.utils import parse_flag_from_env
 
+from understudy.process.cores import cores
 from understudy.process.launched import several
 from understudy.process.tracking import wanted
 
@@ -110,7 +111,7 @@ def jobs_of(asked: Jobs) -> int:
         return 1
     if isinstance(asked, int):
         return asked
-    return len(cuda()) or (len(os.sched_getaffinity(0)) if asked == "auto" else 1)
+    return len(cuda()) or (cores() if asked == "auto" else 1)
 
 
 def cuda() -> list[str]:

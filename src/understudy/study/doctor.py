@@ -1,9 +1,7 @@
 """Doctor: what this machine has for the job: versions, devices, room on the disk, and which extras are missing."""
 
-import os
 import platform
 import shutil
-import sys
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -14,6 +12,7 @@ from pathlib import Path
 from understudy.corpus import Given, opened
 from understudy.corpus.importers.memory import cache_folder
 from understudy.prepare.cells import Kind
+from understudy.process.cores import cores
 
 EXTRAS: dict[str, tuple[str, ...]] = {
     "train": ("torch", "accelerate", "safetensors", "scipy", "sklearn"),
@@ -108,8 +107,7 @@ def devices() -> tuple[str, ...]:
         return ()
     import torch
 
-    cores = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count()
-    found = [f"cpu ({cores} cores)"]
+    found = [f"cpu ({cores()} cores)"]
     found += [f"cuda:{at} ({torch.cuda.get_device_name(at)})" for at in range(torch.cuda.device_count())]
     return (*found, *(["mps"] if torch.backends.mps.is_available() else []))
 
