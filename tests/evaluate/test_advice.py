@@ -9,7 +9,7 @@ from scipy import sparse
 import understudy as us
 from understudy.corpus import Schema, Split, write_corpus
 from understudy.evaluate import advice
-from understudy.evaluate.advice import advise
+from understudy.evaluate.advice import Gain, advise, in_words
 from understudy.evaluate.features import Features
 from understudy.evaluate.simple import folds_of, out_of_fold
 from understudy.prepare.cells import Cells, Modality
@@ -91,6 +91,19 @@ def test_a_student_without_anything_is_a_constant(tmp_path):
     found = advise(corpus, ["b"], split=split)
     assert found.says.endswith("b knows no more than a constant")
     assert found.verdict != "yes"
+
+
+@pytest.mark.parametrize(
+    ("anything", "said"),
+    [
+        (Gain(5.0, -1.0, 9.0), "Whether a knows more than a constant cannot be told from these rows: +5.0000 [-1.0000, +9.0000]"),
+        (Gain(0.1, -0.1, 0.3), "a knows no more than a constant"),
+        (Gain(-2.0, -7.0, 3.0), "a knows no more than a constant"),
+    ],
+)
+def test_an_interval_that_holds_0_is_not_said_to_be_nothing(anything, said):
+    gains = {"anything": anything, "knows": Gain(6.0, 4.0, 8.0), "all-a": Gain(6.0, 4.0, 8.0), "all-b": Gain(1.0, -1.0, 3.0)}
+    assert in_words("no", "a", ["b"], gains, small=0.4, nothing=0.7, more=None) == f"no. {said}"
 
 
 def test_test_rows_are_never_read(tmp_path, monkeypatch):

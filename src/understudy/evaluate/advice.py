@@ -162,13 +162,13 @@ def judged(
     differences |= {} if passed is None else {"passes": passed}
     found = crossed_bootstrap(np.stack(list(differences.values()))[:, None], groups, draws=4000, seed=seed)
     gains = {name: gain(found, place) for place, name in enumerate(differences)}
-    small = WORTH * float(1 - alone.mean() if task.higher_is_better else -alone.mean())
+    small, nothing = (WORTH * float(task.higher_is_better - rated[name].mean()) for name in (own, "constant"))
     verdict = decided(gains["knows"], gains.get("passes"), small)
     more = labels_more(gains.get("passes", gains["knows"]), small, len(alone)) if verdict == "undecided" else None
     order = sorted(((name, gains[f"+{name}"]) for name in extra), key=lambda item: -item[1].value)
     return Advice(
         verdict=verdict,
-        says=in_words(verdict, own, extra, gains, small, more),
+        says=in_words(verdict, own, extra, gains, small, nothing, more),
         student=student,
         metric=task.primary,
         rows=len(alone),
@@ -196,10 +196,15 @@ def labels_more(gain: Gain, small: float, rows: int) -> int:
     return max(1, int(np.ceil(min(needed - rows, 100 * rows))))
 
 
-def in_words(verdict: Verdict, own: str, extra: Sequence[str], gains: Mapping[str, Gain], small: float, more: int | None) -> str:
-    """What to do."""
-    if gains["anything"].low <= 0:
+def in_words(
+    verdict: Verdict, own: str, extra: Sequence[str], gains: Mapping[str, Gain], small: float, nothing: float, more: int | None
+) -> str:
+    """What to do. nothing: what is not worth mentioning beside a constant."""
+    anything = gains["anything"]
+    if anything.value <= 0 or anything.high < nothing:
         return f"{verdict}. {own} knows no more than a constant"
+    if anything.low <= 0:
+        return f"{verdict}. Whether {own} knows more than a constant cannot be told from these rows: {anything}"
     enough = [name for name in (own, *extra) if gains[f"all-{name}"].high < small]
     if enough and verdict != "yes":
         return f"{verdict}. Ship {enough[0]} alone: it knows as much as all"
