@@ -104,6 +104,7 @@ def test_metrics_and_lines_say_what_was_done_and_not_with_what(artifact, capfd):
     name = 'model="count <script>alert(1)</script>"'
     assert f'understudy_requests_total{{{name},route="/v1/predict",status="200"}} 1.0' in text
     assert f"understudy_rows_total{{{name}}} 2.0" in text
+    assert "understudy_requests_in_progress 0.0" in text
     said = capfd.readouterr().err
     assert secret not in said
     assert secret not in text

@@ -93,7 +93,8 @@ class Service:
             if not 1 <= len(question.rows) <= most:
                 raise ValueError(f"{len(question.rows)} rows given; 1 to {most} are allowed in one request")
             request.scope[KEY].model, request.scope[KEY].rows = served.name, len(question.rows)
-        return await (self.stream(served, question) if streamed else self.whole(request, served, question))
+        with self.metrics.places.track_inprogress():
+            return await (self.stream(served, question) if streamed else self.whole(request, served, question))
 
     async def whole(self, request: Request, served: Served, question: Question) -> Response:
         """All answers as one document."""
@@ -202,7 +203,6 @@ def create_app(artifacts: str | Path | Sequence[str | Path], manner: Manner = Ma
 
     @app.get("/metrics")
     def metrics() -> Response:
-        service.metrics.places.set(capacity.taken)
         return Response(service.metrics.text(), media_type=CONTENT_TYPE_LATEST)
 
     @app.get("/v1/models")

@@ -40,10 +40,9 @@ class Metrics:
             "understudy_request_seconds", "From head to last byte", ["route"], buckets=SECONDS, registry=self.registry
         )
         self.rows = Counter("understudy_rows_total", "Rows of answered requests", ["model"], registry=self.registry)
-        self.runs = Counter("understudy_runs_total", "Runs of a graph over requests", ["model"], registry=self.registry)
         self.reloads = Counter("understudy_reloads_total", "Artifacts read anew", ["model", "result"], registry=self.registry)
         self.places = Gauge(
-            "understudy_requests_in_progress", "Computed or waiting", registry=self.registry, multiprocess_mode="livesum"
+            "understudy_requests_in_progress", "Computed or waiting for it", registry=self.registry, multiprocess_mode="livesum"
         )
 
     def text(self) -> bytes:
