@@ -141,6 +141,7 @@ def test_json_is_one_document(home, capsys, arguments, key, monkeypatch):
 
 
 def test_store_goes_on_and_reports_its_error(home, capsys, tmp_path):
+    out = ""
     for _ in range(2):
         code, out, _ = call(capsys, "store", home / "run", "--out", tmp_path / "store", "--codec", "float16", "--json")
         assert code == 0
@@ -262,8 +263,9 @@ def test_each_step_says_the_next_as_it_can_be_typed(home, capsys, tmp_path):
     assert next_step(said) == ["distill", str(out), "--student", "MODALITY"]
     assert call(capsys, "split", out, "--name", "another")[0] == 0
     assert next_step(call(capsys, "check", out)[1]) == ["distill", str(out), "--student", "MODALITY", "--split", "another"]
-    said = call(capsys, "advise", out, "--student", "note", "--split", "main")[1]
-    assert next_step(said) == ["distill", str(out), "--student", "note", "--split", "main"]
+    assert call(capsys, "split", out, "--name", "more", "--valid", 0)[0] == 0
+    said = call(capsys, "advise", out, "--student", "note", "--split", "more")[1]
+    assert next_step(said) == ["distill", str(out), "--student", "note", "--split", "more"]
     said = call(capsys, "advise", out, "--student", "speed", "note", "--split", "main")[1]
     assert "Distil speed+note? no." in said
     assert "Next: ask the same of another student" in said

@@ -69,8 +69,10 @@ def test_no_part_stays_empty_beside_a_giant_group(tmp_path, groups):
 
 def assigned_by_hand(unit, strata, shares, seed):
     """A unit after the other, each to the part that lacks its strata most."""
-    kinds = sorted(set(strata[strata >= 0].tolist()), key=strata.tolist().index)
+    kinds = sorted(set(strata.tolist()), key=strata.tolist().index)
     counts = np.array([[np.sum((unit == each) & (strata == kind)) for kind in kinds] for each in range(unit.max() + 1)], float)
+    # Rows of no stratum count for nothing, but how sums round depends on how many numbers are added.
+    counts[:, [kind < 0 for kind in kinds]] = 0
     lacking = np.outer(shares, counts.sum(axis=0))
     order = np.random.default_rng([seed, 1]).permutation(len(counts))
     order = order[np.argsort(-counts[order].sum(axis=1), kind="stable")]

@@ -42,12 +42,10 @@ def path_of(folder: Path, name: str) -> Path:
 
 def read_split(folder: Path, name: str, rows: Rows) -> Split:
     """The split `name`; ValueError for unknown ids, an id or a group in two parts, and empty parts."""
-    known = split_names(folder)
-    if name not in known:
-        raise KeyError(
-            f"the corpus has no split {name!r}; it has {', '.join(known) or 'none (make one with `understudy split`)'}"
-        )
     path = path_of(folder, name)
+    if not path.exists() or path.stem != name or name.startswith("."):
+        known = ", ".join(split_names(folder)) or "none (make one with `understudy split`)"
+        raise KeyError(f"the corpus has no split {name!r}; it has {known}")
     split = _of_ids(path, name, rows) if path.suffix == ".json" else _of_positions(path, name, rows)
     validate(split, rows)
     return split
