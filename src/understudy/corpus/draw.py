@@ -148,7 +148,7 @@ def leave_one_group_out(corpus: Given, *, target: str = "", valid_groups: int = 
     for place, name in enumerate(names):
         valid = [names[(place + 1 + step) % len(names)] for step in range(valid_groups)]
         held = {2: [name], 1: valid}
-        part = np.zeros(len(corpus), np.intp)
+        part = np.zeros(len(corpus), np.int8)
         rows = {wanted: np.concatenate([of_group.of(number_of[each]) for each in some]) for wanted, some in held.items() if some}
         for wanted, here in rows.items():
             part[here] = np.where(corpus.has_target[here], wanted, -1)
