@@ -238,7 +238,7 @@ def test_networks_of_numbers_alone_are_held_back_where_rows_are_few():
     few, many = (Split("main", np.arange(n), np.arange(2), np.arange(n)) for n in (640, 20_000))
     assert (default_sizes(few, {"vector", "table"}).dropout, default_sizes(many, {"vector"}).dropout) == (0.3, 0.1)
     assert default_sizes(few, {"vector", "text"}) == Sizes()
-    assert default_plan(few, named=["mlp"], kinds={"vector"}, changes={}) == Plan(epochs=150, weight_decay=0.1)
+    assert default_plan(few, named=["mlp"], kinds={"vector"}, changes={}) == Plan(epochs=150, weight_decay=0.1, rate=3e-3)
 
 
 @pytest.mark.parametrize(
