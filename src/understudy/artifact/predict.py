@@ -198,6 +198,10 @@ class Artifact:
         if len(self._graphs) == 1 and 0 < len(seen) <= self.rows_at_once and seen.all():
             # The usual rows: all there, of few enough that they are prepared and answered as they are.
             values = self._run(next(iter(self._graphs)), cells, len(seen))
+            if values.shape[1:] != (asked := self._filler(0).shape[1:]):
+                raise ValueError(
+                    f"{self.contract.name}: its graph answers {values.shape[1:]}, its contract says {asked}; ship it anew"
+                )
         else:
             values = self._some(given, cells, seen)
         sure = self.contract.confidence

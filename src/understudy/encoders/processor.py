@@ -73,7 +73,10 @@ def prepared_size(name: str, config: Mapping[str, Any]) -> int:
         whole = [side for side in sides if isinstance(side, int) and side > 0]
         if whole and len(whole) == len(sides):
             return min(whole)
-    raise ValueError(f"{name}: neither its processor file nor its configuration says of what size its pictures are")
+    raise ValueError(
+        f"{name} is a {config['model_type']}, and neither its processor file nor its configuration says of what size its "
+        "pictures are: no encoder of kind image"
+    )
 
 
 def processor_file(name: str) -> tuple[str, Mapping[str, Any] | None]:
