@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from scipy.spatial.distance import cdist
 from scipy.special import huber, rel_entr, softmax
-from scipy.stats import kendalltau
+from scipy.stats import kendalltau, zscore
 
 from understudy import objectives
 from understudy.batches.batch import Batch, Output
@@ -37,6 +37,11 @@ def non_target_reference(a: Arrays, o: Any) -> np.ndarray:
 def dkd_reference(a: Arrays, o: Any) -> np.ndarray:
     teacher, student = (target_alone(a[player] / o.temperature, a["target"]) for player in ("teacher", "student"))
     return o.temperature**2 * rel_entr(teacher, student).sum(axis=1) + o.beta * non_target_reference(a, o)
+
+
+def standardised_reference(a: Arrays, o: Any) -> np.ndarray:
+    teacher, student = (zscore(a[player], axis=1) / o.temperature for player in ("teacher", "student"))
+    return o.temperature**2 * divergence(teacher, student)
 
 
 def aligned_reference(a: Arrays, o: Any) -> np.ndarray:
@@ -121,6 +126,7 @@ EXAMPLES = {
         example(lambda beta=beta, t=t: objectives.DKD(beta=beta, temperature=t), dkd_reference, labelled=True)
         for beta, t in ((4.0, 2.0), (0.0, 1.0))
     ],
+    "LSKD": [example(lambda t=t: objectives.LSKD(temperature=t), standardised_reference) for t in (1.0, 4.0)],
     "NonTargetKD": [example(lambda: objectives.NonTargetKD(temperature=2.0), non_target_reference, labelled=True)],
     "AlignedKD": [example(lambda t=t: objectives.AlignedKD(threshold=t), aligned_reference, labelled=True) for t in (0.0, -0.5)],
     "RKD": [

@@ -28,6 +28,7 @@ OFF: dict[str, dict[str, Any]] = {
     "CRD": {"weight": 0.0},
     "DKD": {"weight": 0.0},
     "KD": {"weight": 0.0},
+    "LSKD": {"weight": 0.0},
     "MAD": {"weight": 0.0},
     "PKT": {"weight": 0.0},
     "RKD": {"distance": 0.0, "angle": 0.0},
@@ -43,6 +44,7 @@ ON: dict[str, dict[str, Any]] = {
     "CRD": {"negatives": 7, "dimension": 8},
     "DKD": {},
     "KD": {"feature": 0.5},
+    "LSKD": {},
     "MAD": {"selection": "none"},
     "PKT": {},
     "RKD": {},
@@ -54,7 +56,7 @@ ON: dict[str, dict[str, Any]] = {
 # What freezes a teacher that trains otherwise; that of C2KD always trains.
 FROZEN: dict[str, dict[str, Any]] = {"AMID": {"teacher_start": "frozen"}, "VideoAdviser": {"mode": "two_phase"}}
 ALWAYS_TRAINS = ("C2KD",)
-CLASSES_ONLY = ("C2KD", "DKD")
+CLASSES_ONLY = ("C2KD", "DKD", "LSKD")
 NAMES = [kind.__name__ for kind in methods.CATALOGUE.values()]
 EVERY = pytest.mark.parametrize("name", NAMES)
 BOTH = pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from understudy.objectives.expected import ClassStructure, ExpectedValue
 from understudy.objectives.feature import FeatureRegression
 from understudy.objectives.infonce import InfoNCE
 from understudy.objectives.kd import BernoulliKD, LogitKD, RegressionKD
+from understudy.objectives.lskd import LSKD
 from understudy.objectives.pkt import PKT
 from understudy.objectives.rkd import RKD
 from understudy.objectives.similarity import SimilarityPreserving
@@ -23,6 +24,7 @@ from understudy.objectives.vid import VID
 __all__ = [
     "CRD",
     "DKD",
+    "LSKD",
     "PKT",
     "RKD",
     "VID",
