@@ -19,7 +19,7 @@ from understudy.methods.options import check_weights
 from understudy.methods.taught import Taught
 from understudy.models.model import Model
 from understudy.objectives.objective import Objective
-from understudy.tasks import Task
+from understudy.tasks import OneOf, Task
 from understudy.teachers.teacher import Teacher
 
 
@@ -43,7 +43,7 @@ class DKD(Taught):
         super().__init__(student, teacher)
         self.check(student.task, {})
         check_weights(weight=weight, warmup=float(warmup))
-        if student.task.outputs == 2:
+        if isinstance(student.task, OneOf) and student.task.count == 2:
             warnings.warn(f"beta {beta} has no effect with two classes: beside the target there is only one")
         self.weight, self.beta, self.temperature, self.warmup = weight, beta, temperature, warmup
         self.dkd = objectives.DKD(beta=beta, temperature=temperature)
