@@ -169,7 +169,7 @@ def check_outside(whole: "Settings", corpus: Corpus) -> None:
     said = "a teacher that is not trained here"
     check_kind(said, corpus)
     if reads_more(whole):
-        raise ValueError(f"{said} given, but {whole.method} reads more of its teacher than its answers; choose kd, dkd or lskd, say")
+        raise ValueError(f"{said} given, but {whole.method} reads more of its teacher than its answers; choose kd, say")
     wishes = {"answers": whole.answers != "insample", "teacher_model": whole.teacher_model != "network"}
     wishes |= {"teachers_of": bool(whole.teachers_of), "ensemble": whole.ensemble != "no"}
     if others := [name for name, wished in wishes.items() if wished]:
