@@ -16,12 +16,12 @@ VIDEO_BLOCK = 8
 
 
 class Cache:
-    """The fields of `rows` (positions in the corpus) by place. `kept` is None once they would not all fit."""
+    """The fields of `rows` (positions in the corpus) by place. `kept` is None once not all would fit; `whole`: all are there."""
 
     def __init__(self, view: View, corpus: Corpus, modality: str, rows: NDArray[np.intp]) -> None:
         self.view, self.corpus, self.modality, self.rows = view, corpus, modality, rows
         self.block = VIDEO_BLOCK if view.kind == "video" else BLOCK
-        self._held = np.zeros(len(rows), np.bool_)
+        self._held, self.whole = np.zeros(len(rows), np.bool_), False
         self.kept: FieldArrays | None = {}
         # Whether there is room is known before the first batch, from rows all over.
         self.fill(np.unique(np.linspace(0, len(rows) - 1, min(self.block, len(rows))).astype(np.intp)))
@@ -63,3 +63,4 @@ class Cache:
             else:
                 self.kept[name][places] = values
         self._held[places] = True
+        self.whole = bool(self._held.all())
