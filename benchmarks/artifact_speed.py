@@ -33,9 +33,9 @@ from understudy.tasks import Classification
 
 ROOT = Path(__file__).resolve().parent.parent
 BEFORE = "9b7b0e7"
+"""The commit that the ratios `over_before` are against: one batch of 32 rows after the other, as they come."""
 LATER = ("confidence", "weights")
 """What a contract has held since then."""
-"""The commit that the ratios `over_before` are against: one batch of 32 rows after the other, as they come."""
 ROUNDS = 9
 THREADS = 2
 MINILM = {"hidden_size": 384, "num_hidden_layers": 6, "num_attention_heads": 12, "intermediate_size": 1536}
