@@ -273,7 +273,8 @@ def upright(frame: "VideoFrame") -> "Image":
     """A Pillow picture, turned as the file says."""
     from PIL import Image
 
-    picture = Image.fromarray(frame.to_ndarray(format="rgb24"))
+    # A frame by itself (PyAV 18.1) would start threads of its own, which live until Python collects its cycles: hundreds of them.
+    picture = Image.fromarray(frame.to_ndarray(format="rgb24", threads=1))
     turn = TURNS.get(display(frame))
     return picture if turn is None else picture.transpose(Image.Transpose[turn])
 
