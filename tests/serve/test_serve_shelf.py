@@ -114,10 +114,11 @@ def test_the_service_looks_by_itself(tmp_path, capfd):
     with TestClient(create_app(live, Manner(watch=0.01))) as client:
         replace(live, better, tmp_path / "old")
         for _ in range(500):
-            if len(client.get("/v1/models").json()["models"][0]["modalities"]) == 2:
+            # Counted after it has happened: the last that can be seen of it from outside.
+            if 'understudy_reloads_total{model="words",result="swapped"} 1.0' in client.get("/metrics").text:
                 break
         else:
             pytest.fail("nothing was swapped in")
-        assert 'understudy_reloads_total{model="words",result="swapped"} 1.0' in client.get("/metrics").text
+        assert len(client.get("/v1/models").json()["models"][0]["modalities"]) == 2
     event = json.loads(capfd.readouterr().err.splitlines()[-1])
     assert (event["event"], event["model"], event["refused"]) == ("reload", "words", "")
