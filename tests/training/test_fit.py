@@ -21,6 +21,7 @@ from toy_method import FLAT, Alone, Two, joined, same, weights
 from understudy.batches.batch import Batch, Output
 from understudy.methods import KD
 from understudy.methods.method import Method, Terms
+from understudy.objectives.objective import Term
 from understudy.teachers.teacher import Frozen
 from understudy.training.fit import Plan, Scores, fit
 
@@ -57,6 +58,18 @@ def test_batches_that_do_not_add_up_are_refused():
         fit(Alone(), Short(toy_loader(NUMBER).of), plan=FLAT, seed=0)
     with pytest.raises(ValueError, match="no training batch"):
         fit(Alone(), ToyLoader([]), plan=FLAT, seed=0)
+
+
+class Idle(Alone):
+    """Says figures that nothing learns from."""
+
+    def forward(self, batch: Batch, part: str = "main") -> Terms:
+        return {name: Term(term.total.detach(), term.count) for name, term in super().forward(batch, part).items()}
+
+
+def test_terms_that_take_no_gradient_are_no_training():
+    with pytest.raises(RuntimeError, match="no term takes a gradient"):
+        fit(Idle(), toy_loader(NUMBER), plan=FLAT, seed=0)
 
 
 def test_a_method_without_terms_is_refused():

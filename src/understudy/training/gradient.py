@@ -74,6 +74,9 @@ class Gradient:
     def _backward(self, terms: Terms, weights: dict[str, float]) -> None:
         """d/dw of the weighted sum, without taking the sum: each term's weight is what its gradient starts from."""
         learnt = {name: term.total for name, term in terms.items() if term.total.requires_grad}
+        if not learnt:
+            # torch finds nothing wrong with the gradient of nothing, and a part that learns nothing would pass for trained.
+            raise RuntimeError(f"no term takes a gradient: {', '.join(terms)}")
         totals, starts = [*learnt.values()], [total.new_tensor(weights[name]) for name, total in learnt.items()]
         scaler = self.accelerator.scaler
         torch.autograd.backward(totals, starts if scaler is None else scaler.scale(starts))
