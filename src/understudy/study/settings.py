@@ -154,8 +154,7 @@ class Settings:
 
     def judged(self, corpus: Corpus) -> Corpus:
         """The corpus with the metric and the loss that are asked for; ValueError for what its task has not."""
-        named = {"metric": self.metric, "class_weights": self.class_weights, "label_smoothing": self.label_smoothing}
-        return corpus.asked(judged(corpus.task, **named))
+        return corpus.asked(judged(corpus.task, **{name: getattr(self, name) for name in checks.JUDGED}))
 
     def checked(self, corpus: Corpus) -> "Settings":
         """The settings whole: defaults filled in, every value checked against the corpus, before anything is written or trained.
