@@ -80,6 +80,8 @@ def test_few_validation_rows_choose_nothing_and_a_name_is_a_name(corpus, tmp_pat
 def test_nobody_tries_a_teacher_that_is_a_simple_model(corpus, tmp_path):
     found = us.distill(corpus, out=tmp_path / "run", answers="crossfit", teacher_model="linear", **ASKED)
     assert {path.parent.name for path in found.folder.glob("*/trial-*")} == {"plain"}
+    told = ahead(corpus, split="many", student=["weak"], answers="crossfit", teacher_model="linear", seeds=2)
+    assert {line.system for line in told.lines if "/trial-" in line.system} == {f"plain/trial-{each}" for each in TRIED}
 
 
 def test_it_cannot_be_asked_for_without_rows_to_choose_by(corpus, tmp_path):

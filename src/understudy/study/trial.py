@@ -4,16 +4,17 @@ A player is trained once with each, with the first seed; which way is better dep
 rows and columns told it on the development sets. The training that wins is kept as that of the first seed.
 """
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 from understudy.players.blueprint import AUTO, TRIED, Blueprint
 from understudy.process.progress import say
+from understudy.report.recorded import read_log
 from understudy.study.run import load, take
 from understudy.study.settings import Settings
 from understudy.study.stage import TAKEN, TRIAL, Engine, Stage, Stages
+from understudy.training.loop import LOG
 
 SYSTEM = {"student": "plain", "teacher": "teacher"}
 """Player -> the system of labels alone by which it is tried."""
@@ -30,7 +31,7 @@ class Trial:
     def wanted(self) -> dict[str, Stage]:
         """Encoder -> the training that tries it."""
         seed = self.stages.settings.seeds[0]
-        return {each: Stage(f"{SYSTEM[self.player]}{TRIAL}{each}", seed) for each in TRIED}
+        return {each: Stage(system_of(self.player, each), seed) for each in TRIED}
 
     def draw(self) -> None:
         """The player as it would be with each, saved where its stage looks for it."""
@@ -75,11 +76,18 @@ def chosen(stages: Stages, engine: Engine) -> Stages:
 
 def trials_of(settings: Settings) -> list[str]:
     """The systems that trials train."""
-    return [f"{SYSTEM[player]}{TRIAL}{each}" for player in settings.undecided for each in TRIED]
+    return [system_of(player, each) for player in settings.undecided if tried(settings, player) for each in TRIED]
+
+
+def system_of(player: str, encoder: str) -> str:
+    """The system that tries a player with an encoder."""
+    return f"{SYSTEM[player]}{TRIAL}{encoder}"
 
 
 def tried(settings: Settings, player: str) -> bool:
-    """Whether a run tries this player: not a teacher that is somebody else's, or a simple model."""
+    """Whether a run tries this player: not one that is taken from another run, nor a teacher of somebody's, or a simple model."""
+    if getattr(settings, TAKEN[SYSTEM[player]]):
+        return False
     return player == "student" or not (settings.teacher_answers or settings.teacher_model != "network")
 
 
@@ -113,5 +121,5 @@ def known_blueprint(stages: Stages, player: str) -> Blueprint | None:
 def best_score(stages: Stages, stage: Stage) -> float:
     """The best validation score of a training that is done, the larger the better."""
     task = stages.corpus.task
-    lines = (stages.folder(stage.system, stage.seed) / "log.jsonl").read_text().splitlines()
-    return max(json.loads(line)["valid"][task.primary] * (1 if task.higher_is_better else -1) for line in lines)
+    lines = read_log(stages.folder(stage.system, stage.seed) / LOG)
+    return max(line["valid"][task.primary] * (1 if task.higher_is_better else -1) for line in lines)
