@@ -15,6 +15,15 @@ from understudy.players.player import Player
 from understudy.tasks import Retrieval, Space, Task
 from understudy.teachers.teacher import Ensemble, Frozen, Teacher
 
+DRAWN = {"joint_teacher": "teacher", "plain": "student", "distilled": "student", "tried": "student"}
+"""System -> the player that it is, where it is not called so."""
+
+
+def player_of(system: str) -> str:
+    """By which player a system is drawn: `student` of `plain`, `teacher` of `teacher/fold-0`."""
+    name = system.partition("/")[0]
+    return DRAWN.get(name, name)
+
 
 def drawn(name: str, players: Mapping[str, Player], corpus: Corpus, split: Split, *, space: Space | Literal[""]) -> Blueprint:
     """The player `name` before training, its views fitted on the train rows. space: where the branches of a retrieval meet."""

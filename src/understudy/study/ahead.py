@@ -11,7 +11,7 @@ from understudy.batches.batch import Batch
 from understudy.batches.loader import Loader
 from understudy.corpus import Corpus, Given, Split, opened_split
 from understudy.methods import Supervised
-from understudy.players.cast import drawn
+from understudy.players.cast import drawn, player_of
 from understudy.process.hardware import accelerator, on
 from understudy.study.distill import asked_of
 from understudy.study.job import engines_of, estimate_of
@@ -86,13 +86,11 @@ def ahead(corpus: Given, *, split: Split | str = "", **asked: Unpack[Asked]) -> 
         timed: dict[str, tuple[int, float]] = {}
         lines = []
         for system, many in trainings.items():
-            name = system.partition("/")[0]
-            player = "student" if name in ("plain", "distilled", "tried") else name
-            timed[player] = timed.get(player) or measured(opened, rows, whole, player)
-            plan = whole.teacher.planned if player in ("teacher", "auxiliary") else whole.student.planned
-            batches, seconds = timed[player]
-            reads = whole.players(opened)[player].modalities
-            lines.append(Line(system, many, reads, plan.epochs, plan.epochs * batches // plan.accumulate, seconds))
+            name = player_of(system)
+            player = whole.players(opened)[name]
+            timed[name] = timed.get(name) or measured(opened, rows, whole, name)
+            (batches, seconds), plan = timed[name], player.planned
+            lines.append(Line(system, many, player.modalities, plan.epochs, plan.epochs * batches // plan.accumulate, seconds))
         early = len(rows.valid) > 0 and whole.student.planned.patience is not None
     return Ahead(chosen.name, counts, tuple(lines), engines.jobs, early)
 

@@ -18,6 +18,7 @@ from understudy.evaluate.results import recommended, todo
 from understudy.models.model import Model
 from understudy.players.blueprint import Blueprint
 from understudy.players.brought import labelled
+from understudy.players.cast import player_of
 from understudy.prepare.frames import Data
 from understudy.process import hardware
 from understudy.process.document import Shape
@@ -154,9 +155,7 @@ class Run:
         path = self.folder / system / f"seed-{seed}" / WEIGHTS
         if not path.is_file():
             raise FileNotFoundError(f"{self.folder} holds no trained {system!r} of seed {seed}; its seeds are {self.seeds}")
-        player = system.partition("/")[0]
-        drawn = {"joint_teacher": "teacher", "plain": "student", "distilled": "student", "tried": "student"}
-        model = Blueprint.load(self.folder, drawn.get(player, player)).build(seed, weights=False)
+        model = Blueprint.load(self.folder, player_of(system)).build(seed, weights=False)
         load_weights(model, path)
         return model.to(hardware.device()).eval()
 

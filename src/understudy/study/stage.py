@@ -20,7 +20,7 @@ from understudy.methods.apart import Apart
 from understudy.models.experts import Late
 from understudy.models.model import Model, views_of
 from understudy.players.blueprint import Blueprint
-from understudy.players.cast import asks_for, copied, drawn, method_of
+from understudy.players.cast import asks_for, copied, drawn, method_of, player_of
 from understudy.prepare.cells import TEXTS
 from understudy.prepare.view import Views
 from understudy.process.hardware import accelerator
@@ -170,10 +170,10 @@ class Stages:
 
     def cast(self, stage: Stage) -> tuple[Method, dict[str, Model]]:
         """The method with its players, untrained or as their stages left them; and by system the models that train along."""
-        seed, player = stage.seed, stage.system.partition("/")[0]
-        if player in ("teacher", "plain", "auxiliary"):
-            model = self.blueprint("student" if player == "plain" else player, stage.own).build(seed)
-            lead = self.method.lead(model, **self.settings.options) if player == "teacher" else None
+        seed, name = stage.seed, stage.system.partition("/")[0]
+        if name in ("teacher", "plain", "auxiliary"):
+            model = self.blueprint(player_of(name), stage.own).build(seed)
+            lead = self.method.lead(model, **self.settings.options) if name == "teacher" else None
             return lead or (Apart if isinstance(model.head, Late) else Supervised)(model), {}
         beside = {name: self.along(name, seed) for name in self.beside(stage)}
         teacher = Stored(Store(self.run.folder / stage.listens)) if stage.listens else beside.get("joint_teacher")
