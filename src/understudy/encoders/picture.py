@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from understudy.batches.batch import Fields, Tokens
 from understudy.encoders.clip import known_config
 from understudy.encoders.encoder import Encoded, Encoder, keep_statistics
-from understudy.encoders.published import FAULTS, published_config, published_weights, still, without_origin
+from understudy.encoders.published import FAULTS, architecture, published_config, published_weights, still, without_origin
 from understudy.prepare.pictures import Pictures
 
 TOWER = "vision_model"
@@ -86,12 +86,7 @@ class PictureEncoder(Encoder):
 
 def tower_of(known: Any) -> nn.Module:
     """What looks at pictures, of a whole model; ValueError for a configuration of no model."""
-    from transformers import AutoModel
-
-    try:
-        whole = AutoModel.from_config(known, attn_implementation="sdpa", dtype="float32")
-    except ValueError:  # An architecture that transformers has no fused attention for, or none at all.
-        whole = AutoModel.from_config(known, attn_implementation="eager", dtype="float32")
+    whole = architecture(known)
     found: nn.Module = getattr(whole, TOWER, whole)
     still(found)
     return found

@@ -63,6 +63,16 @@ def published_weights(name: str, *, spare: tuple[str, ...] = ("pooler.",)) -> di
     return {key: weight for key, weight in loaded.state_dict().items() if not key.startswith(spare)}
 
 
+def architecture(known: Any) -> Any:
+    """The model of a transformers configuration, untrained, in float32; ValueError for a configuration of no model."""
+    from transformers import AutoModel
+
+    try:
+        return AutoModel.from_config(known, attn_implementation="sdpa", dtype="float32")
+    except ValueError:  # An architecture that transformers has no fused attention for, or none at all.
+        return AutoModel.from_config(known, attn_implementation="eager", dtype="float32")
+
+
 def still(model: nn.Module) -> None:
     """What stands for masked patches or steps in pretraining takes no part here, and no gradient."""
     for name, parameter in model.named_parameters():

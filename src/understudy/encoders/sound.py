@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from understudy.batches.batch import Fields, Tokens
 from understudy.encoders.encoder import Encoded, Encoder
 from understudy.encoders.pooling import masked_mean
-from understudy.encoders.published import FAULTS, published_config, published_weights, still, without_origin
+from understudy.encoders.published import FAULTS, architecture, published_config, published_weights, still, without_origin
 from understudy.prepare.waveform import Waveform
 from understudy.prepare.whisper import WhisperMel
 
@@ -74,13 +74,8 @@ class SoundEncoder(Encoder):
 
 def listener_of(known: Any) -> tuple[nn.Module, str]:
     """What listens, and where its weights stand in the whole model; ValueError for a configuration of no model."""
-    from transformers import AutoModel
-
     known.apply_spec_augment, known.layerdrop, known.encoder_layerdrop = False, 0.0, 0.0
-    try:
-        whole = AutoModel.from_config(known, attn_implementation="sdpa", dtype="float32")
-    except ValueError:  # An architecture that transformers has no fused attention for, or none at all.
-        whole = AutoModel.from_config(known, attn_implementation="eager", dtype="float32")
+    whole = architecture(known)
     found, start = (whole.get_encoder(), "encoder.") if known.is_encoder_decoder else (whole, "")
     still(found)
     return found, start

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from understudy.batches.batch import Fields, Tokens
 from understudy.encoders.encoder import Encoded, Encoder
 from understudy.encoders.pooling import attended, masked_mean
-from understudy.encoders.published import published_weights, without_origin
+from understudy.encoders.published import architecture, published_weights, without_origin
 from understudy.encoders.transformer import Transformer
 from understudy.prepare.choices import Choices
 from understudy.prepare.text import Text
@@ -56,16 +56,13 @@ class TextEncoder(Encoder):
     """
 
     def __init__(self, view: Text | Choices, *, config: Mapping[str, Any]) -> None:
-        from transformers import AutoConfig, AutoModel
+        from transformers import AutoConfig
 
         super().__init__()
         known = AutoConfig.for_model(**config)
         if known.is_encoder_decoder:
             raise ValueError(f"a {known.model_type} is an encoder with a decoder; expected an encoder alone")
-        try:
-            self.model = AutoModel.from_config(known, attn_implementation="sdpa", dtype="float32")
-        except ValueError:  # An architecture that transformers has no fused attention for.
-            self.model = AutoModel.from_config(known, attn_implementation="eager", dtype="float32")
+        self.model = architecture(known)
         try:
             self.view, self.width = view, known.hidden_size
             room = len(self.model.get_input_embeddings().weight)
