@@ -2,13 +2,14 @@
 
 import base64
 import json
+import threading
 
 import jsonschema_rs
 import pytest
 from fastapi.testclient import TestClient
 from made_artifact import WHOLE, asked, png, wav, write_artifact
 
-from understudy.serve import Manner, app, create_app, question
+from understudy.serve import Manner, app, create_app, question, together
 
 LINES = {"Accept": "application/x-ndjson"}
 
@@ -113,10 +114,21 @@ def test_metrics_and_lines_say_what_was_done_and_not_with_what(artifact, capfd):
     assert (first["event"], first["route"], first["rows"], first["status"]) == ("request", "/v1/predict", 2, 200)
 
 
-def test_what_takes_too_long_is_given_up(tmp_path):
+def test_what_takes_too_long_is_given_up(tmp_path, monkeypatch):
     folder = write_artifact(tmp_path / "slow", classes=False, names=("said",), name="slow")
-    for manner in (Manner(seconds=1e-9), Manner(seconds=1e-9, batch_ms=0.0)):
-        found = asked(TestClient(create_app(folder, manner)), [{"said": "x"}] * 5)
+    given_up = threading.Event()
+
+    def held(*_, **__):
+        given_up.wait()
+        raise ValueError("nobody waits for this")
+
+    monkeypatch.setattr(app, "predict_rows", held)
+    monkeypatch.setattr(together, "predict_together", held)
+    for manner in (Manner(seconds=0.01), Manner(seconds=0.01, batch_ms=0.0)):
+        given_up.clear()
+        with TestClient(create_app(folder, manner)) as client:
+            found = asked(client, [{"said": "x"}] * 5)
+            given_up.set()
         assert (found.status_code, found.headers["Retry-After"]) == (503, "1")
         assert "no answer within" in found.json()["detail"]
     with pytest.raises(ValueError, match="expected more than 0"):
