@@ -16,8 +16,10 @@ lint: .venv/installed
 types: .venv/installed
 	$(BIN)/pyright --pythonpath $(BIN)/python
 
+# The pages that are written from the code are true, and the site of all of them builds without a warning, into site/.
 docs: .venv/installed
 	$(BIN)/python docs/pages.py --check
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 # What goes to a package index, checked; needs `pip install build twine`.
 dist:
@@ -30,4 +32,4 @@ dist:
 	touch $@
 
 clean:
-	rm -rf .venv demo runs dist
+	rm -rf .venv demo runs dist site
