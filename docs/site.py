@@ -1,4 +1,4 @@
-"""A hook of mkdocs: the pages of the site that are made from code, notebooks, results and the README, so that none is written twice.
+"""A hook of mkdocs: the pages of the site that are made from code, notebooks, results and the README; none is written twice.
 
 Nothing of it lies in the repository: what a page says is what the code said when the site was built.
 """
