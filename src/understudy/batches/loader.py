@@ -105,8 +105,7 @@ class Loader:
     def _fill(self, shares: Sequence[tuple[NDArray[np.intp], int]], step: int) -> None:
         """Have the caches what this step needs, and so much of the next ones that few rows are never prepared alone."""
         for cache in self._cache.values():
-            if _keeps(cache) and not cache.whole and len(cache.missing(shares[step][0])):
-                few = cache.missing(shares[step][0])
+            if _keeps(cache) and not cache.whole and len(few := cache.missing(shares[step][0])):
                 for chosen, _ in shares[step + 1 :]:
                     more = np.union1d(few, cache.missing(chosen))
                     if len(more) > cache.block:

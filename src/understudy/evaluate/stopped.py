@@ -1,12 +1,11 @@
 """Stopped: where and why a run's trainings ended, and what a verdict is worth of students that had more to learn. Torch-free."""
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypedDict
 
 from understudy.evaluate.results import STILL
-from understudy.process.whole import refuse_endless
+from understudy.process.log import read_log, seeds_of
 
 COMPARED = ("plain", "distilled")
 
@@ -25,9 +24,8 @@ class Stopped(TypedDict):
 def stopped_of(run: Path, system: str, metric: str, *, higher: bool) -> list[Stopped]:
     """Of each seed, from its log; trainings that logged no reason, as those of earlier versions, are left out."""
     found: list[Stopped] = []
-    for path in sorted((run / system).glob("seed-*/log.jsonl"), key=lambda path: int(path.parent.name.removeprefix("seed-"))):
-        refuse_endless(path)
-        lines = [json.loads(line) for line in path.read_text().splitlines()]
+    for folder in seeds_of(run / system):
+        lines = read_log(folder)
         if not lines or "stopped" not in lines[-1]:
             continue
         scores = [line["valid"].get(metric) for line in lines]

@@ -8,7 +8,8 @@ from typing import Any
 
 from understudy.evaluate.predictions import Predictions
 from understudy.evaluate.results import read_results
-from understudy.process.document import Shape, parsed, refuse_misfit
+from understudy.process.document import Shape
+from understudy.process.log import read_log, seeds_of
 from understudy.process.whole import read_json
 
 DRAWN = ("classification", "choice", "regression")
@@ -23,8 +24,6 @@ COST: Shape = {
     }
 }
 SUBSETS: Shape = {...: {...: {"modalities": [str], "metrics": {...: [(float, None)]}}}}
-LINE: Shape = {"epoch": int}
-"""Of a log."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,7 +70,7 @@ def read_run(run: Path) -> Recorded:
         settings=optional(run / "run.json"),
         subsets=optional(run / "subsets.json", SUBSETS),
         cost=optional(run / "cost.json", COST),
-        logs={name: [read_log(folder / "log.jsonl") for folder in seeds_of(run / name)] for name in results["systems"]},
+        logs={name: [read_log(folder) for folder in seeds_of(run / name)] for name in results["systems"]},
         predictions={name: read_predictions(run / name) for name in results["systems"] if results["task"]["kind"] in DRAWN},
     )
 
@@ -79,23 +78,6 @@ def read_run(run: Path) -> Recorded:
 def optional(path: Path, shape: Shape | None = None) -> dict[str, Any]:
     """A JSON object, empty where there is no file."""
     return read_json(path, shape) if path.is_file() else {}
-
-
-def seeds_of(system: Path) -> list[Path]:
-    """The folders of a system's seeds, in order."""
-    return sorted(system.glob("seed-*"), key=lambda folder: int(folder.name.removeprefix("seed-")))
-
-
-def read_log(path: Path) -> list[dict[str, Any]]:
-    """One line an epoch, in order; of an epoch that a resumed run wrote twice, the later one."""
-    if not path.is_file():
-        return []
-    try:
-        lines = [parsed(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
-        refuse_misfit(lines, [LINE], "a line")
-    except ValueError as error:
-        raise ValueError(f"{path} is damaged: {error}") from None
-    return [line for _, line in sorted({line["epoch"]: line for line in lines}.items())]
 
 
 def read_predictions(system: Path) -> list[Predictions]:

@@ -11,8 +11,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+from understudy.process.log import read_log, seeds_of
 from understudy.process.progress import say
-from understudy.report.recorded import read_log, seeds_of
 from understudy.study.run import WEIGHTS
 
 PAGE = Path(__file__).with_name("live.html")
@@ -86,7 +86,7 @@ def state_of(run: Path, metric: str, trainings: Mapping[str, int]) -> dict[str, 
     for system, many in trainings.items():
         done = []
         for folder in seeds_of(run / system):
-            lines = read_log(folder / "log.jsonl")
+            lines = read_log(folder)
             finished = (folder / WEIGHTS).is_file()
             seconds = sum(line.get("seconds", 0.0) for line in lines)
             done += [seconds] if finished else []

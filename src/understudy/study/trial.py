@@ -9,12 +9,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from understudy.players.blueprint import AUTO, TRIED, Blueprint
+from understudy.process.log import read_log
 from understudy.process.progress import say
-from understudy.report.recorded import read_log
 from understudy.study.run import load, take
 from understudy.study.settings import Settings
 from understudy.study.stage import TAKEN, TRIAL, Engine, Stage, Stages
-from understudy.training.loop import LOG
 
 SYSTEM = {"student": "plain", "teacher": "teacher"}
 """Player -> the system of labels alone by which it is tried."""
@@ -121,5 +120,5 @@ def known_blueprint(stages: Stages, player: str) -> Blueprint | None:
 def best_score(stages: Stages, stage: Stage) -> float:
     """The best validation score of a training that is done, the larger the better."""
     task = stages.corpus.task
-    lines = read_log(stages.folder(stage.system, stage.seed) / LOG)
+    lines = read_log(stages.folder(stage.system, stage.seed))
     return max(line["valid"][task.primary] * (1 if task.higher_is_better else -1) for line in lines)

@@ -20,13 +20,13 @@ from torch import Tensor, nn
 from understudy.batches.batch import Batch
 from understudy.methods.method import Method
 from understudy.process import tracking
+from understudy.process.log import LOG
 from understudy.process.whole import write_text
 from understudy.training import checkpoint
 from understudy.training.gradient import Gradient
 from understudy.training.optimise import parts_of
 from understudy.training.plan import Plan
 
-LOG = "log.jsonl"
 LATER = {"cooldown", "minutes"}
 """What a plan of an earlier version had not: it is no part of a checkpoint's identity where it is not used."""
 Stop = Literal["plateau", "epochs", "minutes"]
