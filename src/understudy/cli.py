@@ -16,7 +16,7 @@ from typing import Any
 
 import tyro
 
-from understudy.commands import data, protocol, ready, ship, study, vision_language, vision_table
+from understudy.commands import data, protocol, ready, ship, stored, study, vision_language, vision_table
 from understudy.commands.answer import Answer
 from understudy.process.launched import several
 from understudy.process.stop import CODE, Terminated, terminable
@@ -62,7 +62,7 @@ COMMANDS = {
         "words-only-hard": vision_language.words_only_hard,
     },
     "compare": study.compare,
-    "store": study.store,
+    "store": stored.store,
     "export": ship.export,
     "push": ship.push,
     "pull": ship.pull,

@@ -152,10 +152,10 @@ JOB = """
 import sys
 from pathlib import Path
 from understudy.artifact import Artifact, asked, predict_file, parts
-from understudy.artifact import predict_file as call
+from understudy.process.crew import Crew
 if __name__ == "__main__":
     asked.PIECE = 32
-    predict_file(Artifact(sys.argv[1], threads=1), sys.argv[2], sys.argv[3], id="id", jobs=int(sys.argv[4]))
+    predict_file(Artifact(sys.argv[1], threads=1), sys.argv[2], sys.argv[3], id="id", crew=Crew(int(sys.argv[4])))
 """
 
 

@@ -15,6 +15,7 @@ from understudy.encoders.clip import published_frames
 from understudy.prepare import Text
 from understudy.prepare.cells import Cells, Modality
 from understudy.prepare.stored import StoredFrames
+from understudy.process.crew import Crew
 from understudy.process.share import Share
 from understudy.study import features
 from understudy.study.features import store_feature_share, store_features
@@ -116,6 +117,17 @@ def test_machines_that_share_the_clips_make_the_corpus_of_one(xclip, tmp_path, o
     assert sum(map(len, parts)) == int(corpus.present("video").sum())
     monkeypatch.setattr(features, "tokens_of", None)  # nothing is left to ask
     assert store_features(corpus, tmp_path / "new", **asked).fingerprint == whole.fingerprint
+    assert not list(tmp_path.glob("new.*"))
+
+
+def test_workers_make_the_corpus_of_one_and_go_on_from_any_others(xclip, tmp_path):
+    corpus = make_corpus(tmp_path / "corpus", broken=(5,))
+    asked: dict[str, Any] = {"modality": "video", "encoder": xclip, "on_error": "skip", "quiet": True}
+    whole = store_features(corpus, tmp_path / "whole", **asked)
+    store_feature_share(corpus, tmp_path / "new", Share(1, 3), **asked)
+    made = store_features(corpus, tmp_path / "new", crew=Crew(2), **asked)
+    assert made.fingerprint == whole.fingerprint
+    assert (tmp_path / "new" / "errors.json").read_bytes() == (tmp_path / "whole" / "errors.json").read_bytes()
     assert not list(tmp_path.glob("new.*"))
 
 

@@ -4,7 +4,7 @@ import pytest
 
 import understudy as us
 from study.small import make_corpus
-from understudy.study import job
+from understudy.process import crew
 from understudy.study.job import Engines, engines_of
 
 
@@ -21,7 +21,7 @@ def test_what_is_asked_for(monkeypatch, machine, found):
 
 
 def test_a_ray_that_is_not_installed_is_one_sentence_and_nothing_is_written(monkeypatch, tmp_path):
-    monkeypatch.setattr(job, "find_spec", lambda name: None)
+    monkeypatch.setattr(crew, "find_spec", lambda name: None)
     corpus = make_corpus(tmp_path / "corpus")
     with pytest.raises(ImportError, match=r"^engine is 'ray', and Ray is not installed: pip install 'understudy\[ray\]'$"):
         us.distill(corpus, student=["weak"], split="main", engine="ray", out=tmp_path / "run")

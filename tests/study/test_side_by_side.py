@@ -93,7 +93,7 @@ def test_a_worker_that_dies_is_named_and_the_others_stop(corpus, run, tmp_path, 
             worker.process.kill()
 
     monkeypatch.setattr(Worker, "play", killed)
-    with pytest.raises(ChildProcessError, match=r"teacher, seed 1: the process that trained it died \(SIGKILL, so perhaps out"):
+    with pytest.raises(ChildProcessError, match=r"teacher, seed 1: its process died \(SIGKILL, so perhaps out"):
         us.distill(corpus, out=tmp_path / "run", jobs=2, **ASKED)
     assert [each.process.returncode for each in started][1] == -signal.SIGKILL
     assert all(each.process.returncode is not None for each in started)

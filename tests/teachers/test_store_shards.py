@@ -1,11 +1,17 @@
 """Stores that several machines share: what each has is taken over by who asks for all."""
 
+import numpy as np
 import pytest
 import torch
 
 from teachers.test_store import Counting, write
 from toy import CLASSES, ToyLoader, toy_loader
+from understudy.batches.loader import Loader
+from understudy.corpus import Schema, write_corpus
+from understudy.prepare.cells import Cells, Modality
+from understudy.prepare.stored import StoredFrames
 from understudy.process.share import Share
+from understudy.tasks import Regression
 from understudy.teachers import writer as module
 
 
@@ -29,6 +35,33 @@ def test_machines_that_share_the_rows_make_the_store_of_one(tmp_path, monkeypatc
     for name, error in whole.header.error.items():
         assert store.header.error[name] == pytest.approx(error)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["s", "whole"]
+
+
+def test_a_share_takes_over_its_parts_and_asks_for_no_row_that_the_whole_has(tmp_path):
+    loader = toy_loader(CLASSES)
+    write(tmp_path / "s", loader=ToyLoader(loader.of[:1]))
+    write(tmp_path / "s", loader=ToyLoader(loader.of[:2]), share=Share(0, 4))
+    teacher = Counting()
+    part = write(tmp_path / "s", teacher, loader=ToyLoader(loader.of[:3]), share=Share(0, 2))
+    assert teacher.asked == list(loader.of[2].id)
+    assert len(part) == sum(len(batch.id) for batch in loader.of[1:3])
+    assert [each.name for each in (tmp_path / "s.shards").iterdir()] == ["1-of-2"]
+    assert len(write(tmp_path / "s", loader=loader)) == 32
+
+
+def test_a_loader_that_draws_anew_is_refused(tmp_path):
+    view, here = StoredFrames(frames=1, patches=1, width=3, views=2), np.ones(8, dtype=bool)
+    corpus = write_corpus(
+        tmp_path / "corpus",
+        Schema(Regression(), {"video": Modality("sequence", width=3)}),
+        ids=list("abcdefgh"),
+        targets=np.arange(8.0),
+        cells={"video": Cells("sequence", [np.ones((4, 3), np.float32)] * 8, here)},
+    )
+    loader = Loader(corpus, np.arange(8), {"video": {view.key: view}}, task=corpus.task, batch_size=4, training=True)
+    with pytest.raises(ValueError, match="the loader draws video anew each epoch, and a store keeps one answer a row"):
+        write(tmp_path / "s", loader=loader)
+    assert not (tmp_path / "s").exists()
 
 
 def test_rows_that_two_machines_have_count_once_and_another_teachers_are_refused(tmp_path):

@@ -1,7 +1,7 @@
 """Asked: what `predict` is asked of each piece of a file, and its answer. No torch."""
 
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +35,10 @@ class Asked:
     wish: Wish
     rows: int = field(default_factory=lambda: PIECE)
     """Of a piece."""
+
+    def somewhere(self) -> "Asked":
+        """The same, asked from another folder."""
+        return replace(self, path=self.path.resolve())
 
     def pieces(self) -> Iterator[pa.Table]:
         """The input, some rows at a time."""

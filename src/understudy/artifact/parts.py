@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from copy import copy
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -36,6 +37,12 @@ class Parts:
 
     def __init__(self, out: Path, job: Mapping[str, Any]) -> None:
         self.folder, self.job = out.with_name(f".{out.name}.parts"), dict(job)
+
+    def somewhere(self) -> "Parts":
+        """The same, asked from another folder."""
+        found = copy(self)
+        found.folder = self.folder.resolve()
+        return found
 
     @contextmanager
     def open(self, share: Share) -> Iterator[None]:

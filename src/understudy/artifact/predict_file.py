@@ -17,6 +17,7 @@ from understudy.artifact.shares import answer_all
 from understudy.artifact.writers import WRITERS, write_csv
 from understudy.prepare.faults import Fault
 from understudy.prepare.reader import OnError
+from understudy.process.crew import ALONE, Crew
 from understudy.process.share import ALL, Share
 from understudy.process.whole import whole_file
 
@@ -54,7 +55,7 @@ def predict_file(
     on_error: OnError = "fail",
     wish: Wish = NOTHING,
     share: Share = ALL,
-    jobs: int = 1,
+    crew: Crew = ALONE,
     quiet: bool = True,
 ) -> Summary:
     """Predict (or embed) every row of a .csv, .tsv, .parquet, .arrow, .jsonl or .npz file, or of a folder of them; write `out`,
@@ -66,16 +67,16 @@ def predict_file(
     absent and noted in `errors_of(out)`, a .csv of row, modality and reason. wish: what an answer says of its
     confidence. Rows are read, answered and kept in parts, so memory does not grow with them; a job that is killed goes on from
     its parts when it is asked for again, to the same bytes. share: only these parts, of a job whose machines share the folder of
-    `out`; whoever asks for all then joins them. jobs: processes. A cascade ranks all rows together, in memory.
+    `out`; whoever asks for all then joins them. crew: the workers that answer. A cascade ranks all rows together, in memory.
     Raises ValueError (columns, modalities, endings, wishes) and FileNotFoundError.
     """
     path, out = Path(path), Path(out)
-    refuse(path, out, on_error, jobs)
+    refuse(path, out, on_error)
     asked = Asked(path, id, None if modalities is None else tuple(modalities), delimiter, on_error, wish)
     pieces = asked.pieces()
     if isinstance(artifact, Cascade):
-        if jobs > 1 or share != ALL:
-            raise ValueError("a cascade ranks all rows together, so they cannot be divided; leave --jobs and --shard out")
+        if not crew.single or share != ALL:
+            raise ValueError("a cascade ranks all rows together, so they are not divided; leave --jobs, --engine and --shard out")
         pieces = iter([pa.concat_tables(pieces, promote_options="permissive")])
     first, second = next(pieces), next(pieces, None)
     student = artifact.student if isinstance(artifact, Cascade) else artifact
@@ -87,7 +88,7 @@ def predict_file(
     parts = Parts(out, asked.job(artifact))
     with parts.open(share):
         try:
-            count = answer_all(artifact, asked, parts, share, jobs, quiet=quiet)
+            count = answer_all(artifact, asked, parts, share, crew, quiet=quiet)
         except (ValueError, FileNotFoundError):
             # What was asked for cannot be had, so nothing is left of it; machines that share a job may still be at it.
             if share == ALL:
@@ -102,7 +103,7 @@ def predict_file(
     return found
 
 
-def refuse(path: Path, out: Path, on_error: str, jobs: int) -> None:
+def refuse(path: Path, out: Path, on_error: str) -> None:
     """ValueError or FileNotFoundError for what cannot be begun."""
     if on_error not in get_args(OnError):
         raise ValueError(f"on_error={on_error!r}: expected 'fail' (at the first bad cell) or 'skip' (that cell)")
@@ -112,8 +113,6 @@ def refuse(path: Path, out: Path, on_error: str, jobs: int) -> None:
         raise FileNotFoundError(f"no folder {out.parent} to write {out.name} into")
     if out.exists() and path.exists() and (out.samefile(path) or out.parent.samefile(path)):
         raise ValueError(f"predictions would overwrite their own input {path}; choose another file")
-    if jobs < 1:
-        raise ValueError(f"jobs={jobs} given; expected 1 process or more")
 
 
 def written(found: Iterable[Answered], schemas: Sequence[pa.Schema], read: tuple[str, ...], out: Path) -> Summary:

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from understudy.commands.answer import Answer, step
+from understudy.process.crew import EngineName
 from understudy.process.whole import read_json
 
 
@@ -119,6 +120,7 @@ def predict(
     threads: int = 0,
     shard: str = "",
     jobs: int = 1,
+    engine: EngineName = "local",
 ) -> Answer:
     """Predict every row of a table, without PyTorch. Killed, and asked for again, it goes on where it was.
 
@@ -134,21 +136,24 @@ def predict(
         min_confidence: probability of the likeliest class below which there is no prediction.
         cascade: another artifact of the same task, such as the teacher's, which answers the least sure rows.
         budget: share of rows that the cascade may answer.
-        threads: of the CPU, which the graph runs on; all cores when 0.
+        threads: of the CPU, which the graph runs on, for each job; all cores, shared among the jobs, when 0.
         shard: only these parts, such as 1/4, on a machine that shares the folder of OUT with others; without it they are joined.
-        jobs: processes that predict side by side.
+        jobs: workers that predict side by side.
+        engine: local, processes of this machine, or ray, workers of a Ray cluster that shares these folders.
     """
     from understudy.artifact.cascade import Cascade
     from understudy.artifact.confidence import Wish
     from understudy.artifact.predict import Artifact
     from understudy.artifact.predict_file import errors_of, predict_file
+    from understudy.process.crew import Crew
     from understudy.process.share import Share
 
+    crew = Crew(jobs, engine, threads)
     student = Artifact(artifact, threads=threads)
     asked = Cascade(student, Artifact(cascade, threads=threads), budget) if cascade else student
     wish = Wish(coverage, min_confidence)
     said: dict[str, Any] = {"id": id or None, "modalities": modalities or None, "delimiter": delimiter, "on_error": on_error}
-    found = predict_file(asked, table, out, wish=wish, share=Share.parse(shard), jobs=jobs, quiet=False, **said)
+    found = predict_file(asked, table, out, wish=wish, share=Share.parse(shard), crew=crew, quiet=False, **said)
     if shard:
         done = {"parts": str(found.out), "shard": shard, "modalities": list(found.modalities)}
         return Answer(done, f"shard {shard} is done; once all are, the same command without --shard joins them in {out}")

@@ -1,12 +1,11 @@
-"""Commands that train and judge: demo, advise, distill, evaluate, compare, store, report, list."""
+"""Commands that train and judge: demo, advise, distill, evaluate, compare, report, list."""
 
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from tyro.conf import OmitArgPrefixes
 
-from understudy.commands.answer import Answer, pairs, refuse_unheeded, step
-from understudy.commands.data import after_check
+from understudy.commands.answer import Answer, step
 from understudy.commands.distilled import Typed
 from understudy.commands.ship import export
 from understudy.evaluate.results import SystemName, recommended, todo
@@ -188,71 +187,6 @@ def compare(runs: tuple[Path, ...], /) -> Answer:
 
     found = compare_runs(runs)
     return Answer({"runs": found}, comparison_table(found))
-
-
-def store(
-    of: Path,
-    /,
-    *,
-    out: Path,
-    seed: int = -1,
-    codec: Literal["float32", "float16", "int8"] = "float32",
-    features: str = "",
-    views: int = 1,
-    on_error: Literal["fail", "skip"] = "fail",
-    corpus: str = "",
-    device: str = "",
-    threads: int = 0,
-    shard: str = "",
-) -> Answer:
-    """Keep a teacher's answers to its corpus, or a frozen encoder's features of a modality; the same command goes on.
-
-    Args:
-        of: folder of a finished run; with --features, of a corpus.
-        out: folder of the store; with --features, of the new corpus.
-        seed: which teacher; -1 takes the one that ships.
-        codec: how answers are kept; the error that this costs is measured and recorded.
-        features: MODALITY=ENCODER, a video or a text and the transformers folder or hub id that reads it.
-        views: with --features, how many draws of frames are kept of each clip.
-        on_error: with --features, whether a clip that cannot be read fails or is skipped.
-        corpus: where the run's corpus lies now, if it has moved.
-        device: where models answer: cpu, cuda, cuda:N or mps; a GPU where there is one when empty.
-        threads: of the CPU for one operation; all cores when 0.
-        shard: only these rows, such as 1/4, on a machine that shares the folder of OUT with others; without it all are joined.
-    """
-    from understudy.process.hardware import on
-    from understudy.process.share import Share
-    from understudy.study.evaluation import store_answers
-    from understudy.study.features import store_feature_share, store_features
-    from understudy.study.run import load
-
-    share = Share.parse(shard)
-    joins = f"; once all shards are done, the same command without --shard joins them in {out}" if shard else ""
-    given = {"seed": seed, "codec": codec, "views": views, "on_error": on_error, "corpus": corpus}
-    if features:
-        refuse_unheeded(store, given, ("seed", "codec", "corpus"), "beside --features, which are kept as they are, of no run")
-        ((modality, encoder),) = pairs("--features", [features]).items()
-        with on(device, threads=threads):
-            asked: dict[str, Any] = {"modality": modality, "encoder": encoder, "views": views, "on_error": on_error}
-            if shard:
-                part = store_feature_share(of, out, share, **asked)
-                return Answer({"store": str(part.folder), "rows": len(part)}, f"features of {len(part)} rows{joins}")
-            kept = store_features(of, out, **asked)
-        document = {"corpus": str(out), "rows": len(kept), "stored": int(kept.present(modality).sum())}
-        text = f"features of {document['stored']} of {len(kept)} rows in {out}"
-        return Answer(document, text, after_check(kept))
-    refuse_unheeded(store, given, ("views", "on_error"), "without --features")
-    with on(device, threads=threads):
-        made = store_answers(load(of, corpus=corpus), out, seed=None if seed < 0 else seed, codec=codec, share=share)
-    error = ", ".join(f"{name} off by at most {found['max']:.2g}" for name, found in made.header.error.items())
-    document = {
-        "store": str(made.folder),
-        "rows": len(made),
-        "codec": codec,
-        "error": made.header.error,
-        "fingerprint": made.fingerprint,
-    }
-    return Answer(document, f"{len(made)} answers in {made.folder} ({codec}; {error}){joins}")
 
 
 def report(run: Path, /) -> Answer:

@@ -26,6 +26,10 @@ class Share:
         """One process's of several that divide this share."""
         return Share(self.index + index * self.of, self.of * of)
 
+    def within(self, other: "Share") -> bool:
+        """Whether all of its pieces are the other's, too."""
+        return self.of % other.of == 0 and other.has(self.index)
+
     @property
     def slice(self) -> slice:
         """Its pieces among all."""
@@ -35,6 +39,11 @@ class Share:
     def name(self) -> str:
         """Of a folder: `2-of-4`."""
         return f"{self.index + 1}-of-{self.of}"
+
+    @staticmethod
+    def named(name: str) -> "Share":
+        """The share that is so called."""
+        return Share.parse(name.replace("-of-", "/"))
 
 
 ALL = Share()

@@ -1,5 +1,6 @@
 """What can be asked of a finished run: scores on rows, splits and subsets, and a teacher's answers."""
 
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -9,12 +10,14 @@ from understudy.corpus import Split
 from understudy.evaluate.results import SystemName
 from understudy.evaluate.subsets import number, predict_subsets, score_subsets
 from understudy.models.model import views_of
+from understudy.process.crew import ALONE, Crew
 from understudy.process.share import ALL, Share
-from understudy.study.run import Run
+from understudy.study.divided import divide_store
+from understudy.study.run import Run, load
 from understudy.teachers.header import Codec
 from understudy.teachers.store import Store
 from understudy.teachers.teacher import Frozen
-from understudy.teachers.writer import write_store
+from understudy.teachers.writer import header_of, write_store
 
 
 def evaluate_subsets(
@@ -30,11 +33,30 @@ def evaluate_subsets(
     return {"+".join(subset): {name: number(value) for name, value in scores.items()} for subset, scores in found.items()}
 
 
-def store_answers(run: Run, out: Path | str, *, seed: int | None = None, codec: Codec = "float32", share: Share = ALL) -> Store:
+def store_answers(
+    run: Run,
+    out: Path | str,
+    *,
+    seed: int | None = None,
+    codec: Codec = "float32",
+    share: Share = ALL,
+    crew: Crew = ALONE,
+    quiet: bool = False,
+) -> Store:
     """A teacher's answers to every row of its corpus; the same call goes on. seed: None takes the training that ships.
 
-    share: one machine's rows of several, as `write_store` keeps them.
+    share: one machine's rows of several, as `write_store` keeps them. crew: the workers that ask, each for a part of the share,
+    whose stores are then taken over.
     """
     corpus, teacher = run.corpus(), Frozen(run.model("teacher", seed=seed))
+    if not crew.single:
+        asked = partial(answered, run.folder.resolve(), corpus.folder.resolve(), Path(out).resolve(), seed, codec)
+        header = header_of(teacher, corpus.fingerprint, codec)
+        divide_store(crew, asked, Path(out), header, share, title="answers of the teacher", total=len(corpus), quiet=quiet)
     rows = every_row(corpus, np.arange(len(corpus))[share.slice], teacher.views)
-    return write_store(Path(out), teacher, rows, corpus=corpus.fingerprint, codec=codec, share=share)
+    return write_store(Path(out), teacher, rows, corpus=corpus.fingerprint, codec=codec, share=share, quiet=quiet)
+
+
+def answered(run: Path, corpus: Path, out: Path, seed: int | None, codec: Codec, share: Share) -> None:
+    """What a worker does."""
+    store_answers(load(run, corpus=str(corpus)), out, seed=seed, codec=codec, share=share, quiet=True)

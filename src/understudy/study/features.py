@@ -1,9 +1,9 @@
 """Stored features: what a frozen published encoder says of every row, once, as a corpus that teachers train on."""
 
 import json
-import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 from zlib import crc32
@@ -24,9 +24,11 @@ from understudy.prepare.reader import FileError, OnError
 from understudy.prepare.stored import StoredFrames
 from understudy.prepare.view import FieldArrays, UnreadableCell, View
 from understudy.process import hardware
+from understudy.process.crew import ALONE, Crew
 from understudy.process.partial import discard
 from understudy.process.progress import progress
 from understudy.process.share import ALL, Share
+from understudy.study.divided import divide_store
 from understudy.teachers.at_rest import Columns, Ragged, starts_of
 from understudy.teachers.header import FILE, Header, read_header
 from understudy.teachers.store import TOKENS, Store
@@ -35,8 +37,22 @@ from understudy.teachers.writer import Writer, folder_of, shared
 
 ROWS = 8
 """Of a step: few clips fill the memory, few texts are soon done."""
-WORKERS = min(4, os.cpu_count() or 1)
-"""Processes that decode ahead; no value depends on it."""
+WORKERS = 4
+"""Processes that decode ahead, where this one may use as many cores; no value depends on it."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What is asked for of a corpus's rows: `modality`, a video or a text, as a published `encoder` sees it.
+
+    encoder: transformers folder or hub id. views: of each clip; the first shows the centre frames, as evaluation does, the others
+    frames drawn from the row's id. on_error: what cannot be decoded fails, or is skipped.
+    """
+
+    modality: str
+    encoder: str
+    views: int = 1
+    on_error: OnError = "fail"
 
 
 def store_features(
@@ -48,22 +64,22 @@ def store_features(
     encoder: str,
     views: int = 1,
     on_error: OnError = "fail",
+    crew: Crew = ALONE,
     quiet: bool = False,
 ) -> Corpus:
     """A corpus at `out` in which `modality`, a video or a text, is the sequence of what a published encoder says of it.
 
     All else is as before: ids, targets, groups, splits, other modalities (which are held in memory while the corpus is written).
-    corpus, target: as `us.advise` takes them. encoder: transformers folder or hub id. views: of each clip; the first shows the
-    centre frames, as evaluation does, the others frames drawn from the row's id, and training draws among them. on_error: what
-    cannot be decoded fails, or is skipped: that row is then without the modality, and errors.json names it. What is done is
-    kept in OUT.features until all is: a killed call goes on when it is repeated.
+    corpus, target: as `us.advise` takes them. encoder, views, on_error: as of `Wanted`; training draws among the views, and a row
+    that is skipped is without the modality, and in errors.json. crew: the workers that ask. What is done is kept in OUT.features
+    until all is: a killed call goes on when it is repeated.
     """
     corpus, out = opened(corpus, target=target), Path(out)
-    held = Path(f"{out}.features")
+    held, wanted = Path(f"{out}.features"), Wanted(modality, encoder, views, on_error)
     if out.exists():
         discard_spent(held, corpus, out, modality)
         raise ValueError(f"{out} exists already; give another folder, or remove it first")
-    tower, errors = fill(corpus, held, ALL, modality=modality, encoder=encoder, views=views, on_error=on_error, quiet=quiet)
+    tower, errors = fill(corpus, held, ALL, wanted, crew=crew, quiet=quiet)
     note: dict[str, Any] = {"encoder": encoder}
     if isinstance(tower, VideoEncoder):
         assert tower.tower is not None
@@ -84,6 +100,7 @@ def store_feature_share(
     encoder: str,
     views: int = 1,
     on_error: OnError = "fail",
+    crew: Crew = ALONE,
     quiet: bool = False,
 ) -> Store:
     """One machine's rows of several: what `store_features` of all rows, with the same arguments, then takes over.
@@ -91,36 +108,38 @@ def store_feature_share(
     They lie as a store in OUT.features.shards. The call goes on when it is repeated.
     """
     corpus, held = opened(corpus, target=target), Path(f"{out}.features")
-    fill(corpus, held, share, modality=modality, encoder=encoder, views=views, on_error=on_error, quiet=quiet)
+    fill(corpus, held, share, Wanted(modality, encoder, views, on_error), crew=crew, quiet=quiet)
     return Store(folder_of(held, share))
 
 
 def fill(
-    corpus: Corpus,
-    held: Path,
-    share: Share,
-    *,
-    modality: str,
-    encoder: str,
-    views: int,
-    on_error: OnError,
-    quiet: bool,
+    corpus: Corpus, held: Path, share: Share, wanted: Wanted, *, crew: Crew = ALONE, quiet: bool
 ) -> tuple[Encoder, list[FileError]]:
     """Have the store at `held` what the encoder says of the share's rows; the encoder, and the rows that were skipped."""
-    check(corpus, modality, views)
-    view = published_view(corpus, modality, encoder)
-    tower = published_encoder(view, encoder).eval()
+    check(corpus, wanted)
+    view = published_view(corpus, wanted.modality, wanted.encoder)
+    tower = published_encoder(view, wanted.encoder).eval()
     fingerprint = {
-        "teacher": identity_of(tower, encoder),
+        "teacher": identity_of(tower, wanted.encoder),
         "corpus": corpus.fingerprint,
         "preprocessing": view.key,
-        "augmentation": f"{views} views",
+        "augmentation": f"{wanted.views} views",
     }
-    with shared(held, Header(fingerprint, corpus.task.to_json(), [modality], "float32"), share) as writer:
-        errors = ask(corpus, modality, view, tower, writer, share, views=views, on_error=on_error, quiet=quiet)
-    if not writer.known:
-        raise ValueError(f"no row has a {modality} that {encoder} could read; {'; '.join(map(str, errors[:3]))}")
+    header = Header(fingerprint, corpus.task.to_json(), [wanted.modality], "float32")
+    if not crew.single:
+        work = partial(filled, corpus.folder.resolve(), held.resolve(), wanted)
+        total = int(corpus.present(wanted.modality).sum())
+        divide_store(crew, work, held, header, share, title=wanted.modality, total=total, quiet=quiet)
+    with shared(held, header, share) as writer:
+        errors = ask(corpus, view, tower, writer, share, wanted, quiet=quiet)
+    if share == ALL and not writer.known:
+        raise ValueError(f"no row has a {wanted.modality} that {wanted.encoder} could read; {'; '.join(map(str, errors[:3]))}")
     return tower, errors
+
+
+def filled(corpus: Path, held: Path, wanted: Wanted, share: Share) -> None:
+    """What a worker does."""
+    fill(Corpus(corpus), held, share, wanted, quiet=True)
 
 
 def discard_spent(held: Path, corpus: Corpus, out: Path, modality: str) -> None:
@@ -131,8 +150,9 @@ def discard_spent(held: Path, corpus: Corpus, out: Path, modality: str) -> None:
         discard(held)
 
 
-def check(corpus: Corpus, modality: str, views: int) -> None:
+def check(corpus: Corpus, wanted: Wanted) -> None:
     """KeyError for a modality that the corpus lacks, ValueError for one that no published encoder reads, or for odd views."""
+    modality, views = wanted.modality, wanted.views
     if modality not in corpus.modalities:
         raise KeyError(f"no modality {modality!r}; the corpus has {', '.join(corpus.modalities)}")
     kind = corpus.modalities[modality].kind
@@ -143,28 +163,19 @@ def check(corpus: Corpus, modality: str, views: int) -> None:
 
 
 def ask(
-    corpus: Corpus,
-    modality: str,
-    view: View,
-    tower: Encoder,
-    writer: Writer,
-    share: Share,
-    *,
-    views: int,
-    on_error: OnError,
-    quiet: bool,
+    corpus: Corpus, view: View, tower: Encoder, writer: Writer, share: Share, wanted: Wanted, *, quiet: bool
 ) -> list[FileError]:
-    """Put into `writer` what the tower says of every present row of the share that it does not hold yet; what was skipped."""
-    device = hardware.device()
+    """Put into `writer` what the tower says of every present row of the share that it wants; what was skipped."""
+    device, modality = hardware.device(), wanted.modality
     tower.to(device)
     mine = np.flatnonzero(corpus.present(modality))[share.slice].tolist()
     rows = [row for row in mine if writer.wants(str(corpus.ids[row]))]
     chunks = [np.array(rows[start : start + ROWS]) for start in range(0, len(rows), ROWS)]
     errors: list[FileError] = []
     with progress(modality, total=len(writer.known) + len(rows), quiet=quiet) as bar, torch.inference_mode():
-        for found in ahead(Chunks(corpus, modality, view, chunks, views)):
+        for found in ahead(Chunks(corpus, modality, view, chunks, wanted.views)):
             for key, reason in found.errors.items():
-                if on_error == "fail":
+                if wanted.on_error == "fail":
                     writer.flush()
                     raise ValueError(f"modality {modality!r}, row {key!r}: {reason}")
                 errors.append(FileError(f"row {key!r}", modality, reason))
@@ -231,7 +242,7 @@ class Chunks(Dataset[Found]):
 
 def ahead(chunks: Chunks) -> Iterator[Found]:
     """Each chunk in order; where there is something to decode, processes prepare the next ones meanwhile."""
-    workers = WORKERS if chunks.view.kind == "video" and len(chunks) > 1 else 0
+    workers = min(WORKERS, torch.get_num_threads()) if chunks.view.kind == "video" and len(chunks) > 1 else 0
     yield from DataLoader(chunks, batch_size=None, num_workers=workers, collate_fn=as_it_is, worker_init_fn=begin)
 
 

@@ -3,9 +3,9 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from importlib.util import find_spec
 
 from understudy.methods import CATALOGUE
+from understudy.process.crew import EngineName, check_engine
 from understudy.process.hardware import jobs_of
 from understudy.process.launched import several
 from understudy.process.lock import Lock
@@ -15,7 +15,7 @@ from understudy.study.conclude import conclude
 from understudy.study.estimate import Estimate
 from understudy.study.listening import Listening
 from understudy.study.run import Run
-from understudy.study.settings import EngineName, Machine, Settings
+from understudy.study.settings import Machine, Settings
 from understudy.study.stage import Engine, Stage, Stages
 from understudy.study.trial import chosen, trials_of
 
@@ -113,12 +113,7 @@ class Engines:
 def engines_of(machine: Machine) -> Engines:
     """ValueError for an engine that there is not, or jobs that are none; ImportError where Ray is asked for and not installed."""
     name = machine.get("engine", "local")
-    if name not in ("local", "ray"):
-        raise ValueError(f"engine is {name!r}; choose local or ray")
-    if name == "ray" and several():
-        raise ValueError(f"engine is 'ray', but this is one of {several()} processes launched together; start it without that")
-    if name == "ray" and find_spec("ray") is None:
-        raise ImportError("engine is 'ray', and Ray is not installed: pip install 'understudy[ray]'")
+    check_engine(name)
     return Engines(name, jobs_of(machine.get("jobs", "devices")), machine.get("threads", 0) or 1)
 
 

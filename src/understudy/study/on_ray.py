@@ -3,8 +3,6 @@
 Its machines share the run's folder and the corpus under the same paths, and nothing else: a task is told a folder and a stage.
 """
 
-import os
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
@@ -12,9 +10,9 @@ from typing import Any
 
 import ray  # pyright: ignore[reportMissingImports]
 import torch
-from ray.exceptions import RayError, RayTaskError  # pyright: ignore[reportMissingImports]
 
 from understudy.process import hardware
+from understudy.process.on_ray import answer_of, join
 from understudy.process.progress import say
 from understudy.study.estimate import Estimate
 from understudy.study.run import load
@@ -36,9 +34,7 @@ class OnRay:
     def __init__(self, stages: Stages, estimate: Estimate, *, jobs: int, threads: int) -> None:
         self.stages, self.estimate, self.threads = stages, estimate, threads
         self.asked: dict[Any, Stage] = {}
-        self.ours = not ray.is_initialized()
-        if self.ours:
-            join(jobs * threads)
+        self.ours = join(jobs * threads)
         gpus = 1 if hardware.device().type == "cuda" else 0
         self.task = ray.remote(num_cpus=threads, num_gpus=gpus, max_retries=0)(play)
 
@@ -60,29 +56,4 @@ class OnRay:
         while wanted & {*self.asked.values()}:
             (task, *_), _ = ray.wait([*self.asked])
             stage = self.asked.pop(task)
-            say(f"{stage}: {self.estimate.after(stage.system, seconds_of(task, stage))}")
-
-
-def join(cores: int) -> None:
-    """The cluster that is there, else one of this machine with so many cores."""
-    path = os.pathsep.join(each or os.getcwd() for each in sys.path)
-    told = {"log_to_driver": False, "logging_level": "error", "runtime_env": {"env_vars": {"PYTHONPATH": path}}}
-    try:
-        ray.init(address="auto", **told)
-    except ConnectionError:
-        ray.init(num_cpus=cores, include_dashboard=False, **told)
-
-
-def seconds_of(task: Any, stage: Stage) -> float:
-    """What the task says; what it raised, as in one process; ChildProcessError where it died."""
-    try:
-        return ray.get(task)
-    except RayTaskError as error:
-        if isinstance(error.cause, ValueError | OSError):
-            raise error.cause from None
-        raise RuntimeError(f"{stage}: {type(error.cause).__name__}: {error.cause}") from None
-    except RayError as error:
-        said = str(error).splitlines()[0]
-        raise ChildProcessError(
-            f"{stage}: the process that trained it died ({said}); what is finished is kept, and the same call goes on from there"
-        ) from None
+            say(f"{stage}: {self.estimate.after(stage.system, answer_of(task, str(stage)))}")

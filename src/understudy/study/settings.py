@@ -19,6 +19,7 @@ from understudy.players.options import whole_options
 from understudy.players.player import Player, Sizes, changed_plan, typed_plan
 from understudy.players.prompting import check_head
 from understudy.players.published import seen_kinds
+from understudy.process.crew import EngineName
 from understudy.process.hardware import Jobs, Precision, check_precision
 from understudy.process.tracking import Logger
 from understudy.study import checks
@@ -27,7 +28,6 @@ from understudy.tasks import ClassWeights, Retrieval, Space, judged
 from understudy.training.plan import Plan
 
 Choice = Literal["no", "yes", "if better"]
-EngineName = Literal["local", "ray"]
 PLAYERS = ("student", "teacher")
 WRITTEN = (
     *("method", "options", "encoders", "teacher_encoders", "teacher_head", "fusion", "teacher_fusion", "sizes", "space"),

@@ -2,7 +2,6 @@
 
 import json
 import os
-import signal
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -13,6 +12,7 @@ from pathlib import Path
 from types import TracebackType
 
 from understudy.process import hardware
+from understudy.process.crew import died, how
 from understudy.process.lock import Lock
 from understudy.process.progress import say
 from understudy.study.estimate import Estimate
@@ -54,10 +54,7 @@ class Worker:
         assert self.stage
         stage, line, self.stage = self.stage, self.answers.readline(), None
         if not line:
-            raise ChildProcessError(
-                f"{stage}: the process that trained it died ({how(self.process.wait())}); what is finished is kept, and the same "
-                "call goes on from there"
-            )
+            raise died(str(stage), how(self.process.wait()))
         said = json.loads(line)
         if "error" in said:
             raise {"ValueError": ValueError, "OSError": OSError}.get(said["error"], RuntimeError)(said["said"])
@@ -117,11 +114,3 @@ class SideBySide:
                 idle = Worker(self.stages.run.folder, len(self.workers), threads=self.threads, lock=self.lock)
                 self.workers.append(idle)
             idle.play(self.waiting.pop(0))
-
-
-def how(code: int) -> str:
-    """What a return code says of an end."""
-    if code >= 0:
-        return f"exit code {code}"
-    name = signal.Signals(-code).name
-    return f"{name}, so perhaps out of memory" if -code == signal.SIGKILL else name

@@ -17,6 +17,7 @@ import torch
 from numpy.typing import NDArray
 
 from understudy.batches.batch import Batch, Output, Tokens
+from understudy.batches.loader import Loader
 from understudy.process import hardware
 from understudy.process.alone import alone
 from understudy.process.partial import discard, ours
@@ -49,6 +50,13 @@ def fingerprint_of(teacher: Teacher, corpus: str) -> Fingerprint:
     return {"teacher": teacher.identity, "corpus": corpus, "preprocessing": views or "none", "augmentation": "none"}
 
 
+def header_of(teacher: Teacher, corpus: str, codec: Codec) -> Header:
+    """Of an empty store of the teacher's answers; ValueError for a codec that there is not."""
+    if codec not in get_args(Codec):
+        raise ValueError(f"codec {codec!r} given; known: {', '.join(get_args(Codec))}")
+    return Header(fingerprint_of(teacher, corpus), teacher.task.to_json(), list(teacher.modalities), codec)
+
+
 def write_store(
     folder: Path | str,
     teacher: Teacher,
@@ -65,12 +73,12 @@ def write_store(
 
     corpus: the corpus's fingerprint. tokens: also keep what the teacher says of each token, with mask and spans. device: where
     the teacher answers; Accelerate's choice when None. ValueError for a store of something else and for answers that are not
-    finite; those are not written. share: the rows of `loader` are one machine's of several, and their answers lie in a store of
-    their own, in the folder FOLDER.shards; whoever asks for all takes over what is there, and asks for the rest.
+    finite; those are not written, and for a loader that draws a view anew each epoch: a store keeps one answer a row. share: the
+    rows of `loader` are one machine's of several, and their answers lie in a store of their own, in the folder FOLDER.shards;
+    whoever asks for all takes over what is there, and asks for the rest.
     """
-    if codec not in get_args(Codec):
-        raise ValueError(f"codec {codec!r} given; known: {', '.join(get_args(Codec))}")
-    header = Header(fingerprint_of(teacher, corpus), teacher.task.to_json(), list(teacher.modalities), codec)
+    refuse_drawn(loader)
+    header = header_of(teacher, corpus, codec)
     device = device or hardware.device()
     told = progress("answers of the teacher", total=len(loader), quiet=quiet)
     with shared(Path(folder), header, share) as writer, told as tell:
@@ -86,6 +94,15 @@ def write_store(
     return Store(folder_of(Path(folder), share))
 
 
+def refuse_drawn(loader: Batches) -> None:
+    """ValueError where a row is another one each time it is read."""
+    drawn = [m for m, by_key in loader.views.items() for v in by_key.values() if v.random] if isinstance(loader, Loader) else []
+    if isinstance(loader, Loader) and loader.training and drawn:
+        raise ValueError(
+            f"the loader draws {', '.join(drawn)} anew each epoch, and a store keeps one answer a row; give one without training"
+        )
+
+
 def folder_of(folder: Path, share: Share) -> Path:
     """Where a share's answers lie."""
     return folder if share == ALL else shards_of(folder) / share.name
@@ -96,17 +113,28 @@ def shards_of(folder: Path) -> Path:
     return folder.with_name(f"{folder.name}.shards")
 
 
+def stores_of(folder: Path) -> dict[Share, Path]:
+    """The stores of all shares that are begun, and the whole one."""
+    there = {Share.named(each.name): each for each in sorted(shards_of(folder).glob("*-of-*"))} | {ALL: folder}
+    return {share: each for share, each in there.items() if (each / FILE).is_file()}
+
+
 @contextmanager
 def shared(folder: Path, header: Header, share: Share) -> Iterator["Writer"]:
-    """A writer of a share, or of all: that one takes over what the machines have, whose folder is gone at its end."""
+    """A writer of a share. It takes over what parts of the share have, whose folders are gone at its end, and wants no row that a
+    store of which it is a part has.
+    """
+    stores = stores_of(folder)
+    parts = [each for other, each in stores.items() if other != share and other.within(share)]
     with writer_at(folder_of(folder, share), header) as writer:
-        for each in sorted(shards_of(folder).glob("*-of-*")) if share == ALL else ():
-            if (each / FILE).is_file():
-                with alone(each):
-                    writer.take_over(each)
+        for each in parts:
+            with alone(each):
+                writer.take_over(each)
+        for each in (each for other, each in stores.items() if other != share and share.within(other)):
+            writer.elsewhere |= set(Store(each, expect=header.fingerprint).place)
         yield writer
-    if share == ALL and shards_of(folder).is_dir():
-        discard(shards_of(folder))
+    for each in [shards_of(folder)] if share == ALL and shards_of(folder).is_dir() else parts:
+        discard(each)
 
 
 @contextmanager
@@ -126,7 +154,7 @@ class Writer:
     """Gathers answers and writes a shard when there are many, or when the last one is long ago. header: of a new, empty store."""
 
     def __init__(self, folder: Path, header: Header) -> None:
-        self.folder, self.header, self.known = folder, header, set[str]()
+        self.folder, self.header, self.known, self.elsewhere = folder, header, set[str](), set[str]()
         self.pending: list[Columns] = []
         self.written_at = time.monotonic()
         if (folder / FILE).exists() and read_header(folder).shards:
@@ -167,7 +195,7 @@ class Writer:
         self.header, self.known = header, self.known | set(store.place)
 
     def wants(self, key: str) -> bool:
-        return key not in self.known
+        return key not in self.known and key not in self.elsewhere
 
     def add(self, ids: list[str], columns: Columns, shapes: Mapping[str, list[int]]) -> None:
         """Answers to rows that are new; refuses any that is not finite. shapes: of the features."""
