@@ -4,6 +4,7 @@ import importlib
 import inspect
 import pkgutil
 import typing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import torch
 
 from toy import CLASSES, NUMBER, SEARCH, toy_batch, toy_experts, toy_loader, toy_model, toy_prompted
 from understudy import methods
+from understudy.batches.batch import Batch
 from understudy.methods import Method
 from understudy.models.model import Model
 from understudy.players.options import whole_options
@@ -108,6 +110,33 @@ def train(method: Method, task: Task, *, steps: int = 6) -> dict[str, torch.Tens
         optimiser.step()
         method.after_step()
     return {key: value.detach().clone() for key, value in method.student.state_dict().items()}
+
+
+def with_rows(batch: Batch, rows: list[int]) -> Batch:
+    """These rows of a batch, of which some may stand there several times."""
+    inputs = {m: {k: {f: x[rows] for f, x in fields.items()} for k, fields in by.items()} for m, by in batch.inputs.items()}
+    present = {m: here[rows] for m, here in batch.present.items()}
+    return Batch(inputs, present, batch.target[rows], batch.labelled[rows], tuple(batch.id[row] for row in rows))
+
+
+@BOTH
+def test_a_row_of_weight_two_is_two_rows(name, task):
+    """Of methods that heed weights; the others are refused rows that count differently."""
+    if not getattr(methods, name).weighs:
+        pytest.skip("it compares rows with one another")
+    batch, times = toy_batch(task, 12, seed=4), [0, 1, 2, 3] * 3
+    found = []
+    for shown in (
+        replace(batch, weight=torch.tensor(times, dtype=torch.float32)),
+        with_rows(batch, [row for row, often in enumerate(times) for _ in range(often)]),
+    ):
+        torch.manual_seed(0)  # layers of objectives
+        method = build(name, task, ON[name]).eval()
+        terms = method(shown)
+        torch.stack([term.total / term.count for term in terms.values()]).sum().backward()
+        found.append([*terms.values(), *(each.grad for group in method.groups() for each in group.parameters)])
+    assert len(found[0]) > 2
+    torch.testing.assert_close(found[0], found[1])
 
 
 def test_the_catalogue_is_whole():

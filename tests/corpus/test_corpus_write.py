@@ -12,8 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from corpus.made import MODALITIES, made_cells, made_corpus, same, vector_corpus
+from understudy.batches.loader import Loader
 from understudy.corpus import Corpus, Schema, corpus_at, write, write_corpus
+from understudy.corpus.importers.table import import_table
 from understudy.prepare.cells import Cells, Modality
+from understudy.prepare.vector import Vector
 from understudy.tasks import Classification, Regression
 
 
@@ -47,6 +50,25 @@ def test_read_back(tmp_path):
     assert numbers.groups is None
     with pytest.raises(KeyError, match="no modality 'smell'; it has numbers"):
         corpus.present("smell")
+
+
+def test_weights_are_kept_and_are_part_of_what_the_corpus_is(tmp_path):
+    table = {"x": [0.5, 1.0, 2.0, 4.0], "y": ["a", "b", "a", "b"], "w": [1.0, 0.0, 2.5, 1.0]}
+    asked = {"target": "y", "modalities": {"x": "vector:x"}}
+    plain = import_table(table, tmp_path / "plain", **asked)
+    weighed = import_table(table, tmp_path / "weighed", weight="w", **asked)
+    assert plain.weights is None
+    assert weighed.weights.tolist() == table["w"]
+    other = import_table(table | {"w": [1.0, 0.0, 2.0, 1.0]}, tmp_path / "other", weight="w", **asked)
+    assert len({plain.fingerprint, weighed.fingerprint, other.fingerprint}) == 3
+    view = Vector().fit(weighed.cells("x", [0, 1, 2, 3]))
+    batch = next(Loader(weighed, [2, 1], {"x": {"v": view}}, task=weighed.task, batch_size=2, shuffle=False).batches(0))
+    assert batch.weight.tolist() == [2.5, 0.0]
+    for bad, said in ((-1.0, "weight -1.0 of row 'row-2': expected a finite number, at least 0"), (None, "weight nan of row")):
+        with pytest.raises(ValueError, match=said):
+            import_table(table | {"w": [1.0, bad, 2.0, 1.0]}, tmp_path / "bad", weight="w", **asked)
+    with pytest.raises(ValueError, match="column 'w' is the weight; a model must not see it"):
+        import_table(table, tmp_path / "bad", target="y", weight="w", modalities={"x": "vector:x,w"})
 
 
 def test_fingerprint_is_over_the_rows(tmp_path, monkeypatch):

@@ -84,6 +84,18 @@ def test_numbers_of_an_array_are_one_modality():
         model.predict(np.zeros((4, 3)))
 
 
+def test_rows_without_weight_teach_nothing():
+    x = np.random.default_rng(2).normal(size=(120, 2))
+    wrong = np.arange(120) % 3 > 0  # most labels are the opposite of what holds
+    y = np.where((x[:, 0] > 0) != wrong, "up", "down")
+    model = us.Understudy(plan=PLAN | {"epochs": 12})
+    assert model.fit(x, y, sample_weight=np.where(wrong, 0.0, 3.0)).score(x[~wrong], y[~wrong]) > 0.9
+    with pytest.raises(ValueError, match="the corpus weighs its rows, and rkd compares rows with one another"):
+        us.Understudy(method="rkd").fit(x, y, sample_weight=np.ones(120))
+    with pytest.raises(ValueError, match="Negative values in data passed to `sample_weight`"):
+        us.Understudy().fit(x, y, sample_weight=-np.ones(120))
+
+
 @pytest.mark.parametrize(
     ("x", "y", "said"),
     [

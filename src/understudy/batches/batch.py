@@ -22,6 +22,7 @@ class Batch:
     `inputs[modality][view key][field]`; a modality that a row lacks holds filler there, and `present` says so.
     `target` is float (regression), int (classification, choice) or one soft target a class (multilabel); where `labelled` is
     False it is filler and counts nowhere. truth: the target at rest, for evaluators, where `target` says less than that.
+    weight: how much each row counts in a loss, at least 0; None where all count alike. Methods with `weighs` heed it.
     """
 
     inputs: dict[str, dict[str, Fields]]
@@ -30,6 +31,7 @@ class Batch:
     labelled: Bool[Tensor, " B"]
     id: tuple[str, ...]
     truth: Float[Tensor, "B E 3"] | None = None
+    weight: Float[Tensor, " B"] | None = None
 
     def __len__(self) -> int:
         return len(self.id)
@@ -62,6 +64,7 @@ class Batch:
             present={m: here.to(device) for m, here in self.present.items()},
             target=self.target.to(device),
             labelled=self.labelled.to(device),
+            weight=None if self.weight is None else self.weight.to(device),
         )
 
 

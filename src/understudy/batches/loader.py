@@ -75,6 +75,7 @@ class Loader:
         kind = np.int64 if task.discrete else np.float64 if double else np.float32
         self._target = task.filled(corpus.target[self.rows], known).astype(kind)
         self._present = {modality: corpus.present(modality)[self.rows] for modality in views}
+        self._weight = None if corpus.weights is None else corpus.weights[self.rows].astype(np.float32)
         self._cache: dict[tuple[str, str], Cache | None] = {}
 
     def __len__(self) -> int:
@@ -136,6 +137,7 @@ class Loader:
             labelled=torch.from_numpy(known),
             id=tuple(self._ids[chosen].tolist()),
             truth=torch.from_numpy(target) if target.ndim > 1 else None,
+            weight=None if self._weight is None else torch.from_numpy(self._weight[chosen]),
         )
 
     def _fields(self, found: FieldArrays | None, each: tuple[str, str], chosen: NDArray[np.intp]) -> Fields:

@@ -24,6 +24,7 @@ def import_table(
     id: str = "",
     group: str = "",
     split: str = "",
+    weight: str = "",
     mapping: Path | None = None,
     guess: bool = False,
     delimiter: str = "",
@@ -42,6 +43,7 @@ def import_table(
         id: column with unique ids; row numbers when empty.
         group: column whose rows must stay together (a speaker, a patient).
         split: column that says train, valid or test.
+        weight: column of numbers, how much each row counts in training: 2 as if it stood there twice, 0 not at all.
         mapping: JSON file that says all this: {"target": ..., "modalities": {NAME: {"kind": ..., "columns": [...]}}, ...}.
         guess: look at the columns for modalities that are not named; each guess is said with its reason, and written to
             OUT/mapping.json to edit and give again.
@@ -52,7 +54,7 @@ def import_table(
 
     named = pairs("--modalities", modalities)
     kind = None if task == "infer" else task
-    said = {"target": target, "id": id, "group": group, "split": split, "mapping": mapping}
+    said = {"target": target, "id": id, "group": group, "split": split, "weight": weight, "mapping": mapping}
     options: dict[str, Any] = {name: value or None for name, value in said.items()}
     options |= {"task": kind, "guess": guess, "delimiter": delimiter, "on_error": on_error}
     return imported(importer(file, out, modalities=named or None, **options))

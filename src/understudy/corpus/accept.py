@@ -44,6 +44,24 @@ def accept_groups(groups: Given | None, ids: Sequence[str], *, grouped: bool) ->
     return found
 
 
+def accept_weights(weights: Given | None, ids: Sequence[str], *, weighted: bool) -> pa.Array | None:
+    """How much each row counts in training: finite numbers, at least 0."""
+    if weighted != (weights is not None):
+        raise ValueError(f"the schema says weighted={weighted}, but weights were {'not ' if weights is None else ''}given")
+    if weights is None:
+        return None
+    if len(weights) != len(ids):
+        raise ValueError(f"{len(ids)} ids but {len(weights)} weights")
+    found = np.asarray(weights, np.float64)
+    wrong = ~(np.isfinite(found) & (found >= 0))
+    if wrong.any():
+        row = int(np.argmax(wrong))
+        raise ValueError(
+            f"weight {found[row]} of row {ids[row]!r}: expected a finite number, at least 0 (1 for a row like any other)"
+        )
+    return pa.array(found)
+
+
 def strings(values: Given) -> pa.Array | None:
     """Strings and nulls as Arrow holds them; None where anything else is among them."""
     try:

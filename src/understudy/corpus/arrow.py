@@ -69,6 +69,7 @@ def arrow_schema(schema: Schema) -> pa.Schema:
     """The columns of every shard."""
     columns = [pa.field("id", pa.large_string(), nullable=False), pa.field("target", target_type(schema.task))]
     columns += [pa.field("group", pa.large_string())] if schema.grouped else []
+    columns += [pa.field("weight", pa.float64(), nullable=False)] if schema.weighted else []
     columns += [pa.field("content", pa.binary(DIGEST), nullable=False)]
     return pa.schema(columns + [pa.field(f"in.{name}", column_type(modality)) for name, modality in schema.modalities.items()])
 

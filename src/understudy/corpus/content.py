@@ -161,6 +161,8 @@ def fingerprint(schema: Schema, shards: Sequence[Callable[[str], pa.Array]]) -> 
         target = shard("target")
         known = target.is_valid().to_numpy(zero_copy_only=False).reshape(-1, *[1] * schema.task.filler.ndim)
         digest.update(np.where(known, targets_of(target, schema.task), np.nan).astype(number).tobytes())
+    for shard in shards if schema.weighted else []:
+        digest.update(shard("weight").to_numpy(zero_copy_only=False).tobytes())
     for shard in shards:
         column = shard("content")
         digest.update(column.buffers()[1][column.offset * DIGEST : (column.offset + len(column)) * DIGEST])

@@ -103,6 +103,13 @@ class Corpus:
         """Object array of str [N], None where a row is a group of its own; None for a corpus without groups."""
         return self._strings("group") if self.schema.grouped else None
 
+    @cached_property
+    def weights(self) -> NDArray[np.float64] | None:
+        """How much each row counts in training [N]; None where all count alike."""
+        if not self.schema.weighted:
+            return None
+        return np.concatenate([column.to_numpy(zero_copy_only=False) for column in self._column("weight")])
+
     def _strings(self, name: str) -> NDArray[np.object_]:
         for column in self._column(name):
             column.validate(full=True)

@@ -10,17 +10,18 @@ from understudy.tasks import TASK, Choice, Task, task_from_json
 
 DIGEST = 16
 """Bytes of the digest of a row's content."""
-SCHEMA: Shape = {"task": TASK, "modalities": {...: MODALITY}, "grouped?": bool, "about?": {...: str}}
+SCHEMA: Shape = {"task": TASK, "modalities": {...: MODALITY}, "grouped?": bool, "weighted?": bool, "about?": {...: str}}
 
 
 @dataclass(frozen=True)
 class Schema:
-    """The task, the modalities by name, whether rows have groups, and facts for people (licence, citation, leaks)."""
+    """The task, the modalities by name, whether rows have groups and weights, and facts for people (licence, citation, leaks)."""
 
     task: Task
     modalities: dict[str, Modality]
     grouped: bool = False
     about: dict[str, str] = field(default_factory=dict)
+    weighted: bool = False
 
     def __post_init__(self) -> None:
         if not self.modalities:
@@ -37,14 +38,15 @@ class Schema:
             "modalities": {name: modality.to_json() for name, modality in self.modalities.items()},
             "grouped": self.grouped,
             "about": self.about,
-        }
+        } | ({"weighted": True} if self.weighted else {})
 
     @staticmethod
     def from_json(document: Mapping[str, Any]) -> "Schema":
         """What `to_json` wrote; ValueError for anything else."""
         refuse_misfit(document, SCHEMA, "the schema")
         modalities = {name: Modality.from_json(each) for name, each in document["modalities"].items()}
-        return Schema(task_from_json(document["task"]), modalities, document.get("grouped", False), document.get("about", {}))
+        said = {name: document[name] for name in ("grouped", "weighted", "about") if name in document}
+        return Schema(task_from_json(document["task"]), modalities, **said)
 
 
 def _check(name: str, modality: Modality) -> None:

@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from understudy.corpus.accept import Given, accept_cells, accept_groups, accept_ids, accept_targets
+from understudy.corpus.accept import Given, accept_cells, accept_groups, accept_ids, accept_targets, accept_weights
 from understudy.corpus.arrow import arrow_schema, target_column, to_column
 from understudy.corpus.content import contents, fingerprint, id_numbers
 from understudy.corpus.corpus import FORMAT, VERSION, Corpus
@@ -41,13 +41,15 @@ def write_corpus(
     targets: Given,
     cells: Mapping[str, Cells],
     groups: Given | None = None,
+    weights: Given | None = None,
     splits: Splits = (),
     errors: Sequence[FileError] = (),
 ) -> Corpus:
     """A new corpus at `folder`, which must not exist yet.
 
     targets: numbers (NaN or None = unlabelled), indices of classes or choices (None = unlabelled), or of a multilabel task
-    [N E 3] (NaN = unlabelled) or a list of (class, soft target, credit) a row (None = unlabelled). `splits` may be a function
+    [N E 3] (NaN = unlabelled) or a list of (class, soft target, credit) a row (None = unlabelled). weights: how much each row
+    counts in training, at least 0; all alike when None. `splits` may be a function
     of the finished rows; its splits then belong to the same all-or-nothing write. errors: media files that were skipped, kept
     in errors.json.
     ValueError names the modality and the row that is wrong.
@@ -55,7 +57,7 @@ def write_corpus(
     if not len(ids):
         raise ValueError("there are no rows; a corpus needs at least one")
     with corpus_writer(folder, schema, splits=splits, errors=errors) as writer:
-        silent, columns = writer.accept(ids, targets, cells, groups)
+        silent, columns = writer.accept(ids, targets, cells, groups, weights)
         per_shard = max(1, int(SHARD_BYTES // max(1.0, _row_bytes(cells))))
         for start in range(0, len(ids), per_shard):
             rows = np.arange(start, min(start + per_shard, len(ids)))
@@ -93,22 +95,33 @@ class Writer:
         self._silent: dict[str, str] = {}
         self._numbers: list[NDArray[np.uint64]] = []
 
-    def add(self, *, ids: Given, targets: Given, cells: Mapping[str, Cells], groups: Given | None = None) -> None:
+    def add(
+        self,
+        *,
+        ids: Given,
+        targets: Given,
+        cells: Mapping[str, Cells],
+        groups: Given | None = None,
+        weights: Given | None = None,
+    ) -> None:
         """More rows; a shard is written once it is as large as its rows ask for."""
-        silent, columns = self.accept(ids, targets, cells, groups)
+        silent, columns = self.accept(ids, targets, cells, groups, weights)
         self.put(columns, cells, silent)
         held, rows = sum(batch.nbytes for batch in self._pending), sum(map(len, self._pending))
         if held > (STREAMED_BYTES if held < HEAVY * rows else HEAVY_BYTES):
             self.cut()
 
     def accept(
-        self, ids: Given, targets: Given, cells: Mapping[str, Cells], groups: Given | None
+        self, ids: Given, targets: Given, cells: Mapping[str, Cells], groups: Given | None, weights: Given | None
     ) -> tuple[dict[str, str], list[pa.Array]]:
-        """What `accept_cells` says, and the columns of ids, targets and groups."""
+        """What `accept_cells` says, and the columns of ids, targets, groups and weights."""
         named = accept_ids(ids, self.rows + 1)
-        found = accept_groups(groups, Texts(named), grouped=self.schema.grouped)
+        beside = [
+            accept_groups(groups, Texts(named), grouped=self.schema.grouped),
+            accept_weights(weights, Texts(named), weighted=self.schema.weighted),
+        ]
         target = target_column(accept_targets(targets, self.schema.task, Texts(named)), self.schema.task)
-        return accept_cells(cells, self.schema, Texts(named)), [named, target, *([] if found is None else [found])]
+        return accept_cells(cells, self.schema, Texts(named)), [named, target, *(each for each in beside if each is not None)]
 
     def put(self, columns: Sequence[pa.Array], cells: Mapping[str, Cells], silent: Mapping[str, str]) -> None:
         """Rows that were accepted."""

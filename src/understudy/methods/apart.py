@@ -38,5 +38,5 @@ class Apart(Method):
         for modality in self.student.modalities:
             # 0 where it is absent, or hidden by modality dropout.
             rows = batch.labelled & said[modality + POOLED].detach().any(dim=1)
-            terms[modality] = over(rows, task.loss(only(rows, said[modality + LOGITS]).float(), target))
+            terms[modality] = over(rows, task.loss(only(rows, said[modality + LOGITS]).float(), target), batch.weight)
         return terms

@@ -30,6 +30,8 @@ class DKD(Taught):
     temperature: above 0. warmup: updates over which the weight grows from 0. ValueError for a target that is no class.
     """
 
+    weighs = True
+
     def __init__(
         self,
         student: Model,

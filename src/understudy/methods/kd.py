@@ -33,6 +33,8 @@ class KD(Taught):
     otherwise, and for a teacher of another task or another standardisation.
     """
 
+    weighs = True
+
     def __init__(
         self,
         student: Model,

@@ -30,6 +30,8 @@ class LSKD(Taught):
     fewer than three classes or choices.
     """
 
+    weighs = True
+
     def __init__(self, student: Model, teacher: Teacher, *, weight: float = 9.0, temperature: float = 2.0) -> None:
         super().__init__(student, teacher)
         self.check(student.task, {})

@@ -55,6 +55,8 @@ class Method(nn.Module, ABC):
     """Updates before this one, of which each may take several batches: what schedules and turns go by."""
     seed: int = 0
     process: int = 0
+    weighs: bool = False
+    """Whether each of its terms is a mean over rows that heeds `Batch.weight`."""
     needs_labels: bool = False
     """Whether a row without a label says nothing to it: its batches then hold none."""
 

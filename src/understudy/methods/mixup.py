@@ -60,6 +60,7 @@ def with_mixtures(
         target=torch.cat([batch.target, batch.target]),
         labelled=torch.cat([batch.labelled, torch.zeros_like(batch.labelled)]),
         id=batch.id + batch.id,
+        weight=None if batch.weight is None else between(batch.weight),
     )
     embedding = None if answer.embedding is None else between(answer.embedding)
     logits = answered(answer.need("logits").float())

@@ -28,6 +28,8 @@ class SelfDistillation(Method):
     update keeps.
     """
 
+    weighs = True
+
     def __init__(
         self,
         student: Model,

@@ -18,6 +18,7 @@ class Supervised(Method):
     """The task's loss on labelled rows."""
 
     needs_labels = True
+    weighs = True
 
     def __init__(self, student: Model) -> None:
         super().__init__()

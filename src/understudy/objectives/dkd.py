@@ -71,7 +71,8 @@ class DKD(Objective):
         rows = rows & batch.labelled
         loss, gradient = decoupled(ours, theirs, only(rows, batch.target), beta=self.beta, temperature=self.temperature)
         # Each row is for itself, so that rows that do not count can be left out afterwards: one pass instead of three.
-        total, count = over(rows, loss)
+        total, count = over(rows, loss, batch.weight)
+        gradient = gradient if batch.weight is None else gradient * batch.weight[:, None]
         return Term(Known.apply(ours, total, only(rows, gradient)), count)
 
 

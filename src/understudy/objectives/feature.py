@@ -28,7 +28,7 @@ class FeatureRegression(Objective):
 
     def forward(self, batch: Batch, student: Output, teacher: Output) -> Term:
         rows, ours, theirs = embeddings(student, teacher)
-        return over(rows, mean_squared_difference(self.projection(ours).float(), theirs))
+        return over(rows, mean_squared_difference(self.projection(ours).float(), theirs), batch.weight)
 
 
 def embeddings(

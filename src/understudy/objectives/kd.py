@@ -68,7 +68,7 @@ class SoftenedKD(Objective, ABC):
 
     def forward(self, batch: Batch, student: Output, teacher: Output) -> Term:
         rows, ours, theirs = answers(student, teacher, detach=self.detach)
-        return over(rows, self.divergence(ours, theirs))
+        return over(rows, self.divergence(ours, theirs), batch.weight)
 
 
 class LogitKD(SoftenedKD):
@@ -102,7 +102,7 @@ class RegressionKD(Objective):
 
     def forward(self, batch: Batch, student: Output, teacher: Output) -> Term:
         rows, ours, theirs = answers(student, teacher, detach=self.detach)
-        return over(rows, answer_distance(ours, theirs, distance=self.distance))
+        return over(rows, answer_distance(ours, theirs, distance=self.distance), batch.weight)
 
 
 def answers(

@@ -45,12 +45,18 @@ def summed(objective: Callable[..., Term], answers: Sequence[tuple[Batch, Output
     return together([objective(seen, answer, *others) for seen, answer in answers])
 
 
-def over(rows: Bool[Tensor, " B"], loss: Float[Tensor, " B"]) -> Term:
+def over(rows: Bool[Tensor, " B"], loss: Float[Tensor, " B"], weight: Float[Tensor, " B"] | None = None) -> Term:
     """The Term of per-row losses over `rows`; other rows, even NaN ones, change neither value nor gradient.
+
+    weight: how often each row counts; a row of weight 2 is two rows.
 
     (A gradient of 0 through NaN is NaN: objectives therefore pick or fill their rows *before* the mathematics with `only`.)
     """
-    return Term(loss.where(rows, 0.0).sum(), rows.sum(dtype=loss.dtype))
+    loss = loss.where(rows, 0.0)
+    if weight is None:
+        return Term(loss.sum(), rows.sum(dtype=loss.dtype))
+    weight = weight.to(loss.dtype)
+    return Term((loss * weight).sum(), weight.where(rows, 0.0).sum())
 
 
 def only(rows: Bool[Tensor, " B"], values: Tensor) -> Tensor:

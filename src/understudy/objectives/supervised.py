@@ -20,4 +20,4 @@ class Supervised(Objective):
     def forward(self, batch: Batch, student: Output) -> Term:
         rows = batch.labelled & student.valid
         logits = only(rows, student.need("logits").float())
-        return over(rows, self.task.loss(logits, only(rows, batch.target)))
+        return over(rows, self.task.loss(logits, only(rows, batch.target)), batch.weight)

@@ -14,7 +14,14 @@ from sklearn.metrics import accuracy_score, r2_score
 from sklearn.utils import ClassifierTags, RegressorTags, Tags
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
-from sklearn.utils.validation import check_array, check_consistent_length, check_is_fitted, column_or_1d, validate_data
+from sklearn.utils.validation import (
+    _check_sample_weight,
+    check_array,
+    check_consistent_length,
+    check_is_fitted,
+    column_or_1d,
+    validate_data,
+)
 
 from understudy.artifact.predict import Artifact
 from understudy.corpus import make_split
@@ -91,19 +98,30 @@ class Understudy(BaseEstimator):
         tags.input_tags.allow_nan = True
         return tags
 
-    def fit(self, X: Any, y: Any) -> "Understudy":
-        """Train the three systems on X and y and ship one. ValueError and KeyError say what cannot be done."""
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> "Understudy":
+        """Train the three systems on X and y and ship one. ValueError and KeyError say what cannot be done.
+
+        sample_weight: how much each row counts in training, 2 as if it stood there twice; one number for all, or one a row, at
+        least 0. Methods that learn from each row by itself heed it (kd, dkd, lskd, self_distillation), others refuse. What is
+        held out is scored with all rows alike.
+        """
         given = self._given(X, reset=True)
-        truth = self._truth(y, len(given.table))
-        name = next(each for each in ("target", "target_", "target__") if each not in given.table.column_names)
-        table = given.table.append_column(name, pa.array(truth))
+        table, weights = given.table, None
+        if sample_weight is not None:
+            rows = np.empty((len(table), 1))
+            weights = _check_sample_weight(sample_weight, rows, dtype=np.float64, ensure_non_negative=True)
+        truth = self._truth(y, weights, len(table))
+        name, weight = free("target", table), free("weight", table)
+        table = table.append_column(name, pa.array(truth))
+        table = table if weights is None else table.append_column(weight, pa.array(weights))
         task = Classification(classes=self._names) if self.task_ == "classification" else "regression"
         more: Any = self.settings or {}
         modalities = self.modalities or ({} if is_frame(X) else {"x": f"vector:{','.join(given.table.column_names)}"})
         with TemporaryDirectory(ignore_cleanup_errors=True) as folder, silent():
             from understudy.study.distill import distill
 
-            made = corpus(table, target=name, task=task, modalities=modalities, out=Path(folder, "corpus"))
+            told: Any = {"task": task, "modalities": modalities, "weight": None if weights is None else weight}
+            made = corpus(table, target=name, out=Path(folder, "corpus"), **told)
             run = distill(
                 made,
                 student=self.student or tuple(made.modalities),
@@ -155,7 +173,7 @@ class Understudy(BaseEstimator):
         names = getattr(self, "feature_names_in_", [f"x{at}" for at in range(array.shape[1])])
         return framed({str(name): array[:, at] for at, name in enumerate(names)})
 
-    def _truth(self, y: Any, rows: int) -> NDArray[Any]:
+    def _truth(self, y: Any, weights: NDArray[np.float64] | None, rows: int) -> NDArray[Any]:
         """The target of each row; task_, and of classes classes_ and their names in the artifact, follow from it."""
         if y is None:
             raise ValueError("Understudy requires y to be passed, but the target y is None; give one value a row")
@@ -166,10 +184,11 @@ class Understudy(BaseEstimator):
         self.task_ = kind if self.task == "auto" else self.task
         if self.task_ == "regression":
             y = y.astype(np.float64)
-            self._usual = np.array(y.mean())
+            self._usual = np.array(np.average(y, weights=weights))
             return y
         check_classification_targets(y)
-        self.classes_, codes, counts = np.unique(y, return_inverse=True, return_counts=True)
+        self.classes_, codes = np.unique(y, return_inverse=True)
+        counts = np.bincount(codes, weights)
         if len(self.classes_) < 2:
             raise ValueError(f"y holds one class, {str(self.classes_[0])!r}; a classifier needs two or more")
         self._names = class_names(self.classes_)
@@ -199,6 +218,11 @@ class Understudy(BaseEstimator):
         super().__setstate__(state)
         if "_files" in state:
             self.artifact_ = opened(self._files)
+
+
+def free(name: str, table: pa.Table) -> str:
+    """A name like this that no column of the table has."""
+    return name if name not in table.column_names else free(f"{name}_", table)
 
 
 def is_frame(X: Any) -> bool:

@@ -55,6 +55,7 @@ def check_asked(asked: "Settings", corpus: Corpus, split: Split) -> None:
         raise KeyError(
             f"no method {asked.method!r}; choose from {', '.join(sorted(known))} (the plain control is always trained)"
         )
+    check_weights(asked, corpus, split)
     check_modalities(corpus, split, asked.reads, teaches=asks_for(asked.method, "teacher"))
     check_retrieval(asked, corpus)
     if asked.ensemble == "if better" and not len(split.valid):
@@ -69,6 +70,21 @@ def check_asked(asked: "Settings", corpus: Corpus, split: Split) -> None:
         raise ValueError(f"encoder {AUTO!r} asks the validation rows, and split {split.name!r} has none; name the encoder")
     for name, player in (("student", asked.student), ("teacher", asked.teacher)):
         check_fusion(name, player.fusion, corpus, player.modalities, prompts=bool(player.head))
+
+
+def check_weights(asked: "Settings", corpus: Corpus, split: Split) -> None:
+    """ValueError where rows count differently and the method or the teacher cannot heed it, or no labelled train row counts."""
+    if corpus.weights is None:
+        return
+    if not CATALOGUE[asked.method].weighs:
+        can = ", ".join(sorted(name for name, each in CATALOGUE.items() if each.weighs and name != "supervised"))
+        raise ValueError(
+            f"the corpus weighs its rows, and {asked.method} compares rows with one another, not each by itself: use {can}"
+        )
+    if asked.teacher_model != "network":
+        raise ValueError(f"the corpus weighs its rows, which teacher_model {asked.teacher_model!r} does not heed; use network")
+    if not corpus.weights[split.labelled].any():
+        raise ValueError(f"every labelled train row of split {split.name!r} has weight 0; at least one has to count")
 
 
 def check_max_tokens(corpus: Corpus, named: Mapping[str, int]) -> None:

@@ -268,6 +268,7 @@ def derive(
         ids=corpus.ids,
         targets=[y if known else None for y, known in zip(corpus.target.tolist(), corpus.has_target, strict=True)],
         groups=corpus.groups,
+        weights=corpus.weights,
         cells=cells,
         splits=[corpus.split(name) for name in corpus.splits],
         errors=errors,

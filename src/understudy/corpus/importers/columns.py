@@ -1,4 +1,4 @@
-"""Which columns of a user's table are which modality, target, id, group and split: as it is said, read from a file or guessed."""
+"""Which columns are which modality, target, id, group, weight and split: as it is said, read from a file or guessed."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
@@ -29,6 +29,7 @@ class Wanted:
     id: str | None = None
     group: str | None = None
     split: str | None = None
+    weight: str | None = None
     guessed: str = ""
 
     @staticmethod
@@ -56,7 +57,7 @@ class Wanted:
     @property
     def taken(self) -> dict[str, str]:
         """Use -> column, of those that are no modality's."""
-        found = {"target": self.target, "id": self.id, "group": self.group, "split": self.split}
+        found = {"target": self.target, "id": self.id, "group": self.group, "split": self.split, "weight": self.weight}
         return {use: column for use, column in found.items() if column}
 
     def to_json(self, described: Mapping[str, Modality]) -> dict[str, Any]:

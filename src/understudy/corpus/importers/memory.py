@@ -25,6 +25,7 @@ def corpus(
     id: str | None = None,
     group: str | None = None,
     split: str | None = None,
+    weight: str | None = None,
     out: Path | str | None = None,
 ) -> Corpus:
     """A corpus of a frame, a dict of columns, a list of rows or a file; see `import_table` for the arguments.
@@ -39,6 +40,7 @@ def corpus(
     (10, ['note', 'number'])
     """
     asked = {"target": target, "modalities": modalities, "task": task, "id": id, "group": group, "split": split}
+    asked |= {"weight": weight} if weight else {}
 
     make = partial(import_table, data, **asked, guess=not modalities)
     return make(out) if out is not None else corpus_at(cache_folder() / "corpora" / digest_of(data, asked), make)

@@ -46,6 +46,7 @@ def import_table(
     id: str | None = None,
     group: str | None = None,
     split: str | None = None,
+    weight: str | None = None,
     mapping: Path | str | None = None,
     guess: bool = False,
     delimiter: str = "",
@@ -57,7 +58,8 @@ def import_table(
     with samples a second, also of video files; columns may be patterns such as `a_*`), a Modality, or columns alone. choices:
     as many columns of text, or one of lists of texts. task: a Task, regression, classification, retrieval or choice (the target
     is the right one's place, from 0); where not stated, strings and few whole numbers are classes, others a regression.
-    group: rows of one group never part. split: a column of train / valid / test becomes the split `given`. mapping: a JSON
+    group: rows of one group never part. split: a column of train / valid / test becomes the split `given`. weight: a column of
+    numbers, how much each row counts in training (2 as if it stood there twice, 0 not at all). mapping: a JSON
     file with the same keys; an argument beats it. guess: modalities that nobody names are guessed from the columns; what and
     why stands in `schema.about["guessed"]`, and OUT/mapping.json says it, to edit and give again. on_error: "skip" leaves the
     cell of a media file that cannot be read absent and lists it in the corpus's errors.json. delimiter: between a .csv's
@@ -70,7 +72,7 @@ def import_table(
     >>> made.task.classes, made.modalities["sensors"].width
     (('high', 'low'), 1)
     """
-    wanted = Wanted(target, task, modalities, id, group, split).over(Wanted.read(mapping) if mapping else Wanted())
+    wanted = Wanted(target, task, modalities, id, group, split, weight).over(Wanted.read(mapping) if mapping else Wanted())
     if not wanted.target or not (wanted.modalities or guess):
         raise ValueError("say which column is the target and which columns are which modality (arguments or a mapping file)")
     given, release = at_hand(data, delimiter)
@@ -85,7 +87,8 @@ def import_table(
         for name, spec in (wanted.modalities or {}).items()
     }
     release()
-    schema = Schema(choice_of(described) if wanted.task == "choice" else known, described, grouped=bool(wanted.group))
+    known = choice_of(described) if wanted.task == "choice" else known
+    schema = Schema(known, described, grouped=bool(wanted.group), weighted=bool(wanted.weight))
     splits = partial(splits_of, source, wanted.split)
     with corpus_writer(out, schema, splits=splits, errors=reader.errors) as writer:
         seen = dict.fromkeys(described, False)
@@ -97,7 +100,9 @@ def import_table(
             }
             seen = {name: seen[name] or bool(each.present.any()) for name, each in cells.items()}
             groups = rows.column(wanted.group).categories() if wanted.group else None
-            writer.add(ids=ids_of(rows, wanted.id), targets=targets_in(rows.column(target), known), groups=groups, cells=cells)
+            weights = rows.column(wanted.weight).numbers() if wanted.weight else None
+            targets = targets_in(rows.column(target), known)
+            writer.add(ids=ids_of(rows, wanted.id), targets=targets, groups=groups, weights=weights, cells=cells)
             release()
         for name in (name for name, each in seen.items() if not each):
             if reader.errors:
