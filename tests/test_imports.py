@@ -25,6 +25,7 @@ NO_TORCH = (
     "process.progress",
     "process.share",
     "process.crew",
+    "process.cache",
     "process.processes",
     "prepare",
     "tasks",

@@ -277,7 +277,7 @@ def import_av_hdf5(
     )
 
 
-def check(corpus: Path, /) -> Answer:
+def check(corpus: str, /) -> Answer:
     """Is this corpus fit for use? Checksums, splits, missing rates, groups, duplicates, balance; exit 2 on an error."""
     from understudy.corpus import Corpus
     from understudy.corpus.check import check as examine

@@ -1,7 +1,6 @@
 """Commands before a run: doctor, plan."""
 
 from dataclasses import asdict
-from pathlib import Path
 from typing import Annotated
 
 from tyro.conf import OmitArgPrefixes
@@ -10,7 +9,7 @@ from understudy.commands.answer import Answer, step
 from understudy.commands.distilled import Typed
 
 
-def doctor(corpus: Path | None = None, /) -> Answer:
+def doctor(corpus: str | None = None, /) -> Answer:
     """Is this machine ready? Versions, devices, free disk and missing extras; exit 2 where something that is needed lacks.
 
     Args:
@@ -23,11 +22,11 @@ def doctor(corpus: Path | None = None, /) -> Answer:
     return Answer(asdict(found) | {"well": found.well}, str(found), following, ok=found.well)
 
 
-def plan(corpus: Path, /, run: Annotated[Typed, OmitArgPrefixes]) -> Answer:
+def plan(corpus: str, /, run: Annotated[Typed, OmitArgPrefixes]) -> Answer:
     """What `distill` with these arguments would train, and how many minutes at most; a few batches are timed, nothing is written.
 
     Args:
-        corpus: folder of the corpus.
+        corpus: folder of the corpus, or its URL (s3://, gs://, hf://, https://).
         run: what is asked of it.
     """
     from understudy.study.ahead import ahead

@@ -66,11 +66,11 @@ class Typed:
         return f"; once all shards are done, the same command without --shard joins them in {self.out}" if self.shard else ""
 
 
-def store(of: Path, /, asked: Annotated[Typed, OmitArgPrefixes]) -> Answer:
+def store(of: str, /, asked: Annotated[Typed, OmitArgPrefixes]) -> Answer:
     """Keep a teacher's answers to its corpus, or a frozen encoder's features of a modality; the same command goes on.
 
     Args:
-        of: folder of a finished run; with --features, of a corpus.
+        of: folder of a finished run; with --features, of a corpus, or its URL.
         asked: what is asked of it.
     """
     from understudy.process.hardware import on
@@ -80,10 +80,10 @@ def store(of: Path, /, asked: Annotated[Typed, OmitArgPrefixes]) -> Answer:
         unheeded, where = ("seed", "codec", "corpus"), "beside --features, which are kept as they are, of no run"
     refuse_unheeded(Typed, asdict(asked), unheeded, where)
     with on(asked.device, threads=asked.threads):
-        return features_of(of, asked) if asked.features else answers_of(of, asked)
+        return features_of(of, asked) if asked.features else answers_of(Path(of), asked)
 
 
-def features_of(corpus: Path, asked: Typed) -> Answer:
+def features_of(corpus: str, asked: Typed) -> Answer:
     """Of a frozen encoder."""
     from understudy.study.features import store_feature_share, store_features
 

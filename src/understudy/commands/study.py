@@ -78,11 +78,11 @@ def shipped(run: Path, rows: Path, out: Path) -> list[str]:
     return [f"The student, shipped and asked without PyTorch ({answers}):", *head]
 
 
-def advise(corpus: Path, /, *, student: tuple[str, ...], split: str = "", seed: int = 0, verify: Path | None = None) -> Answer:
+def advise(corpus: str, /, *, student: tuple[str, ...], split: str = "", seed: int = 0, verify: Path | None = None) -> Answer:
     """Should this be distilled at all, and from which modality? Quick probes on the train rows.
 
     Args:
-        corpus: folder of the corpus.
+        corpus: folder of the corpus, or its URL (s3://, gs://, hf://, https://).
         student: modalities that will be there in use.
         split: needed when the corpus has several.
         seed: of folds and resampling.
@@ -106,11 +106,11 @@ def advise(corpus: Path, /, *, student: tuple[str, ...], split: str = "", seed: 
     return Answer(document, f"{found}\n{checked}", after(load(verify).results, verify))
 
 
-def distill(corpus: Path, /, run: Annotated[Typed, OmitArgPrefixes]) -> Answer:
+def distill(corpus: str, /, run: Annotated[Typed, OmitArgPrefixes]) -> Answer:
     """Train teacher, plain student and distilled student; score the test rows once; write results and report.
 
     Args:
-        corpus: folder of the corpus.
+        corpus: folder of the corpus, or its URL (s3://, gs://, hf://, https://).
         run: what is asked of it.
     """
     from understudy.study.distill import distill as run_it
@@ -134,7 +134,7 @@ def after(results: dict[str, Any], out: Path) -> str:
     return step("export", out, "--system", found.system, "--out", "ARTIFACT")
 
 
-def every_fold(corpus: Path, run: Typed) -> Answer:
+def every_fold(corpus: str, run: Typed) -> Answer:
     """`distill` on every split of this pattern."""
     from understudy.study.folds import folds, folds_table
 

@@ -11,7 +11,7 @@ FIRST_DRAWS = "/*/draw-0/*"
 
 
 def vision_language(
-    corpus: Path,
+    corpus: str,
     /,
     *,
     student: tuple[str, ...],
@@ -32,7 +32,7 @@ def vision_language(
     """The whole table: plain, naive, mad, ablations and controls, on few labels and all, on rows alike and where habits mislead.
 
     Args:
-        corpus: folder of the corpus.
+        corpus: folder of the corpus, or its URL (s3://, gs://, hf://, https://).
         student: MODALITY=ENCODER of what the student reads, e.g. `text=small regions=regions`.
         teacher: MODALITY=ENCODER of the unimodal teachers, e.g. `text=FOLDER image=FOLDER` of a CLIP.
         split: train and test rows; its validation rows, if any, choose the epoch.

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from understudy.corpus.arrow import LENGTHS, Gather, arrow_schema, gatherer, placed, presence, targets_of
 from understudy.corpus.numbered import numbered
+from understudy.corpus.remote import copied, is_remote
 from understudy.corpus.saved import read_split, split_names, write_splits
 from understudy.corpus.schema import SCHEMA, Schema
 from understudy.corpus.split import Positions, Rows, Split
@@ -31,13 +32,15 @@ DOCUMENT: Shape = {
 
 
 class Corpus:
-    """Opens a folder that `write_corpus` wrote. FileNotFoundError where there is none, ValueError where it is damaged.
+    """Opens a folder that `write_corpus` wrote, or a copy of one behind a URL such as s3://bucket/clips (`remote.copied`).
 
-    Opening checks sizes and columns of every shard, which takes milliseconds; `check` also hashes them.
+    Opening checks sizes and columns of every shard, which takes milliseconds; `check` also hashes them. FileNotFoundError where
+    there is none, ValueError where it is damaged. place: where others find it, an absolute path or the URL.
     """
 
     def __init__(self, folder: Path | str) -> None:
-        self.folder = Path(folder)
+        self.folder = copied(str(folder)) if is_remote(folder) else Path(folder)
+        self.place = str(folder) if is_remote(folder) else str(self.folder.resolve())
         document = _read_document(self.folder)
         self.schema = _schema(self.folder, document["schema"])
         self.task: Task = self.schema.task
@@ -57,7 +60,7 @@ class Corpus:
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Another process opens the folder again instead of receiving its rows."""
-        return type(self), (self.folder,)
+        return type(self), (self.place,)
 
     def __repr__(self) -> str:
         known = ", ".join(f"{name}: {described(each)}" for name, each in self.modalities.items())
@@ -202,7 +205,9 @@ class Corpus:
         return self.save_splits([split])[0]
 
     def save_splits(self, splits: Sequence[Split]) -> list[Split]:
-        """The same of several; none is written where one of them is unusable."""
+        """The same of several; none is written where one of them is unusable. ValueError behind a URL, which is only read."""
+        if is_remote(self.place):
+            raise ValueError(f"{self.place} is only read: save the split in the folder that lies there, or in a copy of it")
         write_splits(self.folder, splits, self.named)
         return [self.split(split.name) for split in splits]
 

@@ -10,7 +10,6 @@ import torch
 
 from understudy import encoders
 from understudy.corpus import Corpus, Split
-from understudy.corpus.importers.memory import cache_folder
 from understudy.encoders.clip import Freeze, small_clip, small_xclip
 from understudy.encoders.encoder import Encoder
 from understudy.encoders.graph import GraphEncoder
@@ -36,6 +35,7 @@ from understudy.prepare.stored import StoredFrames
 from understudy.prepare.text import Text
 from understudy.prepare.video import Frames
 from understudy.prepare.view import View
+from understudy.process.cache import cache_folder
 from understudy.process.document import Shape
 from understudy.process.whole import read_json, refuse_endless, whole_file, write_json
 from understudy.tasks import TASK, Retrieval, Space, Task, task_from_json

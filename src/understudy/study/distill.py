@@ -91,7 +91,7 @@ def asked_of(corpus: Corpus, split: Split, asked: Asked) -> tuple[Settings, Mach
     """The keywords of `distill` as settings that are not checked yet, and how the run is carried out."""
     own = ("student", "teacher", "method", "options", "ensemble", "seeds", "report", "target")
     settings = Settings(
-        corpus=str(corpus.folder.resolve()),
+        corpus=corpus.place,
         student=player(asked["student"]),
         teacher=player(asked.get("teacher", ())),
         split=split.name,

@@ -10,8 +10,8 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from understudy.corpus import Given, opened
-from understudy.corpus.importers.memory import cache_folder
 from understudy.prepare.cells import Kind
+from understudy.process.cache import cache_folder
 from understudy.process.cores import cores
 
 EXTRAS: dict[str, tuple[str, ...]] = {
@@ -25,6 +25,7 @@ EXTRAS: dict[str, tuple[str, ...]] = {
     "track": ("tensorboard",),
     "lora": ("peft",),
     "ray": ("ray",),
+    "remote": ("fsspec", "aiohttp", "s3fs", "gcsfs", "huggingface_hub"),
 }
 """Extra of the package -> modules that it brings."""
 ALWAYS = ("train", "report", "export")

@@ -50,13 +50,13 @@ def store_answers(
     """
     corpus, teacher = run.corpus(), Frozen(run.model("teacher", seed=seed))
     if not crew.single:
-        asked = partial(answered, run.folder.resolve(), corpus.folder.resolve(), Path(out).resolve(), seed, codec)
+        asked = partial(answered, run.folder.resolve(), corpus.place, Path(out).resolve(), seed, codec)
         header = header_of(teacher, corpus.fingerprint, codec)
         divide_store(crew, asked, Path(out), header, share, title="answers of the teacher", total=len(corpus), quiet=quiet)
     rows = every_row(corpus, np.arange(len(corpus))[share.slice], teacher.views)
     return write_store(Path(out), teacher, rows, corpus=corpus.fingerprint, codec=codec, share=share, quiet=quiet)
 
 
-def answered(run: Path, corpus: Path, out: Path, seed: int | None, codec: Codec, share: Share) -> None:
+def answered(run: Path, corpus: str, out: Path, seed: int | None, codec: Codec, share: Share) -> None:
     """What a worker does."""
-    store_answers(load(run, corpus=str(corpus)), out, seed=seed, codec=codec, share=share, quiet=True)
+    store_answers(load(run, corpus=corpus), out, seed=seed, codec=codec, share=share, quiet=True)

@@ -127,7 +127,7 @@ def fill(
     }
     header = Header(fingerprint, corpus.task.to_json(), [wanted.modality], "float32")
     if not crew.single:
-        work = partial(filled, corpus.folder.resolve(), held.resolve(), wanted)
+        work = partial(filled, corpus.place, held.resolve(), wanted)
         total = int(corpus.present(wanted.modality).sum())
         divide_store(crew, work, held, header, share, title=wanted.modality, total=total, quiet=quiet)
     with shared(held, header, share) as writer:
@@ -137,7 +137,7 @@ def fill(
     return tower, errors
 
 
-def filled(corpus: Path, held: Path, wanted: Wanted, share: Share) -> None:
+def filled(corpus: str, held: Path, wanted: Wanted, share: Share) -> None:
     """What a worker does."""
     fill(Corpus(corpus), held, share, wanted, quiet=True)
 

@@ -114,13 +114,14 @@ class Run:
 
     def corpus(self) -> Corpus:
         """The corpus it was run on; FileNotFoundError when it moved, ValueError when the folder holds other rows by now."""
-        folder = Path(self.settings["arguments"]["corpus"])
-        if not (folder / "corpus.json").is_file():
+        place = self.settings["arguments"]["corpus"]
+        try:
+            corpus = Corpus(place)
+        except FileNotFoundError:
             raise FileNotFoundError(
-                f"{folder}, the corpus of {self.folder}, is not there (any more); say where it lies now: --corpus FOLDER, or in "
+                f"{place}, the corpus of {self.folder}, is not there (any more); say where it lies now: --corpus FOLDER, or in "
                 "Python load(RUN, corpus=FOLDER)"
-            )
-        corpus = Corpus(folder)
+            ) from None
         if corpus.fingerprint != self.settings["corpus_fingerprint"]:
             raise ValueError(f"{corpus.folder} holds other rows than the ones {self.folder} was run on")
         said = self.settings["arguments"]
@@ -260,7 +261,7 @@ def load(
         raise FileNotFoundError(f"{folder} holds no run (no run.json); `understudy distill ... --out FOLDER` makes one")
     settings = read_json(path, DOCUMENT)
     if not isinstance(corpus, str) or corpus:
-        settings["arguments"] |= {"corpus": str(opened(corpus, target=target).folder.resolve())}
+        settings["arguments"] |= {"corpus": opened(corpus, target=target).place}
     return Run(Path(folder), settings)
 
 

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
@@ -13,6 +12,7 @@ from understudy.corpus.corpus import Corpus, corpus_at
 from understudy.corpus.importers.table import Spec, import_table
 from understudy.prepare.cells import Modality
 from understudy.prepare.frames import Data, framed
+from understudy.process.cache import cache_folder
 from understudy.tasks import Task
 
 
@@ -44,14 +44,6 @@ def corpus(
 
     make = partial(import_table, data, **asked, guess=not modalities)
     return make(out) if out is not None else corpus_at(cache_folder() / "corpora" / digest_of(data, asked), make)
-
-
-def cache_folder() -> Path:
-    """UNDERSTUDY_CACHE where it is set, else `understudy` in the user's cache folder."""
-    if named := os.environ.get("UNDERSTUDY_CACHE"):
-        return Path(named)
-    base = os.environ.get("XDG_CACHE_HOME") or os.environ.get("LOCALAPPDATA") or Path.home() / ".cache"
-    return Path(base) / "understudy"
 
 
 def digest_of(data: Data, asked: Mapping[str, object]) -> str:
