@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shlex
 import shutil
 import signal
@@ -108,6 +109,30 @@ def test_what_only_tells_imports_neither_torch_nor_numpy(arguments):
     code = f"import sys; from understudy.cli import main\ntry: main({arguments})\nexcept SystemExit: pass\nprint({heavy})"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip().endswith("set()")
+
+
+def test_a_page_that_answers_by_itself(home, capsys, tmp_path):
+    from understudy.artifact import verify
+    from understudy.serve.browser import LIBRARIES
+
+    code, _, err = call(capsys, "export", home / "run", "--out", tmp_path / "page", "--browser", tmp_path / "node_modules")
+    assert code == 2
+    assert "npm install" in err
+    for name, files in LIBRARIES.items():
+        package = tmp_path / "node_modules" / name.rpartition("@")[0]
+        (package / "dist").mkdir(parents=True)
+        (package / "package.json").write_text(json.dumps({"name": name, "version": "<1>", "license": "MIT"}))
+        for file in files:
+            (package / file).write_text("")
+    arguments = ("export", home / "run", "--out", tmp_path / "page", "--browser", tmp_path / "node_modules", "--json")
+    code, out, _ = call(capsys, *arguments)
+    assert code == 0
+    verify(Path(json.loads(out)["artifact"]))
+    page = (tmp_path / "page" / "index.html").read_text()
+    assert "&lt;1&gt;" in page
+    assert "default-src 'none'" in page
+    assert not set(re.findall(r"https?://", page))
+    assert sorted(path.name for path in (tmp_path / "page").iterdir()) == ["artifact", "assets", "index.html", "lib"]
 
 
 def test_table_to_predictions(home, capsys, tmp_path):

@@ -1,87 +1,103 @@
 """Commands around the artifact: export, predict, serve."""
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from tyro.conf import OmitArgPrefixes
 
 from understudy.commands.answer import Answer, step
 from understudy.process.crew import EngineName
-from understudy.process.whole import read_json
+from understudy.process.whole import read_json, whole_folder
+
+if TYPE_CHECKING:
+    from understudy.artifact.contract import Weights
+    from understudy.study.run import Run
 
 
-def export(
-    run: Path,
-    /,
-    *,
-    out: Path,
-    system: Literal["distilled", "plain", "teacher", "auto"] = "distilled",
-    seed: int = -1,
-    corpus: str = "",
-    threads: int = 0,
-    int8: Literal["", "dynamic", "static"] = "",
-    fp16: bool = False,
-    loss: float = 0.01,
-) -> Answer:
-    """Ship a trained model, by default the distilled student: an ONNX graph and its contract, proven equal on every test row.
+@dataclass(frozen=True, kw_only=True)
+class Which:
+    """What of a run ships, and how its weights lie.
 
     Args:
-        run: folder of a finished run.
-        out: folder of the new artifact.
         system: what ships; auto takes what the run's verdict says.
         seed: which training; -1 takes the best on validation, or the first where nothing was validated.
         corpus: where the run's corpus lies now, if it has moved.
-        threads: of the CPU, which makes and proves the graph; all cores when 0.
         int8: weights as 8-bit integers, a quarter of the size; dynamic scales what enters them at each run, row by row,
             static once and for all, as validation rows say.
         fp16: weights as half floats at rest, half the size.
         loss: share of the test metric that int8 or fp16 may cost; more is refused.
     """
-    from understudy.artifact.contract import Weights
+
+    system: Literal["distilled", "plain", "teacher", "auto"] = "distilled"
+    seed: int = -1
+    corpus: str = ""
+    int8: Literal["", "dynamic", "static"] = ""
+    fp16: bool = False
+    loss: float = 0.01
+
+    def asked(self) -> dict[str, Any]:
+        """As the library takes it; the corpus apart, which opens the run."""
+        if self.int8 and self.fp16:
+            raise ValueError("--int8 and --fp16 are two sizes of the same weights; leave one or the other out")
+        integers: Weights = "int8-static" if self.int8 == "static" else "int8"
+        weights: Weights = integers if self.int8 else "fp16" if self.fp16 else "float"
+        return {"seed": None if self.seed < 0 else self.seed, "system": self.system, "weights": weights, "loss": self.loss}
+
+
+def export(
+    run: Path, /, which: Annotated[Which, OmitArgPrefixes] = Which(), *, out: Path, threads: int = 0, browser: str = ""
+) -> Answer:
+    """Ship a trained model, by default the distilled student: an ONNX graph and its contract, proven equal on every test row.
+
+    Args:
+        run: folder of a finished run.
+        which: what of it, and how.
+        out: folder of the new artifact.
+        threads: of the CPU, which makes and proves the graph; all cores when 0.
+        browser: a folder `node_modules` with onnxruntime-web and @huggingface/tokenizers; OUT is then a page that answers by
+            itself, from any web server of files, with the artifact in it.
+    """
     from understudy.process.hardware import on
     from understudy.study.run import load
 
-    if int8 and fp16:
-        raise ValueError("--int8 and --fp16 are two sizes of the same weights; leave one or the other out")
-    integers: Weights = "int8-static" if int8 == "static" else "int8"
-    weights, chosen = integers if int8 else "fp16" if fp16 else "float", None if seed < 0 else seed
+    asked = which.asked()
     with on(threads=threads):
-        folder = load(run, corpus=corpus).export(out, seed=chosen, system=system, weights=weights, loss=loss)
+        opened = load(run, corpus=which.corpus)
+        folder = page_of(opened, out, browser, asked) if browser else opened.export(out, **asked)
     parity = read_json(folder / "parity.json")
     size = sum(path.stat().st_size for path in folder.iterdir())
     equal = f"equal to the trained model on {parity['rows']} test rows (largest difference {parity['max_difference']:.2g})"
+    document = {"artifact": str(folder), "bytes": size, "parity": parity} | ({"page": str(out)} if browser else {})
     text = f"{folder}: {size / 2**20:.1f} MiB, {equal}"
-    document = {"artifact": str(folder), "bytes": size, "parity": parity}
+    if browser:
+        return Answer(document, f"{text}\n{out}: its page, to be seen through a web server: python -m http.server -d {out}")
     return Answer(document, text, step("predict", out, "TABLE", "--out", "predictions.csv"))
 
 
-def push(
-    run: Path,
-    /,
-    *,
-    to: str,
-    system: Literal["distilled", "plain", "teacher", "auto"] = "distilled",
-    seed: int = -1,
-    corpus: str = "",
-    int8: Literal["", "dynamic", "static"] = "",
-    loss: float = 0.01,
-) -> Answer:
+def page_of(run: "Run", out: Path, modules: str, asked: dict[str, Any]) -> Path:
+    """A page with an artifact in it; the artifact's folder."""
+    from understudy.serve.browser import ARTIFACT, fill_page, libraries
+
+    libraries(modules)
+    with whole_folder(out) as draft:
+        run.export(draft / ARTIFACT, **asked)
+        fill_page(draft, modules)
+    return out / ARTIFACT
+
+
+def push(run: Path, /, which: Annotated[Which, OmitArgPrefixes] = Which(), *, to: str) -> Answer:
     """Hand a trained model over: artifact, weights for PyTorch and a card, as a folder or a repository of the Hugging Face Hub.
 
     Args:
         run: folder of a finished run.
+        which: what of it, and how.
         to: a new folder, or hf://OWNER/NAME.
-        system: what is handed over; auto takes what the run's verdict says.
-        seed: which training; -1 takes the best on validation, or the first where nothing was validated.
-        corpus: where the run's corpus lies now, if it has moved.
-        int8: the artifact's weights as 8-bit integers, as of `export`.
-        loss: share of the test metric that int8 may cost.
     """
-    from understudy.artifact.contract import Weights
     from understudy.study.hub import push as hand_over
     from understudy.study.run import load
 
-    weights: Weights = "int8-static" if int8 == "static" else "int8" if int8 else "float"
-    chosen = None if seed < 0 else seed
-    where = hand_over(load(run, corpus=corpus), to, system=system, seed=chosen, weights=weights, loss=loss)
+    where = hand_over(load(run, corpus=which.corpus), to, **which.asked())
     return Answer({"repository": where}, f"handed over: {where}", step("pull", to, "--out", "taken-over"))
 
 

@@ -11,24 +11,33 @@ from urllib.parse import quote
 from understudy.artifact.contract import Contract
 from understudy.prepare.cells import Modality
 from understudy.prepare.source import source_columns
-from understudy.serve.shelf import Served
+from understudy.serve.shown import Shown
 
 FEW = 12
 """Number columns that get a box each; more share one box."""
 FOLDER = Path(__file__).with_name("assets")
-ASSETS = {"page.css": "text/css", "page.js": "text/javascript"}
+ASSETS = {"page.css": "text/css", "page.js": "text/javascript", "ask.js": "text/javascript"}
 POLICY = (
     "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self' data: blob:; "
     "form-action 'none'; base-uri 'none'; frame-ancestors 'none'"
 )
 """Nothing from elsewhere, and no script that stands in the page."""
+SERVICE = (
+    '<details id="curl"><summary>The same from a shell</summary><pre tabindex="0"></pre>'
+    '<button type="button" class="quiet">Copy</button></details>\n'
+    '<footer><a href="docs">Reference</a> <a href="openapi.json">openapi.json</a> <a href="metrics">metrics</a></footer>'
+)
+"""What stands below the page of a service."""
 COVERAGE = 0.9
 """Asked of models that know it."""
 
 
-def page(served: Sequence[Served], chosen: Served) -> str:
-    """HTML. Models of the same task as `chosen` are asked beside it; its form has what any of them reads."""
-    beside = [chosen, *(each for each in served if each is not chosen and comparable(each, chosen))]
+def page(shown: Sequence[Shown], chosen: Shown, *, head: str = "", foot: str = SERVICE) -> str:
+    """HTML. Models of the same task as `chosen` are asked beside it; its form has what any of them reads.
+
+    head, foot: HTML for the document's head, and below the form.
+    """
+    beside = [chosen, *(each for each in shown if each is not chosen and comparable(each, chosen))]
     groups: dict[tuple[str, ...], str] = {}
     for each in beside:
         for name, modality in each.artifact.modalities.items():
@@ -41,7 +50,9 @@ def page(served: Sequence[Served], chosen: Served) -> str:
         groups="\n".join(groups.values()),
         answer=escape(answer(chosen.artifact.contract)),
         beside=escape(more),
-        others=others(served, chosen),
+        others=others(shown, chosen),
+        head=head,
+        foot=foot,
         # Inside of a script element nothing but `</` ends it.
         models=json.dumps([known(each) for each in beside]).replace("<", "\\u003c"),
     )
@@ -52,13 +63,13 @@ def asset(name: str) -> str:
     return (FOLDER / name).read_text(encoding="utf-8")
 
 
-def others(served: Sequence[Served], chosen: Served) -> str:
+def others(shown: Sequence[Shown], chosen: Shown) -> str:
     """Links to the pages of the other models."""
-    links = [f'<a href="./?model={quote(each.name)}">{escape(each.name)}</a>' for each in served if each is not chosen]
+    links = [f'<a href="./?model={quote(each.name)}">{escape(each.name)}</a>' for each in shown if each is not chosen]
     return f"<p>Pages of other models: {', '.join(links)}</p>" if links else ""
 
 
-def comparable(one: Served, other: Served) -> bool:
+def comparable(one: Shown, other: Shown) -> bool:
     """Whether two answer the same question."""
     a, b = one.artifact.contract, other.artifact.contract
     return (a.task["kind"], a.classes, a.choices, a.task.get("unit")) == (
@@ -69,16 +80,16 @@ def comparable(one: Served, other: Served) -> bool:
     )
 
 
-def known(served: Served) -> Mapping[str, Any]:
+def known(shown: Shown) -> Mapping[str, Any]:
     """What the script has to know of a model."""
-    contract = served.artifact.contract
+    contract = shown.artifact.contract
     return {
-        "name": served.name,
+        "name": shown.name,
         "modalities": {name: list(source_columns(name, modality)) for name, modality in contract.modalities.items()},
         "coverage": COVERAGE if contract.confidence and contract.confidence.most >= COVERAGE else 0,
-        "metric": served.missing.get("metric", ""),
-        "scores": served.missing.get("scores", {}),
-        "sample": served.sample.rows[0],
+        "metric": shown.missing.get("metric", ""),
+        "scores": shown.missing.get("scores", {}),
+        "sample": shown.sample.rows[0],
     }
 
 

@@ -4,15 +4,12 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from understudy.artifact.contract import MISSING, SCORES, read_contract
+from understudy.artifact.contract import read_contract
 from understudy.artifact.predict import Artifact
 from understudy.prepare.source import source_columns
-from understudy.process.whole import CHECKSUMS, read_json, sha256
-from understudy.serve.question import Question
-from understudy.serve.rows import Said, predict_rows
-from understudy.serve.sample import sample_of
+from understudy.serve.rows import Said
+from understudy.serve.shown import Shown, show
 from understudy.serve.together import Together
 
 NAMED = re.compile(r"([A-Za-z0-9][A-Za-z0-9._-]*)=(.+)")
@@ -24,19 +21,9 @@ class Unserved(LookupError):
 
 
 @dataclass(frozen=True, eq=False)
-class Served:
-    """One artifact as it was read. revision: of its files. sample: a made-up row, and what is answered to it.
+class Served(Shown):
+    """One that is served. together: the queue of questions that are answered in one run."""
 
-    missing: as `artifact.missing` found what absent modalities cost; card: Markdown.
-    """
-
-    name: str
-    artifact: Artifact
-    revision: str
-    sample: Question
-    answer: Said
-    missing: Mapping[str, Any]
-    card: str
     together: Together
 
 
@@ -82,22 +69,8 @@ class Shelf:
         return ""
 
     def _read(self, name: str) -> Served:
-        folder = self.folders[name]
-        artifact = Artifact(folder)
-        # Taken after all files were held against it.
-        revision = sha256(folder / CHECKSUMS)[:12]
-        sample = Question([sample_of(artifact)], model=name)
-        card = folder / "card.md"
-        return Served(
-            name,
-            artifact,
-            revision,
-            sample,
-            {key: value for key, value in predict_rows(artifact, sample, on_error="skip").items() if key != "errors"},
-            read_json(folder / MISSING, SCORES) if (folder / MISSING).is_file() else {},
-            card.read_text(encoding="utf-8") if card.is_file() else "",
-            self._make(artifact),
-        )
+        shown = show(name, self.folders[name])
+        return Served(**vars(shown), together=self._make(shown.artifact))
 
 
 def stamp_of(folder: Path) -> Stamp:

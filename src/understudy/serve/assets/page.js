@@ -1,4 +1,6 @@
-"use strict";
+// The form, and what is answered: `ask.js` says who is asked.
+import {answer, card} from "./ask.js";
+
 const models = JSON.parse(document.querySelector("#models").textContent);
 const form = document.querySelector("form"), output = document.querySelector("output");
 const labels = () => [...form.querySelectorAll("label")];
@@ -100,15 +102,8 @@ function question(model, whole, cell) {
   const one = Object.fromEntries(columns.map(column => [column, whole[column]?.content !== undefined ? cell(column) : whole[column]]));
   return {rows: [one], model: model.name, ...(model.coverage ? {coverage: model.coverage} : {})};
 }
-async function ask(model, whole) {
-  const body = JSON.stringify(question(model, whole, column => whole[column].content));
-  const response = await fetch("v1/predict", {method: "POST", headers: {"Content-Type": "application/json"}, body});
-  const answer = await response.json();
-  if (!response.ok) throw new Error(answer.detail);
-  return answer;
-}
-function show(model, answer, box) {
-  const found = answer.predictions[0];
+function show(model, said, box) {
+  const found = said.predictions[0];
   if (!("prediction" in found)) {
     for (const [name, vector] of Object.entries(found).filter(([, vector]) => vector))
       make("p", name.replace(/_/g, " ") + ": " + vector.map(each => each.toFixed(3)).join(", "), box);
@@ -148,7 +143,7 @@ form.addEventListener("submit", async event => {
     const read = readable(model, whole);
     if (place && !read.length) { make("p", "reads nothing of what is filled in", box, "note"); return; }
     try {
-      show(model, await ask(model, whole), box);
+      show(model, await answer(question(model, whole, column => whole[column].content)), box);
       lacks(model, read, box);
     } catch (error) { make("p", error.message, box, "wrong"); }
   }));
@@ -158,9 +153,11 @@ form.addEventListener("input", () => shell());
 document.querySelector("#fill").addEventListener("click", () => fill(Object.assign({}, ...models.map(model => model.sample).reverse())));
 document.querySelector("#clear").addEventListener("click", clear);
 
-// From a shell, and the card.
+// From a shell, where there is a service, and the card.
 const quoted = text => "'" + text.replace(/'/g, "'\\''") + "'";
+const curl = document.querySelector("#curl pre");
 function shell() {
+  if (!curl) return;
   let whole = {};
   try { whole = row(); } catch { /* said when it is asked */ }
   const files = Object.entries(whole).filter(([, value]) => value?.content !== undefined);
@@ -169,13 +166,11 @@ function shell() {
   const parts = files.length
     ? ["-F " + quoted("request=" + asked), ...files.map(([column, file]) => "-F " + quoted(column + "=@" + file.name))]
     : ["-H 'Content-Type: application/json'", "-d " + quoted(asked)];
-  document.querySelector("#curl pre").textContent = ["curl -s", ...parts, url].join(" ");
+  curl.textContent = ["curl -s", ...parts, url].join(" ");
 }
-document.querySelector("#curl button").addEventListener("click", () => navigator.clipboard.writeText(document.querySelector("#curl pre").textContent));
+document.querySelector("#curl button")?.addEventListener("click", () => navigator.clipboard.writeText(curl.textContent));
 document.querySelector("#card").addEventListener("toggle", async event => {
   const place = event.target.querySelector("pre");
-  if (event.target.open && !place.textContent) {
-    place.textContent = (await (await fetch("v1/models/" + encodeURIComponent(models[0].name))).json()).card || "this artifact has no card";
-  }
+  if (event.target.open && !place.textContent) place.textContent = await card(models[0].name) || "this artifact has no card";
 });
 document.querySelector("#fill").click();
