@@ -1,6 +1,6 @@
 """The doors that people know: scikit-learn's checks, kinds of frames, of teachers and of encoders, one's own table from file to served.
 
-Run: python -m benchmarks.doors [--quick] [--parts frames teachers encoders checks csv]
+Run: python -m benchmarks.doors [--quick] [--parts frames teachers encoders checks csv speed]
 """
 
 import argparse
@@ -17,17 +17,21 @@ from typing import Any
 import numpy as np
 
 from benchmarks.doors_encoders import encoders
+from benchmarks.doors_speed import corpus_cost, predict_cost
 from benchmarks.record import write_result
 
 EXPECTED = {
-    f"check_{kind}_data_not_an_array": "a frame's columns are read by what they hold, an array is one vector: two models"
-    for kind in ("classifier", "regressor")
+    f"check_sample_weight_equivalence_on_{kind}_data": "batches and held-out rows are drawn over rows, so a row of weight 2 is "
+    "two in each loss, but no other run's very numbers"
+    for kind in ("dense", "sparse")
 }
-"""scikit-learn's checks that the estimator's data types rule out, and why."""
+"""scikit-learn's checks that cannot hold for a network that learns in batches, and why."""
 EPOCHS, ROWS, QUICK_ROWS = 60, 1_500, 120
 EQUAL = 1e-4
 """How far an artifact may be from its model."""
-PARTS = ("frames", "teachers", "encoders", "checks", "csv")
+PARTS = ("frames", "teachers", "encoders", "checks", "csv", "speed")
+MANY, ASKED = 1_000_000, 20_000
+"""Rows of the frame that becomes a corpus, and of the one that is predicted."""
 WORDS = (("dull", "slow", "grey"), ("bright", "fast", "warm"))
 
 
@@ -219,6 +223,10 @@ def main() -> None:
             told += checks
         if "csv" in asked.parts and not asked.quick:
             figures["own_csv_minutes"] = own_csv(rows, folder, epochs=0)
+        if "speed" in asked.parts:
+            share = 0.01 if asked.quick else 1.0
+            figures["corpus_seconds"], figures["parquet_seconds"], figures["corpus_to_parquet"] = corpus_cost(int(share * MANY))
+            _, _, figures["predict_to_artifact"] = predict_cost(int(share * ASKED))
     if not asked.quick:
         write_result("doors", figures=figures, rows=told, seeds=[0], text=text(figures, told))
 
@@ -240,6 +248,13 @@ def text(figures: dict[str, Any], told: list[dict[str, Any]]) -> str:
         lines.append(
             f"- A .csv of {ROWS:,} rows with a text, two vectors, a table and pictures, from file to a student that answers over "
             f"HTTP: {figures['own_csv_minutes']:.2f} minutes (import --guess, split, distill of one seed, export, serve)."
+        )
+    if "corpus_to_parquet" in figures:
+        lines.append(
+            f"- `us.corpus(frame)` of {MANY:,} rows with 16 numbers and a text, modalities guessed, content hashed, takes "
+            f"{figures['corpus_seconds']:.2f} s, {figures['corpus_to_parquet']:.1f} times `frame.to_parquet` "
+            f"({figures['parquet_seconds']:.2f} s); `predict` of the estimator {figures['predict_to_artifact']:.2f} times "
+            f"that of its artifact ({ASKED:,} rows)."
         )
     if "teachers" in figures:
         kinds = [each for each in told if "kind" in each]

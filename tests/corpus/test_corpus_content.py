@@ -1,14 +1,16 @@
 """Digests of rows: equal where rows are, whatever else they stand among, and written as one function of the row for all time."""
 
 import hashlib
+import json
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from corpus.made import made_cells
-from understudy.corpus.content import LONG, contents, keys
+from understudy.corpus.content import LONG, contents, keys, listed
 from understudy.prepare.cells import Cells
 
 
@@ -67,3 +69,11 @@ def test_a_row_has_one_digest_wherever_it_stands():
     order = np.random.default_rng(0).permutation(60)
     assert (contents({name: each.take(order) for name, each in cells.items()}) == whole[order]).all()
     assert len(np.unique(whole, axis=0)) == 60
+
+
+@given(st.lists(st.text(max_size=6), max_size=5), st.booleans())
+def test_strings_are_listed_as_json_lists_them(words, gap):
+    column = pa.array([*words, *([None] if gap else [])], pa.large_string())
+    said = b"".join(listed(iter([column, column])))
+    whole = json.dumps(column.to_pylist())[1:-1]
+    assert said.decode() == f"[{whole}, {whole}]"

@@ -7,11 +7,15 @@ from datetime import datetime
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
 import understudy as us
 from understudy.prepare import view_for
+from understudy.prepare.columns import NEAR, number_of, remedy
 from understudy.tasks import Classification, Regression
 
 
@@ -178,3 +182,10 @@ def test_a_target_far_from_nought_is_learnt_in_its_own_unit(tmp_path):
     found = task.metrics(task.decode(torch.tensor(logits, dtype=torch.float32)[:, None]).numpy(), corpus.target)
     assert found["r2"] == pytest.approx(0.99, abs=0.003)
     assert found["mae"] == pytest.approx(30 * 0.1 * np.sqrt(2 / np.pi), rel=0.1)
+
+
+@given(st.text(st.sampled_from(" \t+-0123456789.,eE%$€£¥[]()'’\u00a0\u202f/:;infatysrubIN_x١\x1f"), max_size=12))
+def test_whatever_is_a_number_or_written_as_one_is_looked_at(word):
+    """`NEAR`, which Arrow looks for, leaves out no word that Python's `number_of` and `remedy` would name."""
+    near = pc.match_substring_regex(pa.array([word]), NEAR)[0].as_py()
+    assert near or (number_of(word) is None and not remedy(word))

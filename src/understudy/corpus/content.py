@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
@@ -173,6 +174,18 @@ def listed(columns: Iterable[pa.Array]) -> Iterator[bytes]:
     """The strings of several columns as one list of JSON."""
     yield b"["
     for place, column in enumerate(columns):
-        said = json.dumps(column.to_pylist())[1:-1].encode()
-        yield b", " * (place > 0) + said
+        yield b", " * (place > 0)
+        if is_plain(column):
+            whole = pa.ListArray.from_arrays(pa.array([0, len(column)], pa.int32()), column.cast(pa.string()))
+            yield b'"' + pc.binary_join(whole, '", "')[0].as_buffer().to_pybytes() + b'"'  # pyright: ignore
+        else:
+            yield json.dumps(column.to_pylist())[1:-1].encode()
     yield b"]"
+
+
+def is_plain(column: pa.Array) -> bool:
+    """Whether JSON writes each of these strings as it is, so that all can be listed in one pass."""
+    if column.null_count or not 0 < column.nbytes < 2**31:
+        return False
+    held = np.frombuffer(column.buffers()[2] or b"", np.uint8)
+    return not ((held < ord(" ")) | (held > ord("~")) | (held == ord('"')) | (held == ord("\\"))).any()

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from functools import partial
@@ -73,9 +74,10 @@ def corpus_writer(
 ) -> Iterator["Writer"]:
     """Takes rows as they come; the corpus is there, whole, when the block has ended. Arguments as of `write_corpus`."""
     with whole_folder(Path(folder)) as unfinished:
-        writer = Writer(unfinished, schema)
-        yield writer
-        writer.finish()
+        with ThreadPoolExecutor(1) as pool:
+            writer = Writer(unfinished, schema, pool)
+            yield writer
+            writer.finish()
         if errors:
             listed = json.dumps([asdict(each) for each in errors], indent=1)
             (unfinished / "errors.json").write_text(listed + "\n", encoding="utf-8")
@@ -86,11 +88,11 @@ def corpus_writer(
 
 
 class Writer:
-    """Rows on their way into the shards of a folder."""
+    """Rows on their way into the shards of a folder, of which one is written by `pool` while more rows come."""
 
-    def __init__(self, folder: Path, schema: Schema) -> None:
-        self.folder, self.schema, self.columns = folder, schema, arrow_schema(schema)
-        self.rows, self.shards = 0, list[dict[str, Any]]()
+    def __init__(self, folder: Path, schema: Schema, pool: Executor) -> None:
+        self.folder, self.schema, self.columns, self.pool = folder, schema, arrow_schema(schema), pool
+        self.rows, self.shards = 0, list[Future[dict[str, Any]]]()
         self._pending: list[pa.RecordBatch] = []
         self._silent: dict[str, str] = {}
         self._numbers: list[NDArray[np.uint64]] = []
@@ -143,15 +145,11 @@ class Writer:
         """Write the rows that came since the last shard as one."""
         if not self._pending:
             return
-        batch = self._pending[0]
-        if len(self._pending) > 1:
-            (batch,) = pa.Table.from_batches(self._pending).combine_chunks().to_batches()
-        self._pending = []
+        for unfinished in self.shards[-1:]:  # so that no more than one waits in memory
+            unfinished.result()
         path = self.folder / f"rows-{len(self.shards)}.arrow"
-        write_shard(path, batch)
-        said = {"file": path.name, "rows": len(batch), "bytes": path.stat().st_size, "sha256": sha256(path)}
-        self.shards.append(said)
-        pa.default_memory_pool().release_unused()
+        self.shards.append(self.pool.submit(write_shard, path, self._pending))
+        self._pending = []
 
     def finish(self) -> None:
         """Write corpus.json; ValueError where two ids are equal, or a modality says nothing in any row."""
@@ -161,7 +159,8 @@ class Writer:
         for name, said in self._silent.items():
             if said:
                 raise ValueError(f"modality {name!r} {said}; leave it out")
-        read = [partial(column_in, self.folder / shard["file"]) for shard in self.shards]
+        shards = [each.result() for each in self.shards]
+        read = [partial(column_in, self.folder / shard["file"]) for shard in shards]
         numbers = np.concatenate(self._numbers)
         self._numbers.clear()
         refuse_twins(numbers, lambda: pa.chunked_array([each("id") for each in read]))
@@ -171,7 +170,7 @@ class Writer:
             "rows": self.rows,
             "fingerprint": fingerprint(self.schema, read),
             "schema": self.schema.to_json(),
-            "shards": self.shards,
+            "shards": shards,
         }
         (self.folder / "corpus.json").write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
 
@@ -210,7 +209,13 @@ def _row_bytes(cells: Mapping[str, Cells]) -> float:
     return total / len(next(iter(cells.values())))
 
 
-def write_shard(path: Path, batch: pa.RecordBatch) -> None:
-    """One record batch, uncompressed, so that reading it is mapping it."""
+def write_shard(path: Path, pending: list[pa.RecordBatch]) -> dict[str, Any]:
+    """All rows as one record batch, uncompressed, so that reading it is mapping it; what corpus.json says of the file."""
+    batch = pending[0]
+    if len(pending) > 1:
+        (batch,) = pa.Table.from_batches(pending).combine_chunks().to_batches()
+    pending.clear()
     with path.open("wb") as sink, pa.ipc.new_file(sink, batch.schema) as writer:
         writer.write_batch(batch)
+    pa.default_memory_pool().release_unused()
+    return {"file": path.name, "rows": len(batch), "bytes": path.stat().st_size, "sha256": sha256(path)}

@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
 from typing import Any
 
@@ -32,6 +33,8 @@ REMEDIES = (
     (re.compile(r"([+-]?[\d.]+[ ,;]+){2,}[+-]?[\d.]+"), "holds several numbers; give each a column of its own"),
 )
 """How people write numbers that are not read as such, since what they mean differs from place to place, and what to do."""
+NEAR = r"^[\s\p{Z}\p{Cc}]*([-+$€£¥.,(\[]|\p{Nd}|(?i:inf|infinity|nan|true|false)[\s\p{Z}\p{Cc}]*$)"
+"""How each word begins that is a number or written as one (Arrow's RE2): a column of names is then looked through in one pass."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,8 +85,9 @@ class Column:
     @property
     def is_empty(self) -> bool:
         """Whether no row says anything, whatever the type: a file, a slice or a request may hold nothing else."""
-        return self.said().null_count == len(self.values)
+        return self.said.null_count == len(self.values)
 
+    @cached_property
     def said(self) -> pa.Array:
         """The values, with null for words that say that there is none."""
         if not self.is_text:
@@ -110,7 +114,7 @@ class Column:
             # As it is, unless a word says that there is no number, or there are blanks about one.
             return self.values.cast(pa.float64()).to_numpy(zero_copy_only=False)
         except pa.ArrowInvalid:
-            said = pc.utf8_trim_whitespace(self.said())  # pyright: ignore
+            said = pc.utf8_trim_whitespace(self.said)  # pyright: ignore
         try:
             return said.cast(pa.float64()).to_numpy(zero_copy_only=False)
         except pa.ArrowInvalid:
@@ -128,7 +132,7 @@ class Column:
             raise ValueError(f"column {self.name!r} holds {self.values.type}; expected text")
         if not self.is_text:
             return self.categories().tolist()
-        return self.said().to_pylist()
+        return self.said.to_pylist()
 
     def lists_of_text(self) -> list[list[str | None] | None]:
         """Each row's list of strings, None where null or empty; a string in it is None where null or blank."""
@@ -144,12 +148,26 @@ class Column:
 
         missing: whether words such as NA say that there is no value; of ids they are names as others are.
         """
+        names, codes = self.coded if missing else self._coded(self.values)
+        return names[codes]
+
+    @cached_property
+    def coded(self) -> "tuple[NDArray[np.object_], NDArray[np.int32]]":
+        """The names that occur, None last, and the place of each row's among them; a name may stand there twice."""
+        return self._coded(self.said)
+
+    @property
+    def different(self) -> set[str]:
+        """The categories that occur."""
+        return set(self.coded[0].tolist()) - {None}
+
+    def _coded(self, values: pa.Array) -> "tuple[NDArray[np.object_], NDArray[np.int32]]":
         if pa.types.is_nested(self.values.type):
             raise ValueError(f"column {self.name!r} holds {self.values.type}; expected one number or word a row")
-        encoded = (self.said() if missing else self.values).dictionary_encode()
+        encoded = values.dictionary_encode()
         names = np.full(len(encoded.dictionary) + 1, None, dtype=object)
         names[:-1] = names_of(encoded.dictionary).to_pylist()
-        return names[pc.fill_null(encoded.indices, len(names) - 1).to_numpy(zero_copy_only=False)]  # pyright: ignore
+        return names, pc.fill_null(encoded.indices, len(names) - 1).to_numpy(zero_copy_only=False)  # pyright: ignore
 
     def names(self) -> pa.Array:
         """The same of ids, nearly all of which differ, as Arrow holds them."""
@@ -159,7 +177,7 @@ class Column:
 
     def strings(self) -> pa.Array:
         """`texts` as Arrow holds them."""
-        return self.said() if self.is_text else pa.array(self.texts(), pa.large_string())
+        return self.said if self.is_text else pa.array(self.texts(), pa.large_string())
 
     def vectors(self) -> tuple[NDArray[np.floating[Any]], NDArray[np.int64]]:
         """The numbers of all rows one after the other, and how many each row has: 0 where it is null or empty."""

@@ -131,13 +131,13 @@ def looked_at(column: Column, target: "np.ndarray | None") -> tuple[Look, str]:
 def of_numbers(column: Column, target: "np.ndarray | None") -> tuple[Look, str]:
     """Of a column of numbers."""
     values = column.numbers()
-    different = len(np.unique(values[~np.isnan(values)]))
-    if different < 2:
+    known = values[~np.isnan(values)]
+    if not len(known) or (known == known[0]).all():
         return "", "it says the same in every row"
-    whole = pa.types.is_integer(column.values.type) or bool((values[~np.isnan(values)] % 1 == 0).all())
-    if whole and different == len(values) and (np.diff(values) == np.diff(values)[0]).all():
+    steps = np.diff(values[:SAMPLE])
+    if (steps == steps[0]).all() and (values % 1 == 0).all() and (np.diff(values) == steps[0]).all():
         return "id", "it counts the rows"
-    if target is not None and twin(column.categories(), target):
+    if target is not None and says_again(column, target):
         return "", "it says the target again"
     return "number", ""
 
@@ -157,14 +157,14 @@ def of_words(column: Column, target: "np.ndarray | None") -> tuple[Look, str]:
         return "", "it is a date or time; give its parts as numbers if they matter"
     if bad := bad_number(column, meant=MEANT):
         return "", f"its row {bad[0] + 1} says {bad[1]}; mend it, or name the column's kind"
-    different = pc.count_distinct(column.values).as_py()  # pyright: ignore
-    if different < 2:
+    if len(set(rows)) < 2 and pc.count_distinct(column.values).as_py() < 2:  # pyright: ignore
         return "", "it says the same in every row"
-    if target is not None and twin(column.categories(), target):
+    if target is not None and says_again(column, target):
         return "", "it says the target again"
     words = sum(len(text.split()) for text in rows) / len(rows)
     if words >= WORDS:
         return "text", f"its cells have {words:.0f} words on average"
+    different = pc.count_distinct(column.values).as_py()  # pyright: ignore
     if different == len(column.values) - column.values.null_count and different > FAMILY:
         return "id", "every row has its own"
     return "category", ""
@@ -179,10 +179,14 @@ def is_number(text: str) -> bool:
     return "_" not in text
 
 
+def says_again(column: Column, target: "np.ndarray") -> bool:
+    """Whether a column says nothing but the target; the first rows of most deny it."""
+    first = Column(column.name, column.values.slice(0, SAMPLE), column.first_row)
+    return twin(first.categories(), target[:SAMPLE]) and twin(column.categories(), target)
+
+
 def twin(column: "np.ndarray", target: "np.ndarray") -> bool:
     """Whether a column and the target tell the same rows apart, where both are known, and the target repeats itself."""
-    if len(column) > SAMPLE and not twin(column[:SAMPLE], target[:SAMPLE]):
-        return False
     both = [(a, b) for a, b in zip(column, target, strict=True) if a is not None and b is not None]
     pairs = set(both)
     return 1 < len(pairs) < len(both) and len(pairs) == len({a for a, _ in pairs}) == len({b for _, b in pairs})

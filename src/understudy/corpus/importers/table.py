@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from understudy.corpus.corpus import Corpus
@@ -135,7 +136,8 @@ def ids_of(rows: Source, column: str | None) -> pa.Array:
     """What the rows are called; row-1 ... where no column says it."""
     if column is not None:
         return rows.column(column).names()
-    return pa.array([f"row-{row}" for row in range(rows.first_row, rows.first_row + len(rows.table))], pa.large_string())
+    numbers = pa.array(np.arange(rows.first_row, rows.first_row + len(rows.table))).cast(pa.large_string())
+    return pc.binary_join_element_wise(pa.scalar("row", pa.large_string()), numbers, pa.scalar("-", pa.large_string()))  # pyright: ignore
 
 
 def splits_of(source: Source, column: str | None, corpus: Corpus) -> list[Split]:

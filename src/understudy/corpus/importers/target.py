@@ -12,12 +12,14 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from understudy.prepare.cells import Modality
-from understudy.prepare.columns import Column, category, is_plain_number, number_of, remedy
+from understudy.prepare.columns import NEAR, Column, category, is_plain_number, number_of, remedy
 from understudy.tasks import Choice, Classification, Regression, Retrieval, Task
 
 FEW = 10
 """Whole-number targets with at most this many different values are taken for classes where no task is stated."""
 
+LOOKED_AT = 1_000
+"""Rows that mostly say whether a column of words is one of numbers."""
 MEANT = 0.9
 """A column of words is meant to be numbers where so large a share of its cells are, or are written as people write them."""
 
@@ -37,7 +39,7 @@ def task_of(stated: Task | str | None, column: Column, said: list[str]) -> Task:
     task = kinds.get(stated) if isinstance(stated, str) else stated
     if not isinstance(task, Classification | Retrieval):
         raise ValueError(f"unknown task {stated!r}; known: regression, {', '.join(kinds)}, choice")
-    classes = task.classes or tuple(sorted(set(column.categories()) - {None}, key=number_first))
+    classes = task.classes or tuple(sorted(column.different, key=number_first))
     if len(classes) < 2:
         found = f"nothing but the class {classes[0]!r}" if classes else "nothing in any row"
         raise ValueError(f"target column {column.name!r} holds {found}; a classification needs rows of at least 2 classes")
@@ -48,13 +50,14 @@ def targets_in(column: Column, task: Task) -> NDArray[np.float64]:
     """The target of some rows: a number, or the place of a class; NaN where unlabelled."""
     if not isinstance(task, Classification | Retrieval):
         return column.numbers()
-    names = column.categories()
+    names, codes = column.coded
     place: dict[str | None, float] = {category(name): number for number, name in enumerate(task.classes)}
     place.setdefault(None, math.nan)
-    if unknown := set(names) - set(place):
-        row = next(row for row, name in enumerate(names) if name in unknown)
-        raise column.fault(row, f"class {names[row]!r} is none of {', '.join(task.classes)}")
-    return np.array([place[name] for name in names], np.float64)
+    known = np.array([name in place for name in names.tolist()])
+    if not known[codes].all():
+        row = int(np.argmin(known[codes]))
+        raise column.fault(row, f"class {names[codes[row]]!r} is none of {', '.join(task.classes)}")
+    return np.array([place.get(name, math.nan) for name in names.tolist()])[codes]
 
 
 def class_names(classes: NDArray[Any] | Sequence[Any]) -> tuple[str, ...]:
@@ -90,10 +93,11 @@ def inferred(column: Column) -> tuple[str, str]:
     if bad := bad_number(column):
         raise column.fault(bad[0], f"{bad[1]}; if the target is classes, say that the task is classification")
     if not is_number(column):
-        known = [name for name in column.categories() if name is not None]
-        different = len(set(known))
-        if different > max(FEW, len(known) / 2):
-            what = f"{different} different words in {len(known)} rows with a target"
+        names, codes = column.coded
+        known = int((codes < len(names) - 1).sum())
+        different = len(column.different)
+        if different > max(FEW, known / 2):
+            what = f"{different} different words in {known} rows with a target"
             raise ValueError(
                 f"target column {column.name!r} holds {what}; if they are classes, say that the task is classification"
             )
@@ -109,7 +113,7 @@ def is_truth(column: Column) -> bool:
     """Whether a column says true or false in every row that says anything."""
     if not column.is_text:
         return pa.types.is_boolean(column.values.type)
-    return set(column.categories()) <= {"True", "False", None} and not column.is_empty
+    return column.different <= {"True", "False"} and not column.is_empty
 
 
 def refuse_times(column: Column, way_out: str) -> None:
@@ -127,22 +131,27 @@ def bad_number(column: Column, *, meant: float = 0.0) -> tuple[int, str] | None:
     """
     if not column.is_text or reads_as_numbers(column):
         return None
-    words = column.texts()
-    times = Counter(word for word in words if word is not None)
+    words = column.said
+    near = pc.fill_null(pc.match_substring_regex(words, NEAR), False)  # pyright: ignore
+    times = Counter(words.filter(near).to_pylist())
+    names = len(words) - words.null_count - times.total()
     read = {word: number_of(word) for word in times}
     odd = {word: remedy(word) for word, number in read.items() if number is None}
     numbers = {number for number in read.values() if number is not None}
     plain = sum(count for word, count in times.items() if odd.get(word, "a number"))
-    if not odd or plain < meant * times.total() or (len(numbers) <= FEW and not any(odd.values())):
+    some = names or odd
+    if not some or plain < meant * (names + times.total()) or (len(numbers) <= FEW and not any(odd.values())):
         return None
-    row, word = next((row, word) for row, word in enumerate(words) if word in odd)
-    return row, f"{word!r:.40} {odd[str(word)] or 'is not a number, as the others are'}"
+    row, word = next((row, word) for row, word in enumerate(words.to_pylist()) if word is not None and read.get(word) is None)
+    return row, f"{word!r:.40} {odd.get(word) or 'is not a number, as the others are'}"
 
 
 def reads_as_numbers(column: Column) -> bool:
     """Whether Arrow reads each word that says anything as a number: one look, where most columns are of numbers."""
+    words = column.said
     try:
-        pc.utf8_trim_whitespace(column.said()).cast(pa.float64())  # pyright: ignore
+        for some in (words.slice(0, LOOKED_AT), words):  # Arrow is slow to say no of a whole column
+            pc.utf8_trim_whitespace(some).cast(pa.float64())  # pyright: ignore
     except pa.ArrowInvalid:
         return False
     return True
@@ -151,5 +160,8 @@ def reads_as_numbers(column: Column) -> bool:
 def is_number(column: Column) -> bool:
     """Whether every cell is a number, finite or not, or missing."""
     if column.is_text:
-        return reads_as_numbers(column) or all(word is None or number_of(word) is not None for word in set(column.texts()))
+        if reads_as_numbers(column):
+            return True
+        different = column.said.unique().to_pylist()  # pyright: ignore
+        return all(word is None or number_of(word) is not None for word in different)
     return not column.is_list and is_plain_number(column.values.type)
