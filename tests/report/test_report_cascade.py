@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
-from made_run import SENTIMENT, made_run
+from made_run import DIGITS, SENTIMENT, made_predictions, made_run
 
 from understudy.evaluate.predictions import Predictions
-from understudy.report.cascade import STEPS, curve, curves_of
+from understudy.report.cascade import STEPS, chosen, curves_of, handed
 from understudy.report.page import render
 from understudy.report.recorded import read_run
 
@@ -18,32 +18,53 @@ def said(shares, target, ids=None):
     return Predictions(names, values, np.array(target), ones, ones, None)
 
 
-def drawn(student, teacher):
-    found = curve(student, teacher)
-    assert found is not None
-    return found
-
-
 def test_by_hand():
     # The student is right of the two that it is sure of; the teacher is right of all but the last of them.
     student = said([0.45, 0.55, 0.9, 0.1], [1, 0, 1, 0])
     teacher = said([0.9, 0.2, 0.8, 0.7], [1, 0, 1, 0])
-    budgets, accuracy = drawn(student, teacher)
-    assert len(budgets) == STEPS
+    accuracy, budgets = handed(student, teacher).drawn, np.linspace(0, 1, STEPS)
     for budget, expected in ((0.0, 0.5), (0.26, 0.75), (0.5, 1.0), (0.76, 1.0), (1.0, 0.75)):
         assert accuracy[np.argmin(np.abs(budgets - budget))] == pytest.approx(expected)
     back = said([0.7, 0.8, 0.2, 0.9], [0, 1, 0, 1], ids=["r3", "r2", "r1", "r0"])
-    np.testing.assert_array_equal(drawn(student, back)[1], accuracy)
+    np.testing.assert_array_equal(handed(student, back).drawn, accuracy)
 
 
 def test_it_ends_at_both_and_stands_in_the_page(tmp_path):
     run = read_run(made_run(tmp_path / "run", seeds=2))
-    for _, accuracy in curves_of(run):
-        assert accuracy[0] < accuracy[-1]
-    assert [each[1][-1] for each in curves_of(run)] == [
+    assert all(each.drawn[0] < each.drawn[-1] for each in curves_of(run))
+    assert [each.drawn[-1] for each in curves_of(run)] == [
         pytest.approx((p.values.argmax(axis=1) == p.target).mean()) for p in run.predictions["teacher"]
     ]
     assert "Asking the teacher where the student is unsure" in render(run)
+
+
+def test_validation_rows_choose_the_threshold_by_hand():
+    # The teacher is right of the two least sure rows, wrong of the surest, and as the student of the rest.
+    student = said([0.55, 0.4, 0.8, 0.1, 0.95], [0, 1, 1, 0, 1])
+    teacher = said([0.1, 0.8, 0.8, 0.1, 0.2], [0, 1, 1, 0, 1])
+    found = handed(student, teacher)
+    np.testing.assert_allclose(found.sureness, [0.55, 0.6, 0.8, 0.9, 0.95])
+    np.testing.assert_allclose(found.accuracy, [0.6, 0.8, 1.0, 1.0, 1.0, 0.8])
+    assert found.knee == pytest.approx(0.8)
+    assert found.below(found.knee) == 2
+    # A teacher that knows nothing more is never worth it.
+    assert handed(student, student).knee == 0.0
+
+
+def test_the_choice_stands_in_the_page(tmp_path):
+    folder = made_run(tmp_path / "run", seeds=2)
+    assert chosen(read_run(folder)) is None
+    for system, skill in (("teacher", 0.85), ("distilled", 0.6)):
+        for seed in range(2):
+            made_predictions(DIGITS, skill, seed + 10, rows=120).save(folder / system / f"seed-{seed}" / "validation.npz")
+    run = read_run(folder)
+    found = chosen(run)
+    student, cascade, teacher = found.accuracy
+    assert 0 < found.share < 1
+    assert cascade > student + found.share * (teacher - student)
+    page = render(run)
+    assert f"--budget {found.share:.2f}" in page
+    assert f"the accuracy becomes {100 * cascade:.1f} %" in page
 
 
 def test_numbers_have_none(tmp_path):

@@ -14,6 +14,8 @@ from understudy.tasks import Task
 
 Array = NDArray[Any]
 
+PREDICTIONS, VALIDATION = "predictions.npz", "validation.npz"
+"""Of the test rows, and of the validation rows where there are any."""
 ARRAYS, KEPT = {"id", "values", "target", "has_target", "seen"}, "biufU"
 """What a file of predictions holds, with or without `group`, and of which types by NumPy's letters."""
 LARGE = 2**26

@@ -7,7 +7,7 @@ import numpy as np
 
 from understudy.corpus.low_shot import size_name
 from understudy.evaluate.compare import adjust, comparison, over_seeds
-from understudy.evaluate.predictions import Array, Predictions
+from understudy.evaluate.predictions import PREDICTIONS, Array, Predictions
 from understudy.evaluate.vcr import joined
 from understudy.study.run import Run
 from understudy.study.transfer import place
@@ -99,7 +99,7 @@ def predictions(runs: Sequence[Run], system: str, split: str) -> Iterator[Predic
     """One a draw and seed: of the runs' own test rows, or of those of `split`."""
     for run in runs:
         for seed in run.seeds:
-            own = run.folder / system / f"seed-{seed}" / "predictions.npz"
+            own = run.folder / system / f"seed-{seed}" / PREDICTIONS
             yield Predictions.load(place(run, split, system, seed) if split else own)
 
 

@@ -6,7 +6,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from understudy.evaluate.predictions import Predictions
+from understudy.evaluate.predictions import PREDICTIONS, VALIDATION, Predictions
 from understudy.evaluate.results import read_results
 from understudy.process.document import Shape
 from understudy.process.log import read_log, seeds_of
@@ -42,6 +42,8 @@ class Recorded:
     logs: Mapping[str, Sequence[Sequence[Mapping[str, Any]]]]
     """System -> a seed -> an epoch -> its line."""
     predictions: Mapping[str, Sequence[Predictions]]
+    validation: Mapping[str, Sequence[Predictions]]
+    """The same of the validation rows, of runs that kept them."""
 
     @property
     def systems(self) -> dict[str, Mapping[str, Any]]:
@@ -62,6 +64,7 @@ class Recorded:
 def read_run(run: Path) -> Recorded:
     """Everything the page draws; FileNotFoundError without results.json, ValueError that names a damaged file."""
     results = read_results(run)
+    drawn = results["systems"] if results["task"]["kind"] in DRAWN else ()
     return Recorded(
         name=run.resolve().name,
         where=str(run),
@@ -71,7 +74,8 @@ def read_run(run: Path) -> Recorded:
         subsets=optional(run / "subsets.json", SUBSETS),
         cost=optional(run / "cost.json", COST),
         logs={name: [read_log(folder) for folder in seeds_of(run / name)] for name in results["systems"]},
-        predictions={name: read_predictions(run / name) for name in results["systems"] if results["task"]["kind"] in DRAWN},
+        predictions={name: read_predictions(run / name, PREDICTIONS) for name in drawn},
+        validation={name: read_predictions(run / name, VALIDATION) for name in drawn},
     )
 
 
@@ -80,7 +84,7 @@ def optional(path: Path, shape: Shape | None = None) -> dict[str, Any]:
     return read_json(path, shape) if path.is_file() else {}
 
 
-def read_predictions(system: Path) -> list[Predictions]:
-    """Test predictions of every seed, as far as they were written."""
-    paths = [folder / "predictions.npz" for folder in seeds_of(system)]
+def read_predictions(system: Path, file: str) -> list[Predictions]:
+    """What every seed said of the test or validation rows, as far as it was written."""
+    paths = [folder / file for folder in seeds_of(system)]
     return [Predictions.load(path) for path in paths if path.is_file()]

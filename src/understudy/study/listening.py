@@ -7,6 +7,7 @@ import numpy as np
 
 from understudy.batches.every_row import every_row
 from understudy.evaluate import score
+from understudy.evaluate.predictions import PREDICTIONS
 from understudy.methods.method import Tokens
 from understudy.models.model import Model
 from understudy.process.progress import say
@@ -66,7 +67,7 @@ class Listening:
 
     def scored(self, found: Simple) -> Simple:
         """With its answers to test rows as the teacher's predictions, where it has them."""
-        path = self.stages.folder("teacher", self.stages.settings.seeds[0]) / "predictions.npz"
+        path = self.stages.folder("teacher", self.stages.settings.seeds[0]) / PREDICTIONS
         if found.test and not path.is_file():
             self.stages.grouped(found.test).save(path)
         return found

@@ -14,7 +14,7 @@ from understudy.batches.every_row import WORKERS, every_row
 from understudy.batches.loader import Loader
 from understudy.corpus import Corpus, Split
 from understudy.evaluate import score
-from understudy.evaluate.predictions import Predictions
+from understudy.evaluate.predictions import PREDICTIONS, VALIDATION, Predictions
 from understudy.methods import CATALOGUE, Method, Supervised
 from understudy.methods.apart import Apart
 from understudy.models.experts import Late
@@ -220,11 +220,12 @@ class Stages:
         return without_fold(self.split, self.corpus, fold_by_id(self.corpus, self.split.labelled), int(number))
 
     def finish(self, system: str, seed: int, model: Model) -> None:
-        """Score the test rows once, then write the weights: they say that this model is done."""
+        """Score the test rows once, and the validation rows, then write the weights: they say that this model is done."""
         folder = self.folder(system, seed)
         if not (folder / WEIGHTS).is_file():
-            predictions = score.predict(model, self.evaluation(model, self.split.test))
-            self.grouped(predictions).save(folder / "predictions.npz")
+            for name, rows in ((VALIDATION, self.split.valid), (PREDICTIONS, self.split.test)):
+                if len(rows) or name == PREDICTIONS:
+                    self.grouped(score.predict(model, self.evaluation(model, rows))).save(folder / name)
             save_weights(model, folder / WEIGHTS)
         remove(folder)
 
