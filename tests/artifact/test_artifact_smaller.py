@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import onnx
 import pytest
+from onnx import numpy_helper
 
 from understudy.artifact import Artifact
 from understudy.artifact.export import export
@@ -41,8 +42,17 @@ def test_the_oldest_onnxruntime_reads_it(smaller, reader):
         assert graph.ir_version <= IR
         assert {each.domain: each.version for each in graph.opset_import}.get("", 0) <= OPSET
         assert {each.domain for each in graph.opset_import} <= {"", "com.microsoft"}
+        # Of the standard's operators alone: every build of onnxruntime that is whole has them.
+        assert {node.domain for node in graph.graph.node} == {""}
         versions = Artifact(folder).contract.versions
         assert (versions["onnx opset"], versions["onnx IR"]) == (str(OPSET), str(IR))
+
+
+def test_no_processor_leaves_the_16_bits_that_it_adds_products_in(smaller):
+    # Without VNNI x86 multiplies pairs of unsigned 8-bit numbers by weights and adds both products with 16 bits, saturated.
+    weights = [each for each in onnx.load(smaller / "student.onnx").graph.initializer if each.data_type == onnx.TensorProto.INT8]
+    assert bool(weights) == Artifact(smaller).contract.weights.startswith("int8")
+    assert all(2 * 255 * np.abs(numpy_helper.to_array(each).astype(int)).max() < 2**15 for each in weights)
 
 
 def test_a_row_is_answered_as_alone(smaller, reader):

@@ -90,6 +90,8 @@ def test_classes_come_with_probabilities(chooser):
         ([{"a": 1, "b": "../x.npy"}], "column 'b', row 1: text given"),
         ([{"said": [5]}], "column 'said' holds list<item: int64>; expected text"),
         ([{"said": "x"}, {"said": [5]}], "column 'said'"),
+        ([{"said": "ok"}, {"said": "x" * 100_001}], "column 'said', row 2: a text of 100,001 characters; at most 100,000"),
+        ([{"age": 1, "<i>town": "x" * 100_001}], "column '<i>town', row 1: a text of 100,001 characters"),
         ([{"picture": "/etc/passwd"}], "column 'picture', row 1: expected a file's bytes in base64"),
         ([{"picture": encoded(b"nothing")}], "column 'picture', row 1: what was sent is not a readable picture"),
         ([{"sound": encoded(b"nothing")}], "column 'sound', row 1: what was sent is not a readable sound file"),

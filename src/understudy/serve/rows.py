@@ -25,6 +25,8 @@ Refuse = Callable[[int, str], None]
 """What is done about a row's cell that cannot be read: the row's number, and why."""
 MEDIA = ("image", "audio", "video")
 NUMBERS = ("vector", "sequence", "regions")
+LONGEST_TEXT = 100_000
+"""Characters of a client's cell; no student reads so many tokens."""
 Said = dict[str, Any]
 """What a question is answered, as JSON has it."""
 
@@ -105,6 +107,8 @@ def table_of(artifact: Artifact, question: Question, folder: Path, faults: list[
             values = store_media(values, column, question.files, folder, refuse)
         elif kind in NUMBERS:
             values = without_paths(values, kind, refuse)
+        else:
+            values = without_novels(values, refuse)
         arrays[column] = to_array(values, column)
     return pa.table(arrays)
 
@@ -139,6 +143,17 @@ def without_paths(values: list[Any], kind: str, refuse: Refuse) -> list[Any]:
         if said:
             refuse(place, said)
         found.append(None if said else value)
+    return found
+
+
+def without_novels(values: list[Any], refuse: Refuse) -> list[Any]:
+    """Texts, alone or in a list, of no more than `LONGEST_TEXT` characters."""
+    found = []
+    for place, value in enumerate(values, start=1):
+        length = max((len(text) for text in (value if isinstance(value, list) else [value]) if isinstance(text, str)), default=0)
+        if length > LONGEST_TEXT:
+            refuse(place, f"a text of {length:,} characters; at most {LONGEST_TEXT:,} are allowed in one cell")
+        found.append(None if length > LONGEST_TEXT else value)
     return found
 
 
