@@ -225,7 +225,9 @@ def main() -> None:
             figures["own_csv_minutes"] = own_csv(rows, folder, epochs=0)
         if "speed" in asked.parts:
             share = 0.01 if asked.quick else 1.0
-            figures["corpus_seconds"], figures["parquet_seconds"], figures["corpus_to_parquet"] = corpus_cost(int(share * MANY))
+            figures["corpus_seconds"], figures["parquet_seconds"], figures["corpus_to_parquet"] = corpus_cost(
+                int(share * MANY), folder / "cache"
+            )
             _, _, figures["predict_to_artifact"] = predict_cost(int(share * ASKED))
     if not asked.quick:
         write_result("doors", figures=figures, rows=told, seeds=[0], text=text(figures, told))

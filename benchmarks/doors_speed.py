@@ -10,7 +10,6 @@ import numpy as np
 import pandas as pd
 
 import understudy as us
-from understudy.corpus.importers.memory import cache_folder
 
 ROUNDS, COLUMNS = 5, 16
 WORDS = np.array(["warm", "cold", "fast", "slow", "grey", "bright"])
@@ -39,12 +38,12 @@ def frame(rows: int) -> pd.DataFrame:
     return found
 
 
-def corpus_cost(rows: int) -> tuple[float, ...]:
-    """Seconds of `us.corpus(frame)`, modalities guessed, into an empty cache, of `frame.to_parquet`, and their ratio."""
+def corpus_cost(rows: int, cache: Path) -> tuple[float, ...]:
+    """Seconds of `us.corpus(frame)`, modalities guessed, into `cache`, which UNDERSTUDY_CACHE names, of `frame.to_parquet`, and their ratio."""
     data = frame(rows)
 
     def corpus() -> None:
-        shutil.rmtree(cache_folder(), ignore_errors=True)
+        shutil.rmtree(cache, ignore_errors=True)
         us.corpus(data, target="verdict")
 
     with tempfile.TemporaryDirectory() as name:

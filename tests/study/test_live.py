@@ -3,6 +3,7 @@
 import http.client
 import json
 import signal
+import sqlite3
 from urllib.request import urlopen
 
 import pytest
@@ -77,6 +78,28 @@ def test_a_run_is_tracked_and_watched_and_the_same_as_without(tmp_path, capsys):
     assert watched.results["systems"] == plain.results["systems"]
     with pytest.raises(ValueError, match="logger is 'paper'; choose tensorboard, wandb or mlflow"):
         us.distill(corpus, out=tmp_path / "none", logger="paper", **asked)  # pyright: ignore
+
+
+@pytest.mark.parametrize("logger", ["wandb", "mlflow"])
+def test_offline_trackers_write_into_the_runs_folder_alone(logger, tmp_path, monkeypatch):
+    pytest.importorskip(logger)
+    corpus = make_corpus(tmp_path / "corpus", rows=80)
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    asked = {"student": "weak", "split": "full", "plan": PLAN, "sizes": SIZES, "seeds": 1, "report": False}
+    for name in ("one", "two"):
+        run = us.distill(corpus, out=tmp_path / name, logger=logger, **asked)  # pyright: ignore
+        if logger == "wandb":
+            assert len(list((run.folder / "tracked" / "wandb").glob("offline-run-*/*.wandb"))) == 3
+        else:
+            with sqlite3.connect(run.folder / "tracked" / "mlflow.db") as kept:
+                names = {name for (name,) in kept.execute("select name from runs")}
+                assert names == {f"{system}/seed-0" for system in ("teacher", "plain", "distilled")}
+                logged = kept.execute("select count(*) from metrics where key = 'valid/accuracy'").fetchone()
+                assert logged == (3 * PLAN.epochs,)
+    assert list((tmp_path / "here").iterdir()) == []
 
 
 def test_what_is_not_installed_is_named(tmp_path, monkeypatch):

@@ -6,7 +6,8 @@ Which one is an environment variable, so that processes that start here know it,
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
 Logger = Literal["", "tensorboard", "wandb", "mlflow"]
 VARIABLE = "UNDERSTUDY_LOGGER"
+ADDRESS = "MLFLOW_TRACKING_URI"
 PROJECT, FOLDER = "understudy", "tracked"
 """Of Weights & Biases and MLflow; and where in a run's folder what is tracked lies."""
 
@@ -54,6 +56,21 @@ def begin(accelerator: "Accelerator", title: str) -> None:
     if not accelerator.log_with:
         return
     folder = str(accelerator.logging_dir or ".")
-    named = any(str(getattr(each, "value", each)) in ("wandb", "mlflow") for each in accelerator.log_with)
-    told = {"wandb": {"name": title, "dir": folder}, "mlflow": {"run_name": title}}
-    accelerator.init_trackers(PROJECT if named else title, init_kwargs=told)
+    names = [str(getattr(each, "value", each)) for each in accelerator.log_with]
+    told = {"wandb": {"name": title, "dir": folder}, "mlflow": {"run_name": title, "logging_dir": folder}}
+    with mlflow_in(folder) if "mlflow" in names else nullcontext():
+        accelerator.init_trackers(title if "tensorboard" in names else PROJECT, init_kwargs=told)
+
+
+@contextmanager
+def mlflow_in(folder: str) -> Iterator[None]:
+    """Inside, MLflow begins to write into `folder`, not where the process stands; where it is told an address, to that."""
+    if os.environ.get(ADDRESS):
+        yield
+        return
+    # It then sets the variable itself, by which the next run would be taken for one with an address.
+    import_module("mlflow").set_tracking_uri(f"sqlite:///{Path(folder).resolve()}/mlflow.db")
+    try:
+        yield
+    finally:
+        os.environ.pop(ADDRESS, None)
