@@ -120,9 +120,9 @@ def test_the_command(document, home, capsys):
         "teacher": (f"text={home}/teachers/clip", f"image={home}/teachers/clip"),
     }
     with pytest.raises(KeyError, match="no system 'best'"):
-        command(home / "entailment" / "corpus", split="given", systems=("best",), **told)
+        command(str(home / "entailment" / "corpus"), split="given", systems=("best",), **told)
     with pytest.raises(ValueError, match=r"size 1\.5: expected a share up to 1, or a whole number of rows"):
-        command(home / "entailment" / "corpus", split="given", sizes=(0.1, 1.5), **told)
+        command(str(home / "entailment" / "corpus"), split="given", sizes=(0.1, 1.5), **told)
 
 
 def test_rows_that_a_system_does_not_see_are_no_rows_of_the_table(document, home, tmp_path):

@@ -98,7 +98,15 @@ def drawn_from(seed: int, epoch: int, key: str) -> int:
 
 
 def fields_of(view: View, corpus: Corpus, modality: str, rows: NDArray[np.intp], seeds: list[int] | None) -> FieldArrays:
-    """One view's fields, drawn where there are seeds; ValueError names the row that cannot be read."""
+    """One view's fields, drawn where there are seeds; ValueError names the row that cannot be read.
+
+    What rows share is prepared once.
+    """
+    if seeds is None and corpus.modalities[modality].shared:
+        _, first, back = np.unique(corpus.items(modality)[rows], return_index=True, return_inverse=True)
+        if len(first) < len(rows):
+            found = fields_of(view, corpus, modality, rows[first], None)
+            return {name: values[back] for name, values in found.items()}
     cells: Cells = corpus.cells(modality, rows)
     try:
         return trim(view.prepare(cells) if seeds is None else view.draw(cells, seeds))

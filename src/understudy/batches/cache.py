@@ -16,10 +16,17 @@ VIDEO_BLOCK = 8
 
 
 class Cache:
-    """The fields of `rows` (positions in the corpus) by place. `kept` is None once not all would fit; `whole`: all are there."""
+    """The fields of `rows` (positions in the corpus) by place. `kept` is None once not all would fit; `whole`: all are there.
+
+    Rows that share a cell share its fields: `rows` is then one row an item, which is found by the `slot` of each place.
+    """
 
     def __init__(self, view: View, corpus: Corpus, modality: str, rows: NDArray[np.intp]) -> None:
         self.view, self.corpus, self.modality, self.rows = view, corpus, modality, rows
+        self._slot: NDArray[np.intp] | None = None
+        if corpus.modalities[modality].shared:
+            _, first, self._slot = np.unique(corpus.items(modality)[rows], return_index=True, return_inverse=True)
+            self.rows = rows = rows[first]
         self.block = VIDEO_BLOCK if view.kind == "video" else BLOCK
         self._held, self.whole = np.zeros(len(rows), np.bool_), False
         self.kept: FieldArrays | None = {}
@@ -27,11 +34,12 @@ class Cache:
         self.fill(np.unique(np.linspace(0, len(rows) - 1, min(self.block, len(rows))).astype(np.intp)))
 
     def missing(self, places: NDArray[np.intp]) -> NDArray[np.intp]:
-        """Those of them that are not there yet, each once."""
-        return np.unique(places[~self._held[places]])
+        """The slots of those of them that are not there yet, each once."""
+        slots = places if self._slot is None else self._slot[places]
+        return np.unique(slots[~self._held[slots]])
 
     def fill(self, places: NDArray[np.intp]) -> None:
-        """Prepare the rows at these places, in blocks."""
+        """Prepare the rows at these slots, in blocks."""
         for start in range(0, len(places), self.block):
             if self.kept is not None:
                 some = places[start : start + self.block]
@@ -40,7 +48,8 @@ class Cache:
     def take(self, places: NDArray[np.intp]) -> FieldArrays:
         """Their fields, which must be there."""
         assert self.kept is not None
-        return {name: values[places] for name, values in self.kept.items()}
+        slots = places if self._slot is None else self._slot[places]
+        return {name: values[slots] for name, values in self.kept.items()}
 
     def _put(self, places: NDArray[np.intp], found: FieldArrays) -> None:
         assert self.kept is not None

@@ -29,7 +29,8 @@ class Loader:
     process, processes: this process takes every `processes`-th row of each batch. Shares are equally long: a short one is
     filled with a row of the batch in which nothing is present and nothing labelled, which therefore counts nowhere.
     training: random views are drawn anew each epoch from (seed, epoch, id), and never cached. workers: processes that prepare
-    batches ahead, where there is something to prepare that is not cached; order and values do not depend on it.
+    batches ahead, where there is something to prepare that is not cached; order and values do not depend on it. part: those of
+    an epoch's steps that are asked for at all.
     """
 
     def __init__(
@@ -49,6 +50,7 @@ class Loader:
         processes: int = 1,
         training: bool = False,
         workers: int = 0,
+        part: slice = slice(None),
     ) -> None:
         self.rows = _checked(rows, len(corpus))
         if batch_size < 1 or not 0 <= process < processes:
@@ -57,7 +59,7 @@ class Loader:
         if workers < 0:
             raise ValueError(f"workers {workers}: expected 0 (prepare in this process) or more")
         self.process, self.processes = process, processes
-        self.training, self.workers = training, workers
+        self.training, self.workers, self.part = training, workers, part
         has = corpus.has_target[self.rows]
         known = has if labelled is None else has & np.isin(self.rows, np.asarray(labelled, dtype=np.intp))
         if labelled is not None and known.sum() != len(np.unique(np.asarray(labelled))):
@@ -80,14 +82,14 @@ class Loader:
 
     def __len__(self) -> int:
         """Steps in an epoch."""
-        return len(self._natural) if self._steps is None else self._steps.count
+        return len(range(len(self._natural) if self._steps is None else self._steps.count)[self.part])
 
     def batches(self, epoch: int, start: int = 0) -> Iterator[Batch]:
         """The batches of an epoch; the first `start` are skipped without being prepared."""
         steps = self._natural
         if self._steps is not None:
             steps = order_steps(self._steps, seed=self.seed, epoch=epoch, sizes=self._sizes)
-        shares = [self._share(chosen) for chosen in steps[start:]]
+        shares = [self._share(chosen) for chosen in steps[self.part][start:]]
         rows = [self.rows[chosen] for chosen, _ in shares]
         anew = Prepared(self.corpus, rows, self._uncached(), self.seed, epoch if self.training else None)
         for step, ((chosen, filler), found) in enumerate(zip(shares, prepared(anew, workers=self.workers), strict=True)):

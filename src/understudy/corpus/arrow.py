@@ -37,6 +37,11 @@ def column_type(modality: Modality) -> pa.DataType:
     return kinds.get(modality.kind, pa.large_list(pa.float32()))
 
 
+def held_type(modality: Modality) -> pa.DataType:
+    """Of a row's cell: the modality itself, or the number of an item that rows share."""
+    return pa.uint32() if modality.shared else column_type(modality)
+
+
 def step_width(modality: Modality) -> int:
     """Numbers of one step of a sequence, or of one region with its box."""
     return modality.width + (CORNERS if modality.kind == "regions" else 0)
@@ -71,7 +76,7 @@ def arrow_schema(schema: Schema) -> pa.Schema:
     columns += [pa.field("group", pa.large_string())] if schema.grouped else []
     columns += [pa.field("weight", pa.float64(), nullable=False)] if schema.weighted else []
     columns += [pa.field("content", pa.binary(DIGEST), nullable=False)]
-    return pa.schema(columns + [pa.field(f"in.{name}", column_type(modality)) for name, modality in schema.modalities.items()])
+    return pa.schema(columns + [pa.field(f"in.{name}", held_type(modality)) for name, modality in schema.modalities.items()])
 
 
 def to_column(cells: Cells, modality: Modality) -> pa.Array:

@@ -1,6 +1,7 @@
 """Check: what a person should know of a corpus before training on it."""
 
 from dataclasses import asdict, dataclass, field
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -138,7 +139,7 @@ def changed(corpus: Corpus) -> list[str]:
     """What is not as it was written, a sentence each: shards by their SHA-256, all else by the fingerprint."""
     said = [
         f"{shard['file']} was changed after it was written: its SHA-256 does not fit corpus.json"
-        for shard in corpus.shards
+        for shard in chain(corpus.shards, *corpus.item_shards.values())
         if sha256(corpus.folder / shard["file"]) != shard["sha256"]
     ]
     if said:

@@ -2,6 +2,7 @@
 
 import copy
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from understudy.corpus.arrow import LENGTHS, Gather, arrow_schema, gatherer, placed, presence, targets_of
+from understudy.corpus.items import SHARD, Items, item_schema, numbers_of
 from understudy.corpus.numbered import numbered
 from understudy.corpus.remote import copied, is_remote
 from understudy.corpus.saved import read_split, split_names, write_splits
@@ -27,7 +29,8 @@ DOCUMENT: Shape = {
     "rows": int,
     "fingerprint": str,
     "schema": SCHEMA,
-    "shards": [{"file": str, "rows": int, "bytes": int, "sha256": str}],
+    "shards": [SHARD],
+    "items?": {...: [SHARD]},
 }
 
 
@@ -46,12 +49,15 @@ class Corpus:
         self.task: Task = self.schema.task
         self.fingerprint: str = document["fingerprint"]
         self.shards: list[dict[str, Any]] = document["shards"]
-        self.batches = [_open_shard(self.folder, self.schema, shard) for shard in self.shards]
+        self.batches = [_open_shard(self.folder, arrow_schema(self.schema), shard) for shard in self.shards]
+        self.item_shards: dict[str, list[dict[str, Any]]] = document.get("items", {})
         self._rows: int = document["rows"]
         if sum(len(batch) for batch in self.batches) != self._rows or not self._rows:
             raise ValueError(f"{self.folder}: corpus.json says {self._rows} rows, its shards say otherwise")
         self._gather: dict[tuple[str, int], Gather] = {}
         self._present: dict[str, NDArray[np.bool_]] = {}
+        self._numbers: dict[str, Positions] = {}
+        self._items: dict[str, Items] = {}
         self._ends = np.cumsum([len(batch) for batch in self.batches])
         self._starts = np.concatenate([[0], self._ends[:-1]]).astype(np.intp)
 
@@ -159,17 +165,43 @@ class Corpus:
             self._present[modality] = found
         return self._present[modality]
 
+    def items(self, modality: str) -> Positions:
+        """[N], equal where rows share a cell; -1 where absent. Of a modality that is not shared each row has its own."""
+        if not self._known(modality).shared:
+            return np.where(self.present(modality), np.arange(self._rows), -1)
+        if modality not in self._numbers:
+            found = np.concatenate([numbers_of(column) for column in self._column(f"in.{modality}")])
+            if found.max(initial=-1) >= len(self._shared(modality)):
+                raise ValueError(f"{self.folder}: modality {modality!r} names items that are not there; it was changed")
+            self._numbers[modality] = found
+        return self._numbers[modality]
+
+    def _shared(self, modality: str) -> Items:
+        """What its rows share."""
+        shards = self.item_shards.get(modality, [])
+        for shard in shards:
+            refuse_cut(self.folder / Path(shard["file"]).name, shard["bytes"])
+        if modality not in self._items:
+            known = replace(self.modalities[modality], shared=False)
+            batches = [_open_shard(self.folder, item_schema(modality, known), shard) for shard in shards]
+            self._items[modality] = Items([batch.column(0) for batch in batches], known)
+        return self._items[modality]
+
     def lengths(self, modality: str) -> Positions:
         """[N] characters (of the longest choice), steps, regions or samples of each row, 0 where absent."""
         known = self._known(modality)
         if known.kind not in LENGTHS:
             raise ValueError(f"modality {modality!r}: rows of a {known.kind} have no length")
+        if known.shared:
+            return self._shared(modality).lengths(self.items(modality))
         return np.concatenate([LENGTHS[known.kind](column) for column in self._column(f"in.{modality}")])
 
     def cells(self, modality: str, rows: NDArray[np.intp] | Sequence[int]) -> Cells:
         """These rows of one modality, in this order, copied out of the mapped files; ValueError where one was cut meanwhile."""
         kind, rows = self._known(modality).kind, np.asarray(rows, dtype=np.intp)
         present = self.present(modality)[rows]
+        if self.modalities[modality].shared:
+            return Cells(kind, self._shared(modality).of(self.items(modality), rows), present)
         if len(self.batches) == 1 or not len(rows):
             return Cells(kind, self._gatherer(modality, 0)(rows), present)
         # Each shard that holds any of them is asked once, and its answers are put where they belong.
@@ -246,7 +278,7 @@ def _schema(folder: Path, document: Any) -> Schema:
         raise ValueError(f"{folder / 'corpus.json'} cannot be read: {error}") from None
 
 
-def _open_shard(folder: Path, schema: Schema, shard: dict[str, Any]) -> pa.RecordBatch:
+def _open_shard(folder: Path, wanted: pa.Schema, shard: dict[str, Any]) -> pa.RecordBatch:
     """The mapped record batch, with the size, rows and columns that corpus.json promises."""
     path = folder / Path(shard["file"]).name
     if not path.is_file():
@@ -258,8 +290,8 @@ def _open_shard(folder: Path, schema: Schema, shard: dict[str, Any]) -> pa.Recor
         reader = pa.ipc.open_file(pa.memory_map(str(path)))
         if reader.num_record_batches != 1:
             raise ValueError(f"{path} holds {reader.num_record_batches} record batches, expected 1")
-        if not reader.schema.equals(arrow_schema(schema)):
-            wanted, found = arrow_schema(schema), reader.schema
+        if not reader.schema.equals(wanted):
+            found = reader.schema
             wrong = [field.name for field in wanted if field not in list(found)] or [
                 f.name for f in found if f not in list(wanted)
             ]

@@ -8,9 +8,11 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from understudy.corpus.items import SHARD
 from understudy.corpus.saved import ENDINGS, SAVED, path_of, saved_hashes
 from understudy.process.cache import cache_folder
 from understudy.process.document import Shape
@@ -21,7 +23,7 @@ TRIES, PATIENCE = 4, 60.0
 PAUSE = 1.0
 """Seconds before the second try; twice as many before each later one."""
 CORPUS = "corpus.json"
-SHARDS: Shape = {"shards": [{"file": str, "bytes": int, "sha256": str}]}
+SHARDS: Shape = {"shards": [SHARD], "items?": {...: [SHARD]}}
 
 
 def is_remote(place: Path | str) -> bool:
@@ -39,11 +41,11 @@ def copied(url: str) -> Path:
     with TemporaryDirectory() as folder:
         there.bring(document := Path(folder) / CORPUS)
         try:
-            shards, digest = read_json(document, SHARDS)["shards"], sha256(document)
+            said, digest = read_json(document, SHARDS), sha256(document)
         except ValueError as error:
             raise ValueError(str(error).replace(str(document), f"{there.url}/{CORPUS}")) from None
     folder = cache_folder() / "corpora" / digest[:16]
-    for shard in shards:
+    for shard in chain(said["shards"], *said.get("items", {}).values()):
         path = folder / Path(shard["file"]).name
         if not path.is_file():
             there.bring(path, digest=shard["sha256"])

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from understudy.prepare.cells import MODALITY, Modality
+from understudy.prepare.cells import MODALITY, SHARED, Modality
 from understudy.process.document import Shape, refuse_misfit
 from understudy.tasks import TASK, Choice, Task, task_from_json
 
@@ -57,6 +57,8 @@ def _check(name: str, modality: Modality) -> None:
         raise ValueError(f"modality {name!r}: a {modality.kind} needs a width of at least 1, {modality.width} given")
     if modality.kind == "table" and not modality.columns:
         raise ValueError(f"modality {name!r}: a table needs at least one column")
+    if modality.shared and modality.kind not in SHARED:
+        raise ValueError(f"modality {name!r}: rows share cells of kind {', '.join(SHARED)}, not of {modality.kind}")
     wrong = sorted(set(modality.columns.values()) - {"number", "category"})
     if wrong:
         raise ValueError(f"modality {name!r}: column types are number and category; {', '.join(wrong)} given")

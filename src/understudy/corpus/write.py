@@ -17,13 +17,14 @@ from understudy.corpus.accept import Given, accept_cells, accept_groups, accept_
 from understudy.corpus.arrow import arrow_schema, target_column, to_column
 from understudy.corpus.content import contents, fingerprint, id_numbers
 from understudy.corpus.corpus import FORMAT, VERSION, Corpus
+from understudy.corpus.items import ItemWriter, write_shard
 from understudy.corpus.schema import DIGEST, Schema
 from understudy.corpus.split import Split
 from understudy.prepare.cells import Cells
 from understudy.prepare.held import Held
 from understudy.prepare.reader import FileError
 from understudy.prepare.texts import Texts
-from understudy.process.whole import sha256, whole_folder
+from understudy.process.whole import whole_folder
 
 SHARD_BYTES = 2**30
 """About how large a shard may grow; random reads are fastest from one shard."""
@@ -95,6 +96,7 @@ class Writer:
         self.rows, self.shards = 0, list[Future[dict[str, Any]]]()
         self._pending: list[pa.RecordBatch] = []
         self._silent: dict[str, str] = {}
+        self._items = {name: ItemWriter(folder, name, each) for name, each in schema.modalities.items() if each.shared}
         self._numbers: list[NDArray[np.uint64]] = []
 
     def add(
@@ -130,7 +132,11 @@ class Writer:
         content = pa.FixedSizeBinaryArray.from_buffers(
             pa.binary(DIGEST), len(columns[0]), [None, pa.py_buffer(np.ascontiguousarray(contents(cells)))]
         )
-        arrays = [*columns, content, *(to_column(cells[name], each) for name, each in self.schema.modalities.items())]
+        held = (
+            self._items[name].numbers(cells[name]) if each.shared else to_column(cells[name], each)
+            for name, each in self.schema.modalities.items()
+        )
+        arrays = [*columns, content, *held]
         cast = [array.cast(field.type) for array, field in zip(arrays, self.columns, strict=True)]
         self._pending.append(pa.record_batch(cast, self.columns))
         self._numbers.append(id_numbers(columns[0]))
@@ -172,6 +178,9 @@ class Writer:
             "schema": self.schema.to_json(),
             "shards": shards,
         }
+        for each in self._items.values():
+            each.cut()
+        document |= {"items": {name: each.shards for name, each in self._items.items()}} if self._items else {}
         (self.folder / "corpus.json").write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
 
 
@@ -207,15 +216,3 @@ def _row_bytes(cells: Mapping[str, Cells]) -> float:
         else:
             total += sum(0 if value is None else getattr(value, "nbytes", len(value)) for value in each.values)
     return total / len(next(iter(cells.values())))
-
-
-def write_shard(path: Path, pending: list[pa.RecordBatch]) -> dict[str, Any]:
-    """All rows as one record batch, uncompressed, so that reading it is mapping it; what corpus.json says of the file."""
-    batch = pending[0]
-    if len(pending) > 1:
-        (batch,) = pa.Table.from_batches(pending).combine_chunks().to_batches()
-    pending.clear()
-    with path.open("wb") as sink, pa.ipc.new_file(sink, batch.schema) as writer:
-        writer.write_batch(batch)
-    pa.default_memory_pool().release_unused()
-    return {"file": path.name, "rows": len(batch), "bytes": path.stat().st_size, "sha256": sha256(path)}

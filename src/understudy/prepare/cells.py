@@ -14,8 +14,10 @@ from understudy.process.document import Shape, refuse_misfit
 Kind = Literal["vector", "table", "sequence", "text", "choices", "image", "regions", "audio", "video"]
 KINDS: tuple[str, ...] = get_args(Kind)
 TEXTS = ("text", "choices")
-PICTURES = ("image", "regions")
 """Kinds whose cells are words: one text, or several to choose from."""
+PICTURES = ("image", "regions")
+SHARED = ("sequence", "image", "regions", "audio", "video")
+"""Kinds whose cells rows may share."""
 ENDINGS: dict[Kind, tuple[str, ...]] = {
     "image": (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff"),
     "audio": (".wav", ".mp3", ".flac", ".ogg", ".opus", ".m4a"),
@@ -28,6 +30,7 @@ MODALITY: Shape = {
     "columns?": {...: ("number", "category")},
     "rate?": int,
     "double?": bool,
+    "shared?": bool,
     "source?": [str],
     ...: (),
 }
@@ -41,6 +44,7 @@ class Modality:
     columns: of a table, column -> "number" | "category".
     rate: samples a second of audio. source: the column names it came from in the user's table, read again by `predict`.
     double: numbers of vectors, sequences and regions are float64, since float32 would blur them, as it does times in seconds.
+    shared: rows that have the same medium or the same features point to one, which a corpus holds once and reads once.
     """
 
     kind: Kind
@@ -48,6 +52,7 @@ class Modality:
     columns: Mapping[str, Literal["number", "category"]] = field(default_factory=dict)
     rate: int = 0
     double: bool = False
+    shared: bool = False
     source: tuple[str, ...] = ()
 
     @property

@@ -56,13 +56,17 @@ class Graphed(View):
         return fields
 
     def _remembered(self, cells: Cells, rows: list[int], kept: Kept) -> Iterator[tuple[int, NDArray[np.float32]]]:
-        """What the graph said of each row before, or says now."""
+        """What the graph said of each row before, or says now; of equal rows it is asked once."""
         keys = {row: digest(cells.values[row]) for row in rows}
         known = kept.get(keys.values())
         yield from ((row, known[key].reshape(-1, self.width)) for row, key in keys.items() if key in known)
-        for row, values in self._said(cells, [row for row, key in keys.items() if key not in known]):
-            kept.put(keys[row], values)
-            yield row, values
+        new: dict[bytes, list[int]] = {}
+        for row, key in keys.items():
+            if key not in known:
+                new.setdefault(key, []).append(row)
+        for (key, rows), (_, values) in zip(new.items(), self._said(cells, [rows[0] for rows in new.values()]), strict=True):
+            kept.put(key, values)
+            yield from ((row, values) for row in rows)
         kept.close()
 
     def _said(self, cells: Cells, rows: list[int]) -> Iterator[tuple[int, NDArray[np.float32]]]:

@@ -195,15 +195,19 @@ Read = Callable[[Path, str], Any]
 
 
 def read_media(column: Column, folder: Path, reader: MediaReader, read: Read | None = None) -> Iterator[Any]:
-    """What `read` makes of each row's file; `.npy` files, and all files without it, are arrays."""
+    """What `read` makes of each row's file; `.npy` files, and all files without it, are arrays. One that the row before
+    names, too, is not read again.
+    """
+    last, value = Path(), None
     for row, text in enumerate(column.texts()):
         path = None if text is None else folder / text.strip()
         if path is None:
             yield None
-        elif read is None or path.suffix.lower() == ".npy":
-            yield reader.array(path, where=column.at(row))
-        else:
-            yield read(path, column.at(row))
+            continue
+        if path != last or value is None:
+            last, array = path, path.suffix.lower() == ".npy"
+            value = reader.array(path, where=column.at(row)) if read is None or array else read(path, column.at(row))
+        yield value
 
 
 def read_vector(column: Column, modality: Modality, folder: Path, reader: MediaReader) -> Cells:

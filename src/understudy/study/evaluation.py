@@ -53,7 +53,7 @@ def store_answers(
         asked = partial(answered, run.folder.resolve(), corpus.place, Path(out).resolve(), seed, codec)
         header = header_of(teacher, corpus.fingerprint, codec)
         divide_store(crew, asked, Path(out), header, share, title="answers of the teacher", total=len(corpus), quiet=quiet)
-    rows = every_row(corpus, np.arange(len(corpus))[share.slice], teacher.views)
+    rows = every_row(corpus, np.arange(len(corpus)), teacher.views, share=share)
     return write_store(Path(out), teacher, rows, corpus=corpus.fingerprint, codec=codec, share=share, quiet=quiet)
 
 

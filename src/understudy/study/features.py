@@ -15,7 +15,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from understudy.batches.ahead import as_it_is, begin
 from understudy.corpus import Corpus, Given, opened
-from understudy.corpus.write import write_corpus
+from understudy.corpus.write import corpus_writer
 from understudy.encoders.encoder import Encoder
 from understudy.encoders.video import VideoEncoder
 from understudy.players.published import published_encoder, published_view, stored_features
@@ -35,6 +35,8 @@ from understudy.teachers.store import TOKENS, Store
 from understudy.teachers.teacher import identity_of
 from understudy.teachers.writer import Writer, folder_of, shared
 
+TOGETHER = 1024
+"""Rows of the new corpus that are in memory together."""
 ROWS = 8
 """Of a step: few clips fill the memory, few texts are soon done."""
 WORKERS = 4
@@ -69,7 +71,7 @@ def store_features(
 ) -> Corpus:
     """A corpus at `out` in which `modality`, a video or a text, is the sequence of what a published encoder says of it.
 
-    All else is as before: ids, targets, groups, splits, other modalities (which are held in memory while the corpus is written).
+    All else is as before: ids, targets, groups, splits, other modalities.
     corpus, target: as `us.advise` takes them. encoder, views, on_error: as of `Wanted`; training draws among the views, and a row
     that is skipped is without the modality, and in errors.json. crew: the workers that ask. What is done is kept in OUT.features
     until all is: a killed call goes on when it is repeated.
@@ -128,7 +130,7 @@ def fill(
     header = Header(fingerprint, corpus.task.to_json(), [wanted.modality], "float32")
     if not crew.single:
         work = partial(filled, corpus.place, held.resolve(), wanted)
-        total = int(corpus.present(wanted.modality).sum())
+        total = len(np.unique(first_rows(corpus, wanted.modality)))
         divide_store(crew, work, held, header, share, title=wanted.modality, total=total, quiet=quiet)
     with shared(held, header, share) as writer:
         errors = ask(corpus, view, tower, writer, share, wanted, quiet=quiet)
@@ -165,14 +167,18 @@ def check(corpus: Corpus, wanted: Wanted) -> None:
 def ask(
     corpus: Corpus, view: View, tower: Encoder, writer: Writer, share: Share, wanted: Wanted, *, quiet: bool
 ) -> list[FileError]:
-    """Put into `writer` what the tower says of every present row of the share that it wants; what was skipped."""
+    """Put into `writer` what the tower says of the rows of the share that it wants, one a shared cell; what was skipped.
+
+    Rows are asked in the same company however they are divided and where it goes on, since that may move an answer's last bit.
+    """
     device, modality = hardware.device(), wanted.modality
     tower.to(device)
-    mine = np.flatnonzero(corpus.present(modality))[share.slice].tolist()
-    rows = [row for row in mine if writer.wants(str(corpus.ids[row]))]
-    chunks = [np.array(rows[start : start + ROWS]) for start in range(0, len(rows), ROWS)]
-    errors: list[FileError] = []
-    with progress(modality, total=len(writer.known) + len(rows), quiet=quiet) as bar, torch.inference_mode():
+    first = first_rows(corpus, modality)
+    rows = np.unique(first[first >= 0])
+    mine = [rows[start : start + ROWS] for start in range(0, len(rows), ROWS)][share.slice]
+    chunks = [each for each in mine if any(writer.wants(key) for key in corpus.ids[each].tolist())]
+    errors, total = list[FileError](), len(writer.known) + sum(map(len, chunks))
+    with progress(modality, total=total, quiet=quiet) as bar, torch.inference_mode():
         for found in ahead(Chunks(corpus, modality, view, chunks, wanted.views)):
             for key, reason in found.errors.items():
                 if wanted.on_error == "fail":
@@ -246,30 +252,42 @@ def ahead(chunks: Chunks) -> Iterator[Found]:
     yield from DataLoader(chunks, batch_size=None, num_workers=workers, collate_fn=as_it_is, worker_init_fn=begin)
 
 
+def first_rows(corpus: Corpus, modality: str) -> NDArray[np.intp]:
+    """[N] Of each row the first one that has the same cell, itself where it shares none; -1 where it is absent."""
+    items = corpus.items(modality)
+    known, first, back = np.unique(items, return_index=True, return_inverse=True)
+    return np.where(known < 0, -1, first)[back]
+
+
 def derive(
     corpus: Corpus, out: Path, modality: str, store: Store, *, width: int, note: dict[str, Any], errors: Sequence[FileError]
 ) -> Corpus:
-    """The corpus with `modality` replaced by what the store holds."""
-    everyone = np.arange(len(corpus))
-    cells = {name: corpus.cells(name, everyone) for name in corpus.modalities if name != modality}
-    values: list[NDArray[np.float32] | None] = [None] * len(corpus)
-    known = [row for row in everyone.tolist() if not store.missing([corpus.ids[row]])]
-    for start in range(0, len(known), 256):
-        rows = known[start : start + 256]
-        tokens = store.answers([corpus.ids[row] for row in rows]).tokens[modality]
-        for row, said, mask in zip(rows, tokens.values.numpy(), tokens.mask.numpy(), strict=True):
-            values[row] = said[mask]
-    cells[modality] = Cells("sequence", values, np.array([value is not None for value in values]))
+    """The corpus with `modality` replaced by what the store holds, some rows at a time."""
     noted = {f"{modality} features": json.dumps(note)} if "view" in note else {f"{modality} tokens of": note["encoder"]}
-    modalities = corpus.modalities | {modality: Modality("sequence", width=width)}
-    return write_corpus(
-        out,
-        replace(corpus.schema, modalities=modalities, about=corpus.schema.about | noted),
-        ids=corpus.ids,
-        targets=[y if known else None for y, known in zip(corpus.target.tolist(), corpus.has_target, strict=True)],
-        groups=corpus.groups,
-        weights=corpus.weights,
-        cells=cells,
-        splits=[corpus.split(name) for name in corpus.splits],
-        errors=errors,
-    )
+    kind = Modality("sequence", width=width, shared=corpus.modalities[modality].shared)
+    modalities = corpus.modalities | {modality: kind}
+    schema = replace(corpus.schema, modalities=modalities, about=corpus.schema.about | noted)
+    first, splits = first_rows(corpus, modality), [corpus.split(name) for name in corpus.splits]
+    with corpus_writer(out, schema, splits=splits, errors=errors) as writer:
+        for start in range(0, len(corpus), TOGETHER):
+            rows = np.arange(start, min(start + TOGETHER, len(corpus)))
+            others = {name: corpus.cells(name, rows) for name in modalities if name != modality}
+            known = corpus.has_target[rows]
+            writer.add(
+                ids=corpus.ids[rows],
+                targets=[y if here else None for y, here in zip(corpus.target[rows].tolist(), known, strict=True)],
+                groups=None if corpus.groups is None else corpus.groups[rows],
+                weights=None if corpus.weights is None else corpus.weights[rows],
+                cells=others | {modality: said_of(corpus, first[rows], modality, store)},
+            )
+    return Corpus(out)
+
+
+def said_of(corpus: Corpus, rows: NDArray[np.intp], modality: str, store: Store) -> Cells:
+    """What the store holds of these rows, -1 being none; rows that are equal have one array."""
+    names = {row: str(corpus.ids[row]) for row in np.unique(rows).tolist() if row >= 0}
+    asked = [row for row, key in names.items() if not store.missing([key])]
+    tokens = store.answers([names[row] for row in asked]).tokens[modality]
+    said = {row: values[mask] for row, values, mask in zip(asked, tokens.values.numpy(), tokens.mask.numpy(), strict=True)}
+    values = [said.get(row) for row in rows.tolist()]
+    return Cells("sequence", values, np.array([value is not None for value in values]))

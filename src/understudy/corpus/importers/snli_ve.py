@@ -76,7 +76,7 @@ def import_snli_ve(
         out,
         Schema(
             Classification(classes=LABELS),
-            {"image": Modality("image"), "text": Modality("text")},
+            {"image": Modality("image", shared=True), "text": Modality("text")},
             grouped=True,
             about=ABOUT | {"counts": "; ".join(f"{part}: {said}" for part, said in about.items()), "side": str(side)},
         ),

@@ -18,7 +18,7 @@ from understudy.corpus.schema import Schema
 from understudy.corpus.split import Split
 from understudy.corpus.write import corpus_writer
 from understudy.prepare.boxes import CORNERS
-from understudy.prepare.cells import Cells, Modality
+from understudy.prepare.cells import SHARED, Cells, Modality
 from understudy.prepare.frames import Data, Framed, arrow_of, framed
 from understudy.prepare.pieces import folder_of, pieces_of
 from understudy.prepare.reader import MediaReader, OnError
@@ -155,7 +155,7 @@ def about_of(source: str, wanted: Wanted, said: list[str], reader: MediaReader) 
 def described_by(name: str, spec: Spec, source: Source, folder: Path, reader: MediaReader, said: list[str]) -> Modality:
     """A modality as it turns out to be; what had to be inferred is added to `said`."""
     modality = modality_of(name, spec, source, said)
-    modality = replace(modality, double=blurred(name, modality, source, folder))
+    modality = replace(modality, double=blurred(name, modality, source, folder), shared=repeated(name, modality, source))
     if modality.kind not in WIDE:
         return modality
     table, start, rows = source.table, 0, FEW
@@ -165,6 +165,14 @@ def described_by(name: str, spec: Spec, source: Source, folder: Path, reader: Me
             return replace(modality, width=width)
         start, rows = start + rows, ROWS
     raise ValueError(f"modality {name!r} is absent in every row; leave it out")
+
+
+def repeated(name: str, modality: Modality, source: Source) -> bool:
+    """Whether rows name the same files."""
+    column = source.table[source_columns(name, modality)[0]]
+    if modality.kind not in SHARED or not (pa.types.is_string(column.type) or pa.types.is_large_string(column.type)):
+        return False
+    return pc.count_distinct(column).as_py() < len(column) - column.null_count  # pyright: ignore[reportAttributeAccessIssue]
 
 
 def blurred(name: str, modality: Modality, source: Source, folder: Path) -> bool:

@@ -92,7 +92,7 @@ def import_vcr(
     regions = Regions(Pictures(images, side=side, reader=reader), None if features is None else Path(features))
     items = list(read_items(folder, keep=keep, test=test, shifted=shifted or {}))
     cells = read_cells(items, regions)
-    modalities = {"image": Modality("image"), "regions": Modality("regions", width=regions.width)}
+    modalities = {"image": Modality("image", shared=True), "regions": Modality("regions", width=regions.width, shared=True)}
     modalities["text"] = Modality("choices", width=CHOICES)
     parts = Counter((item.variant, item.part) for item in items if item.stage == "answer")
     about = {"questions": ", ".join(f"{' '.join(filter(None, name))} {count}" for name, count in parts.items())}

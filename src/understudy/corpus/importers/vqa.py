@@ -84,7 +84,7 @@ def import_vqa(
         out,
         Schema(
             MultiLabel(classes=answers, entries=targets.shape[1]),
-            {"image": Modality("image"), "text": Modality("text")},
+            {"image": Modality("image", shared=True), "text": Modality("text")},
             grouped=True,
             about=ABOUT | about,
         ),
