@@ -9,9 +9,9 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
-from tests.serve.browser import CHROMIUM, Browser
 
 import understudy as us
+from serve.browser import CHROMIUM, Browser
 from understudy.cli import COMMANDS
 
 ROOT = Path(__file__).parent.parent

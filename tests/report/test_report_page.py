@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from made_run import SENTIMENT, made_run
 
+from serve.browser import Browser
 from understudy.evaluate.compare import compare_runs
 from understudy.report import write_report
 from understudy.report.figures import has_subsets
@@ -57,7 +58,7 @@ def test_everything_that_was_asked_for_is_there(page):
     assert "arguments.options.temperature" in text
     assert "4f1d0c5e9a77b302" in text
     assert text.count("p50") >= 2
-    assert page.read_text().count("<svg") == 5
+    assert page.read_text().count("<svg") == 2 * 5
     assert not list(page.parent.glob(".*.part"))
 
 
@@ -112,7 +113,7 @@ def test_a_bare_run_has_a_page_too(tmp_path):
     run = made_run(tmp_path / "run", seeds=2)
     for extra in ("subsets.json", "cost.json", "run.json", *(str(p.relative_to(run)) for p in run.glob("*/seed-*/*"))):
         (run / extra).unlink()
-    assert write_report(run).read_text().count("<svg") == 1
+    assert write_report(run).read_text().count("<svg") == 2
 
 
 def test_no_run_no_page(tmp_path):
@@ -153,7 +154,7 @@ def test_figures_take_the_page_colours_and_share_no_ids(page):
     assert {"var(--teacher)", "var(--plain)", "var(--distilled)", "var(--ink)"} <= set(re.findall(r"var\(--\w+\)", drawn))
     figures = [set(re.findall(r'id="([^"]*)"', figure)) for figure in re.findall(r"<svg.*?</svg>", html, flags=re.DOTALL)]
     assert sum(len(found) for found in figures) == len(set().union(*figures))
-    assert html.count('role="img"') == html.count("<svg") == html.count("<figcaption>")
+    assert 2 * html.count('role="img"') == html.count("<svg") == 2 * html.count("<figcaption>")
 
 
 def test_page_needs_no_torch(page):
@@ -181,6 +182,27 @@ def test_in_a_browser(page, tmp_path):
         grey = ImageStat.Stat(Image.open(shot).convert("L"))
         assert int(grey.median[0]) in shade
         assert grey.stddev[0] > 5
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="no chromium here; Debian and Ubuntu: apt-get install chromium")
+@pytest.mark.parametrize("width", [390, 1000])
+def test_nothing_is_cut_on_a_phone_or_a_desk(page, tmp_path, width):
+    browser = Browser(tmp_path / "profile")
+    try:
+        browser.open(page.resolve().as_uri(), width=width)
+        browser.ask("document.querySelectorAll('details').forEach(each => each.open = true)")
+        assert browser.ask("document.documentElement.scrollWidth") <= width
+        # Of every figure that is shown each word lies within it, and every table within the page.
+        outside = """[...document.querySelectorAll('svg text, table')].filter(each => {
+            const own = each.getBoundingClientRect();
+            const box = (each.closest('svg') ?? document.querySelector('main')).getBoundingClientRect();
+            return own.width && (own.left < box.left - 1 || own.right > box.right + 1);
+        }).map(each => each.textContent.slice(0, 40))"""
+        assert browser.ask(outside) == []
+        drawn = "[...document.querySelectorAll('svg')].filter(each => each.getBoundingClientRect().width).length"
+        assert browser.ask(drawn) == 5
+    finally:
+        browser.close()
 
 
 @pytest.mark.parametrize(("seeds", "told"), [(2, False), (5, True)])

@@ -8,9 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from understudy.evaluate.predictions import Predictions
-from understudy.report.figures import new_figure
 from understudy.report.recorded import Recorded
-from understudy.report.svg import DISTILLED, MUTED, TEACHER, drawing, inline
+from understudy.report.svg import DISTILLED, MUTED, TEACHER, drawing, inline, new_figure
 
 Curve = NDArray[np.float64]
 STEPS = 51

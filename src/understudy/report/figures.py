@@ -7,25 +7,16 @@ import numpy as np
 
 from understudy.report.numbers import SHARES, bounded, label, value
 from understudy.report.recorded import Recorded
-from understudy.report.svg import COLOURS, INK, LINE, MUTED, PAPER, drawing, inline
+from understudy.report.svg import COLOURS, INK, LINE, MUTED, PAPER, drawing, inline, is_narrow, new_figure
 from understudy.tasks.calibration import reliability, trend
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-WIDE = 10.0
-"""Inches; at 72 units an inch a figure is 720 units wide, the width of the page's column."""
+LONGEST = 36
+"""Characters of a row's name; longer ones are cut, and half as long on a phone: they stand in the tables."""
 SHOWN = 300
 """Points of a scatter; more would only weigh the page down."""
-
-
-def new_figure(height: float, columns: int = 1, **options: Any) -> Any:
-    """A figure without the global state of pyplot, and its axes."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(WIDE, height))
-    figure.set_layout_engine("constrained", w_pad=0.08, h_pad=0.08, wspace=0.05)
-    return figure, figure.subplots(1, columns, squeeze=False, **options)[0]
 
 
 def colour(system: str) -> str:
@@ -41,7 +32,8 @@ def scale(metric: str) -> float:
 def axis_label(metric: str, higher: bool, unit: str = "") -> str:
     """The metric, its unit, and which way is better."""
     named = "%" if metric in SHARES else unit
-    return f"{label(metric)}{f' ({named})' if named else ''}, {'higher is better' if higher else 'lower is better'}"
+    between = ",\n" if is_narrow() else ", "
+    return f"{label(metric)}{f' ({named})' if named else ''}{between}{'higher is better' if higher else 'lower is better'}"
 
 
 def systems_figure(run: Recorded) -> str:
@@ -77,7 +69,8 @@ def systems_figure(run: Recorded) -> str:
 
 def rows_of(axes: "Axes", names: Sequence[str]) -> None:
     """Named rows from the top down, without lines between them."""
-    axes.set_yticks(range(len(names)), names)
+    room = LONGEST // 2 if is_narrow() else LONGEST
+    axes.set_yticks(range(len(names)), [name if len(name) <= room else f"{name[: room - 1]}…" for name in names])
     for tick in axes.get_yticklabels():
         tick.set_color(INK)
     axes.set_ylim(len(names) - 0.5, -0.5)

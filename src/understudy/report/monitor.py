@@ -7,10 +7,10 @@ arXiv 2306.07646]; what is drawn here is the teacher's score beside the student'
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from understudy.report.figures import draw_curves, new_figure, scale
+from understudy.report.figures import draw_curves, scale
 from understudy.report.numbers import SHARES, label, percent, value
 from understudy.report.recorded import Recorded
-from understudy.report.svg import AUXILIARY, DISTILLED, INK, TEACHER, drawing, inline
+from understudy.report.svg import AUXILIARY, DISTILLED, INK, TEACHER, drawing, inline, new_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

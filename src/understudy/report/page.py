@@ -13,6 +13,7 @@ from understudy.report.cascade import cascade_figure, chosen, curves_of
 from understudy.report.monitor import critic_verdict, is_monitored, monitor_figure, verdict
 from understudy.report.numbers import change, interval, label, milliseconds, names, percent, plain, probability, value, whole
 from understudy.report.recorded import Recorded, read_run
+from understudy.report.svg import narrow
 from understudy.report.words import baseline_rows, ends, following, order, points, repeats, story, unit
 
 TITLES = {
@@ -52,6 +53,7 @@ def render(run: Recorded) -> str:
         facts=facts(run),
         comparison=run.results["comparison"],
         figures=figures(run),
+        slim=slim(run),
         following=following(run),
         classes=class_table(run),
         examples=example_rows(run),
@@ -146,6 +148,12 @@ def figures(run: Recorded) -> dict[str, Any]:
         "cascade": cascade_figure(run) if curves_of(run) else None,
         "handed": chosen(run),
     }
+
+
+def slim(run: Recorded) -> dict[str, Any]:
+    """The same for a phone; the style sheet shows either."""
+    with narrow():
+        return figures(run)
 
 
 def cost_rows(run: Recorded, system: str) -> dict[str, Any]:

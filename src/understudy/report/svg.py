@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from io import StringIO
 from typing import TYPE_CHECKING, Any
 
@@ -48,12 +49,42 @@ STYLE: dict[Any, Any] = {
 }
 
 
+WIDE, NARROW = 10.0, 4.9
+"""Inches; at 72 units an inch a figure is as wide as the page's column, or as that of a phone."""
+_width: ContextVar[float] = ContextVar("width", default=WIDE)
+
+
+@contextmanager
+def narrow() -> Iterator[None]:
+    """Inside, figures are drawn for a phone: as wide as that, with what else stands side by side one below the other."""
+    before = _width.set(NARROW)
+    try:
+        yield
+    finally:
+        _width.reset(before)
+
+
+def is_narrow() -> bool:
+    """Whether what is drawn now is for a phone."""
+    return _width.get() == NARROW
+
+
+def new_figure(height: float, columns: int = 1, **options: Any) -> Any:
+    """A figure without the global state of pyplot, and its axes."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(_width.get(), height * columns if is_narrow() else height))
+    figure.set_layout_engine("constrained", w_pad=0.08, h_pad=0.08, wspace=0.05)
+    across = (columns, 1) if is_narrow() else (1, columns)
+    return figure, figure.subplots(*across, squeeze=False, **options).ravel()
+
+
 @contextmanager
 def drawing(name: str) -> Iterator[None]:
     """The house style, with element ids that no other figure of the page has."""
     from matplotlib import rc_context
 
-    with rc_context({**STYLE, "svg.hashsalt": name}):
+    with rc_context({**STYLE, "svg.hashsalt": f"{name} {_width.get()}"}):
         yield
 
 
