@@ -49,7 +49,7 @@ def test_what_trains(frozen):
             Said(4, lambda v: torch.linalg.inv(v)[:, :9, 0, 0, 0]),
             r"called with float32 \[2, 3, 16, 16\] the module raises IndexError",
         ),
-        (Said(4, lambda v: v.cuda()), "the module raises"),
+        (Said(4, lambda v: v.to("cuda:9")), "write it for the device of what it is called with"),
     ],
 )
 def test_modules_that_cannot_be_are_refused(module, said):

@@ -77,7 +77,7 @@ def test_arrays_in_a_dict_are_columns_of_lists():
     [
         (lambda: pandas().DataFrame([[1, 2]], columns=["a", "a"]), "two columns are called 'a'"),
         (lambda: pandas().DataFrame({("a", "b"): [1]}), "flatten them"),
-        (lambda: pandas().DataFrame({"a": [1, "x"]}), "column 'a', row 2"),
+        (lambda: pandas().DataFrame({"a": [1, "x"]}), "column 'a', row 2: .*make them one, such as all text"),
         (lambda: polars().LazyFrame({"a": [1]}), r"call \.collect\(\) first"),
         (lambda: datasets().DatasetDict({"train": datasets().Dataset.from_list(ROWS)}), r"data\['train'\]"),
         (lambda: pandas().Series([1]), "a frame with that column"),

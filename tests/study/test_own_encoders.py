@@ -52,6 +52,10 @@ def test_a_module_that_does_not_fit_is_refused_before_anything_is_written(corpus
     module.width = 7
     with pytest.raises(ValueError, match="says width 7, and gives"):
         us.distill(corpus, student="image", encoders={"image": module}, out=tmp_path / "run", **ASKED)
+    mixes = make_own()
+    mixes.register_forward_hook(lambda module, given, said: said - said.mean(0))
+    with pytest.raises(ValueError, match="answers a row by the others beside it; take out what mixes rows"):
+        us.distill(corpus, student="image", encoders={"image": mixes}, out=tmp_path / "run", **ASKED)
     assert not (tmp_path / "run").exists()
     with pytest.raises(TypeError, match="encoders: image has int; expected a name"):
         us.distill(corpus, student="image", encoders={"image": 3}, out=tmp_path / "run", **ASKED)

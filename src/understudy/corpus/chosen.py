@@ -37,5 +37,5 @@ def only_split(corpus: Corpus) -> str:
     if len(corpus.splits) == 1:
         return corpus.splits[0]
     if not corpus.splits:
-        raise ValueError(f"{corpus.folder} has no split yet; `understudy split {corpus.folder}` makes one")
+        raise ValueError(f"{corpus.folder} has no split yet; `understudy split {corpus.folder}` or us.make_split makes one")
     raise ValueError(f"{corpus.folder} has several splits; choose one of {', '.join(corpus.splits)}")

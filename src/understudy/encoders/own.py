@@ -63,7 +63,8 @@ def check_module(module: nn.Module, fields: Fields, name: str) -> None:
     except Exception as error:  # it is anybody's code
         shapes = ", ".join(f"{each.dtype} {list(each.shape)}".removeprefix("torch.") for each in handed(fields))
         reason = " ".join(str(error).split())[:200]
-        raise ValueError(f"{name}: called with {shapes} the module raises {type(error).__name__}: {reason}") from None
+        hint = "; write it for the device of what it is called with, it is moved there" if "cuda" in reason.lower() else ""
+        raise ValueError(f"{name}: called with {shapes} the module raises {type(error).__name__}: {reason}{hint}") from None
     if not isinstance(said, torch.Tensor):
         raise ValueError(f"{name}: the module returns a {type(said).__name__}; expected one tensor, a vector of {width} a row")
     if said.shape != (2, width):

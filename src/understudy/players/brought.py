@@ -7,6 +7,7 @@ import hashlib
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -78,7 +79,6 @@ def own_module(view: View, label: str) -> OwnEncoder:
 
 def check_brought(corpus: Corpus, modality: str, label: str, view: View) -> None:
     """ValueError for a module that does not answer two rows of the corpus as it says; a view must be fitted by now."""
-    rows = corpus.present(modality).nonzero()[0][:2]
-    rows = rows.repeat(2)[:2]
+    rows = np.resize(corpus.present(modality).nonzero()[0], 2)  # different ones, where there are
     fields = {name: torch.from_numpy(values) for name, values in view.prepare(corpus.cells(modality, rows)).items()}
     check_module(module_of(label), fields, f"encoder {label} of {modality}")

@@ -189,7 +189,9 @@ def column_of(path: Path | str, name: str, values: list[Any]) -> pa.Array:
         first = next((kind for kind in kinds if kind), None)
         row = next((i for i, kind in enumerate(kinds) if kind not in (None, first)), None)
         where = "" if row is None else f", row {row + 1}"
-        raise ValueError(f"{path}: column {name!r}{where}: values of different kinds: {error}") from None
+        raise ValueError(
+            f"{path}: column {name!r}{where}: values of different kinds: {error}; make them one, such as all text"
+        ) from None
 
 
 HALF = "half of a character, which is no text; write it whole"

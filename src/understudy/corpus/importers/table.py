@@ -77,9 +77,9 @@ def import_table(
     if not wanted.target or not (wanted.modalities or guess):
         raise ValueError("say which column is the target and which columns are which modality (arguments or a mapping file)")
     given, release = at_hand(data, delimiter)
-    wanted = wanted if wanted.modalities else wanted.with_guesses(given.table)
     if not len(given.table):
         raise ValueError(f"{given.name} has columns ({', '.join(given.table.column_names)}) but no row")
+    wanted = wanted if wanted.modalities else wanted.with_guesses(given.table)
     source, said, reader = Source(given.table, wanted.taken, release=release), list[str](), MediaReader(on_error)
     source.refuse_missing()
     known = task_of(wanted.task, source.column(target := str(wanted.target)), said)
