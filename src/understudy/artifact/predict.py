@@ -198,9 +198,9 @@ class Artifact:
         if len(self._graphs) == 1 and 0 < len(seen) <= self.rows_at_once and seen.all():
             # The usual rows: all there, of few enough that they are prepared and answered as they are.
             values = self._run(next(iter(self._graphs)), cells, len(seen))
-            if values.shape[1:] != (asked := self._filler(0).shape[1:]):
+            if values.shape[1:] != self._shape:
                 raise ValueError(
-                    f"{self.contract.name}: its graph answers {values.shape[1:]}, its contract says {asked}; ship it anew"
+                    f"{self.contract.name}: its graph answers {values.shape[1:]}, its contract says {self._shape}; ship it anew"
                 )
         else:
             values = self._some(given, cells, seen)
@@ -244,14 +244,18 @@ class Artifact:
             prepared[modality] = {"present": here.present, **fields}
         return feed.batches(prepared, rows, most)
 
+    @cached_property
+    def _shape(self) -> tuple[int, ...]:
+        """Of the answer to one row."""
+        if self.contract.branches:
+            session, _ = next(iter(self._graphs.values()))
+            return (len(self.contract.branches), session.width)
+        answers = len(self.contract.classes) or self.contract.choices
+        return (answers,) if answers else ()
+
     def _filler(self, rows: int) -> NDArray[np.floating[Any]]:
         session, _ = next(iter(self._graphs.values()))
-        shape = [rows]
-        if self.contract.branches:
-            shape += [len(self.contract.branches), session.width]
-        elif self.contract.classes or self.contract.choices:
-            shape += [len(self.contract.classes) or self.contract.choices]
-        return np.full(shape, np.nan, dtype=session.dtype)
+        return np.full((rows, *self._shape), np.nan, dtype=session.dtype)
 
     def columns_of(self, predicted: Predicted, wish: Wish = NOTHING) -> Answers:
         """As `answers.columns_of`."""

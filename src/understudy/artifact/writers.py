@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable, Iterable
 from itertools import chain
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 from pyarrow import compute, csv, parquet
@@ -16,11 +17,7 @@ ROW_GROUP = 2**17
 
 def write_csv(tables: Iterable[pa.Table], path: Path) -> None:
     """Null becomes an empty cell, a list of numbers one column each: `embedding_image_0` ..."""
-    flat = map(flattened, tables)
-    first = next(flat)
-    with csv.CSVWriter(path, first.schema) as writer:
-        for table in chain([first], flat):
-            writer.write_table(table)
+    put(map(flattened, tables), lambda schema: csv.CSVWriter(path, schema))
 
 
 def flattened(table: pa.Table) -> pa.Table:
@@ -46,18 +43,20 @@ def write_jsonl(tables: Iterable[pa.Table], path: Path) -> None:
 
 def write_parquet(tables: Iterable[pa.Table], path: Path) -> None:
     """Row groups of `ROW_GROUP` rows."""
-    grouped = even(tables, ROW_GROUP)
-    first = next(grouped)
-    with parquet.ParquetWriter(path, first.schema) as writer:
-        for table in chain([first], grouped):
-            writer.write_table(table)
+    put(even(tables, ROW_GROUP), lambda schema: parquet.ParquetWriter(path, schema))
 
 
 def write_arrow(tables: Iterable[pa.Table], path: Path) -> None:
     """Arrow IPC."""
+    with path.open("wb") as sink:
+        put(tables, lambda schema: pa.ipc.new_file(sink, schema))
+
+
+def put(tables: Iterable[pa.Table], opened: Callable[[pa.Schema], Any]) -> None:
+    """Write the tables, of which there is one at least, with the writer that is opened for the first one's schema."""
     several = iter(tables)
     first = next(several)
-    with path.open("wb") as sink, pa.ipc.new_file(sink, first.schema) as writer:
+    with opened(first.schema) as writer:
         for table in chain([first], several):
             writer.write_table(table)
 

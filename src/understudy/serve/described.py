@@ -8,10 +8,12 @@ from understudy.artifact.contract import Contract
 from understudy.prepare.cells import Modality
 from understudy.prepare.source import source_columns
 from understudy.serve.question import LARGEST_BODY, LINES, REQUEST
+from understudy.serve.rows import LONGEST_TEXT
 from understudy.serve.shelf import Served, told
 
 Schema = dict[str, Any]
 TEXT: Schema = {"type": "string"}
+WORDS: Schema = {"type": "string", "maxLength": LONGEST_TEXT}
 NUMBER: Schema = {"type": "number"}
 NUMBERS: Schema = {"type": "array", "items": {"type": ["number", "null"]}}
 PART: Schema = {"type": "object", "properties": {"part": TEXT}, "required": ["part"], "additionalProperties": False}
@@ -137,12 +139,12 @@ def cell_schemas(modality: Modality, column: str, columns: int) -> list[Schema]:
         case "vector":
             return [NUMBER] if columns > 1 else [NUMBERS | {"minItems": modality.width, "maxItems": modality.width}]
         case "table":
-            return [NUMBER] if modality.columns.get(column) == "number" else [TEXT, NUMBER]
+            return [NUMBER] if modality.columns.get(column) == "number" else [WORDS, NUMBER]
         case "text":
-            return [TEXT]
+            return [WORDS]
         case "choices":
-            many = {"type": "array", "items": TEXT, "minItems": modality.width, "maxItems": modality.width}
-            return [TEXT] if columns > 1 else [many]
+            many = {"type": "array", "items": WORDS, "minItems": modality.width, "maxItems": modality.width}
+            return [WORDS] if columns > 1 else [many]
         case "sequence" | "regions":
             width = modality.width + 4 * (modality.kind == "regions")
             return [{"type": "array", "items": NUMBERS | {"minItems": width, "maxItems": width}}]
