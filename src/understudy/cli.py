@@ -12,7 +12,7 @@ from importlib import import_module
 from io import StringIO
 from itertools import dropwhile, takewhile
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Union
 
 import tyro
 
@@ -78,11 +78,13 @@ RESUMED = {"demo", "distill", "store", "vision-language"}
 """Commands that keep the work that was done when they are interrupted; others leave nothing."""
 SENTENCE = 1000
 """Characters of an error that are said."""
+COMPLETION = {"--tyro-print-completion", "--tyro-write-completion"}
+"""Arguments that write a script for a shell, which knows every command of every group."""
 GROUPS = {"import": data.import_, "protocol": vision_language.protocol}
 """What a group of commands says of itself among the others."""
 ABOUT = """Train with every sense, ship with one: distil a multimodal teacher into a student that needs only some modalities.
 
-`understudy --version` says which this is; `understudy --tyro-print-completion bash` (zsh, tcsh) writes a script that completes
+`understudy --version` says which this is; `understudy --tyro-print-completion bash` (or zsh) writes a script that completes
 commands and flags in a shell.
 Every command takes --json (one JSON document on stdout) and exits 0 on success, 2 on unusable arguments or input,
 70 after a fault of its own, 130 after Ctrl-C and 143 after SIGTERM."""
@@ -165,7 +167,9 @@ def choose(arguments: list[str], *, as_json: bool) -> Callable[[], Answer]:
     table, program = COMMANDS, "understudy"
     if arguments and arguments[0] in GROUPS:
         table, program, arguments = COMMANDS[arguments[0]], f"understudy {arguments[0]}", arguments[1:]
-    functions = {name: later(GROUPS[name] if isinstance(f, dict) else f) for name, f in table.items()}
+    # Where a group is only named, its own table is read once it is asked for.
+    named = one_of if COMPLETION & set(arguments) else lambda group: later(GROUPS[group])
+    functions = {name: named(name) if isinstance(f, dict) else later(f) for name, f in table.items()}
     said = StringIO()
     try:
         with redirect_stderr(said) if as_json else nullcontext():
@@ -191,6 +195,21 @@ def plain_warnings() -> Iterator[None]:
         yield
     finally:
         warnings.formatwarning = before
+
+
+def one_of(group: str) -> Callable[..., Callable[[], Answer]]:
+    """A command with those of a group as its own, for the script that completes them in a shell."""
+    table: Any = COMMANDS[group]
+    kinds = tuple(
+        Annotated[Any, tyro.conf.subcommand(name, constructor=later(command), prefix_name=False)]
+        for name, command in table.items()
+    )
+
+    def chosen(command: Callable[[], Answer]) -> Callable[[], Answer]:
+        return command
+
+    chosen.__annotations__["command"] = tyro.conf.OmitArgPrefixes[Union[kinds]]  # noqa: UP007  (made of what is known only here)
+    return chosen
 
 
 def later(command: Callable[..., Answer]) -> Callable[..., Callable[[], Answer]]:

@@ -462,3 +462,21 @@ def test_a_corpus_with_an_error_fails_the_check(capsys, tmp_path):
     content[len(content) // 2] ^= 1
     shard.write_bytes(content)
     assert call(capsys, "check", corpus.folder)[0] == 2
+
+
+@pytest.mark.skipif(shutil.which("bash") is None, reason="needs bash")
+def test_a_shell_completes_commands_of_groups_and_their_flags(tmp_path, capsys):
+    with pytest.raises(SystemExit) as stop:
+        main(["--tyro-print-completion", "bash"])
+    assert not stop.value.code
+    (tmp_path / "complete").write_text(capsys.readouterr().out)
+    ask = 'source "$0"; COMP_WORDS=(understudy "$@"); COMP_CWORD=$#; _tyro_understudy understudy "${@: -1}" "${@: -2:1}"; '
+    ask += 'echo "${COMPREPLY[@]}"'
+
+    def completed(*words):
+        command = ["bash", "-c", ask, str(tmp_path / "complete"), *words]
+        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout
+
+    assert completed("dis").strip() == "distill"
+    assert completed("import", "wiki").strip() == "wikipedia"
+    assert "--guess" in completed("import", "table", "--gu")
