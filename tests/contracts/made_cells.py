@@ -15,7 +15,7 @@ from understudy.batches.batch import Fields
 from understudy.encoders.clip import small_config
 from understudy.encoders.encoder import Encoder
 from understudy.encoders.sentence import KEY
-from understudy.prepare import Choices, Frames, Image, Knots, LogMel, Pictures, Regions, Sequence, Table, Text, Vector
+from understudy.prepare import Choices, Frames, Image, Knots, LogMel, Pictures, Regions, Sequence, Table, Terms, Text, Vector
 from understudy.prepare.cells import Cells, Kind
 from understudy.prepare.graphed import GraphedPictures, GraphedSound
 from understudy.prepare.view import View
@@ -28,6 +28,7 @@ VIEWS: dict[str, Callable[[], View]] = {
     "Table": Table,
     "Sequence": lambda: Sequence(max_steps=9),
     "Text": lambda: Text.bpe(vocabulary=300, max_tokens=8),
+    "Terms": lambda: Terms(max_tokens=8),
     "Choices": lambda: Choices.bpe(vocabulary=300, max_tokens=8),
     "Image": lambda: Image((12, 10), 3),
     "Pictures": lambda: Pictures(8, 10),
@@ -100,6 +101,7 @@ ENCODERS: dict[str, tuple[str, Callable[[Any], Encoder]]] = {
     "SequenceGRU": ("Sequence", encoders.SequenceGRU),
     "SequenceTransformer": ("Sequence", lambda view: encoders.SequenceTransformer(view, width=16, depth=1)),
     "TextTransformer": ("Text", lambda view: encoders.TextTransformer(view, width=16, depth=1)),
+    "TextBag": ("Terms", lambda view: encoders.TextBag(view, width=16)),
     "TextEncoder": ("Text", lambda view: encoders.TextEncoder(view, config=BERT)),
     "SentenceEncoder": ("Text", lambda view: encoders.SentenceEncoder(view, config=SENTENCE)),
     "GraphEncoder": ("GraphedPictures", encoders.GraphEncoder),

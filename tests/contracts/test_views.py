@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from made_cells import ANOTHER, VIEWS, cells, fitted
 
-from understudy.prepare import view_for
+from understudy.prepare import Terms, view_for
 from understudy.prepare.catalogue import VIEWS as CATALOGUE
 from understudy.prepare.catalogue import restore
 from understudy.prepare.cells import Kind, Modality
@@ -120,7 +120,8 @@ def test_ragged_fields_are_padded_and_cut_alike(view):
     assert (fields["mask"] == (steps < lengths[:, None])).all()
     assert all(values.shape[1] == lengths.max() for values in fields.values())
     assert 0 < view.truncated(rows) < len(rows)
-    assert view.truncated(rows) <= (lengths.reshape(len(rows), -1) == lengths.max()).any(axis=1).sum()
+    # Steps of a bag are different terms, so that a row that is cut need not have the most.
+    assert isinstance(view, Terms) or view.truncated(rows) <= (lengths.reshape(len(rows), -1) == lengths.max()).any(axis=1).sum()
 
 
 def test_restore_refuses_what_is_not_a_saved_view(view):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from understudy.players.blueprint import OWN, TRIED, WIDEST, default_encoder
+from understudy.players.blueprint import AUTO, OWN, WIDEST, default_encoder
 from understudy.prepare.cells import Modality
 
 
@@ -17,5 +17,6 @@ from understudy.prepare.cells import Modality
     ],
 )
 def test_numbers_are_read_one_by_one_unless_they_are_very_many(modality, encoder):
-    assert default_encoder(modality, TRIED[0]) == encoder
+    assert default_encoder(modality, []) == encoder
+    assert default_encoder(modality, ["vector", "text"]) == (encoder if encoder == "mlp" else AUTO)
     assert encoder in OWN[modality.kind]

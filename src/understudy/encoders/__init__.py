@@ -1,6 +1,7 @@
 """Encoders: one family, one file; each names its view."""
 
 from understudy.encoders.audio import AudioConv
+from understudy.encoders.bag import TextBag
 from understudy.encoders.clip import PlainClip, XClip
 from understudy.encoders.clip_text import ClipText
 from understudy.encoders.graph import GraphEncoder
@@ -35,6 +36,7 @@ __all__ = [
     "SequenceTransformer",
     "SoundEncoder",
     "TableMLP",
+    "TextBag",
     "TextEncoder",
     "TextTransformer",
     "VectorMLP",

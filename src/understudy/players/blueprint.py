@@ -1,6 +1,6 @@
 """Blueprint: everything that rebuilds an untrained model, and the default encoder of each kind of modality."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -32,6 +32,7 @@ from understudy.prepare.graphed import Graphed
 from understudy.prepare.knots import Knots
 from understudy.prepare.pictures import Pictures
 from understudy.prepare.stored import StoredFrames
+from understudy.prepare.terms import Terms
 from understudy.prepare.text import Text
 from understudy.prepare.video import Frames
 from understudy.prepare.view import View
@@ -44,7 +45,7 @@ OWN: dict[Kind, dict[str, Callable[..., Encoder]]] = {
     "vector": {"piecewise": encoders.VectorPiecewise, "mlp": encoders.VectorMLP},
     "table": {"mlp": encoders.TableMLP},
     "sequence": {"gru": encoders.SequenceGRU, "transformer": encoders.SequenceTransformer},
-    "text": {"small": encoders.TextTransformer},
+    "text": {"small": encoders.TextTransformer, "bag": encoders.TextBag},
     "choices": {"small": encoders.TextTransformer},
     "image": {"conv": encoders.ImageConv, "patches": encoders.ImagePatches},
     "regions": {"regions": encoders.RegionTokens},
@@ -55,8 +56,10 @@ OWN: dict[Kind, dict[str, Callable[..., Encoder]]] = {
 
 Of `published.READERS` any other name is a transformers folder or hub id.
 """
-AUTO, TRIED = "auto", ("piecewise", "mlp")
-"""An encoder of vectors that validation rows choose, and those that they choose from."""
+AUTO = "auto"
+"""An encoder that validation rows choose."""
+TRIED: dict[Kind, tuple[str, str]] = {"vector": ("piecewise", "mlp"), "text": ("small", "bag")}
+"""kind -> those that they choose from."""
 WIDEST = 256
 """Of vectors whose numbers each get an embedding by default: longer ones are mostly another network's features."""
 NOTHING_TO_FIT = (Frames, StoredFrames, Pictures)
@@ -65,7 +68,7 @@ SMALL_FRAMES = Frames(size=64, jitter=False)
 """Of video encoders that are not pretrained: frames that fit into memory, so that a clip is decoded once."""
 
 
-READS: dict[str, View] = {"piecewise": Knots()}
+READS: dict[str, View] = {"piecewise": Knots(), "bag": Terms()}
 """Of encoders that do not read their kind's default view."""
 
 
@@ -92,7 +95,7 @@ def check_encoders(corpus: Corpus, named: Mapping[str, str]) -> None:
         if modality not in corpus.modalities:
             raise KeyError(f"an encoder is named for {modality!r}, but the corpus has {', '.join(corpus.modalities)}")
         kind = corpus.modalities[modality].kind
-        if name in OWN[kind] or (name == AUTO and kind == "vector"):
+        if name in OWN[kind] or (name == AUTO and kind in TRIED):
             continue
         if kind not in READERS and stored_features(corpus, modality) is None and not name.startswith(BROUGHT):
             raise ValueError(f"no {kind} encoder {name!r} for {modality}; choose from {', '.join(OWN[kind])}")
@@ -239,26 +242,26 @@ def for_retrieval(drawn: Blueprint, branches: Sequence[str], *, space: Space | L
 
 
 def chosen_encoders(
-    corpus: Corpus, modalities: Sequence[str], named: Mapping[str, str], *, fusion: str, vector: str = TRIED[0]
+    corpus: Corpus, modalities: Sequence[str], named: Mapping[str, str], *, fusion: str, tried: Collection[Kind] = ()
 ) -> dict[str, str]:
     """The encoder of each modality: the one named, else what its fusion brings along or its features came from, else ours.
 
-    vector: ours of vectors that are not long.
+    tried: kinds of which validation rows choose ours.
     """
     named = own_parts(corpus, fusion, modalities) | dict(named)
     found = {}
     for modality in modalities:
         stored = stored_features(corpus, modality)
-        usual = default_encoder(corpus.modalities[modality], vector)
+        usual = default_encoder(corpus.modalities[modality], tried)
         found[modality] = named.get(modality, stored["encoder"] if stored else usual)
     return found
 
 
-def default_encoder(modality: Modality, vector: str) -> str:
-    """The first of its kind; of vectors the one that is given, but a perceptron alone for long ones."""
-    if modality.kind != "vector":
-        return next(iter(OWN[modality.kind]))
-    return "mlp" if modality.width > WIDEST else vector
+def default_encoder(modality: Modality, tried: Collection[Kind]) -> str:
+    """The first of its kind, or one that is tried; of long vectors a perceptron alone."""
+    if modality.kind == "vector" and modality.width > WIDEST:
+        return "mlp"
+    return AUTO if modality.kind in tried else next(iter(OWN[modality.kind]))
 
 
 def draw(corpus: Corpus, split: Split, player: Player, *, name: str) -> Blueprint:
@@ -273,7 +276,7 @@ def draw(corpus: Corpus, split: Split, player: Player, *, name: str) -> Blueprin
         kind = corpus.modalities[modality].kind
         if encoder in OWN[kind]:
             view = SMALL_FRAMES if kind == "video" else READS.get(encoder) or view_for(corpus.modalities[modality])
-            if modality in player.max_tokens and isinstance(view, Text | Choices):
+            if modality in player.max_tokens and isinstance(view, Text | Terms | Choices):
                 view = view.limited(player.max_tokens[modality])
         else:
             view = published_view(corpus, modality, encoder, max_tokens=player.max_tokens.get(modality))

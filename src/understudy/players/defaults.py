@@ -9,9 +9,10 @@ from dataclasses import replace
 from typing import Any
 
 from understudy.corpus import Split
-from understudy.players.blueprint import AUTO, TRIED, begins_anew
+from understudy.players.blueprint import begins_anew
 from understudy.players.fusions import FUSIONS
 from understudy.players.player import Sizes, typed_plan
+from understudy.prepare.cells import Kind
 from understudy.training.plan import Plan
 
 FEW = 10_000
@@ -59,9 +60,13 @@ def default_plan(split: Split, *, named: Sequence[str], kinds: Collection[str], 
     return replace(Plan(epochs, batch, patience=patience), **held | told)
 
 
-def default_vector(split: Split, kinds: Collection[str]) -> str:
-    """The encoder of vectors: what validation rows choose where there are enough and everything that is read is numbers."""
-    return AUTO if len(split.valid) >= TELLING and held_back(split, kinds) else TRIED[0]
+def tried_kinds(split: Split, kinds: Collection[Kind], *, tokens: bool) -> list[Kind]:
+    """The kinds whose encoder validation rows choose, where there are enough of them: vectors where all is numbers, and texts.
+
+    kinds: as in `default_sizes`. tokens: whether somebody asks for those of a text, which a bag of words has not.
+    """
+    wanted: dict[Kind, bool] = {"vector": held_back(split, kinds), "text": not tokens}
+    return [kind for kind, tried in wanted.items() if tried and len(split.valid) >= TELLING]
 
 
 def held_back(split: Split, kinds: Collection[str]) -> bool:

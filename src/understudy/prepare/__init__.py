@@ -9,6 +9,7 @@ from understudy.prepare.pictures import Pictures
 from understudy.prepare.regions import Regions
 from understudy.prepare.sequence import Sequence
 from understudy.prepare.table import Table
+from understudy.prepare.terms import Terms
 from understudy.prepare.text import Text
 from understudy.prepare.vector import Vector
 from understudy.prepare.video import Frames
@@ -23,6 +24,7 @@ __all__ = [
     "Regions",
     "Sequence",
     "Table",
+    "Terms",
     "Text",
     "Vector",
     "restore",

@@ -14,6 +14,7 @@ from understudy.prepare.regions import Regions
 from understudy.prepare.sequence import Sequence
 from understudy.prepare.stored import StoredFrames
 from understudy.prepare.table import Table
+from understudy.prepare.terms import Terms
 from understudy.prepare.text import Text
 from understudy.prepare.vector import Vector
 from understudy.prepare.video import Frames
@@ -25,7 +26,7 @@ from understudy.process.document import Shape
 VIEWS: dict[str, type[View]] = {
     view.__name__: view
     for view in (
-        *(Vector, Knots, Table, Sequence, Text, Choices, Image, Pictures, Regions, LogMel, Frames, StoredFrames),
+        *(Vector, Knots, Table, Sequence, Text, Terms, Choices, Image, Pictures, Regions, LogMel, Frames, StoredFrames),
         *(Waveform, WhisperMel, GraphedPictures, GraphedSound),
     )
 }

@@ -116,19 +116,7 @@ class Text(View):
 
     @cached_property
     def _tokenizer(self) -> "Tokenizer":
-        from tokenizers import Tokenizer
-
-        if not self.tokenizer:
-            raise ValueError("this text view has no vocabulary yet: fit it on train rows first")
-        try:
-            with unpanicked():
-                loaded = Tokenizer.from_str(self.tokenizer)
-        except Exception as error:  # the library raises no other
-            raise ValueError(f"{ASSET} is no tokenizer that this version of `tokenizers` reads: {error}") from None
-        # A published file may carry padding and truncation of its own.
-        loaded.no_padding()
-        loaded.enable_truncation(self.max_tokens, direction=self.cut)
-        return loaded
+        return tokenizer_of(self.tokenizer, most=self.max_tokens, cut=self.cut)
 
     def state(self) -> dict[str, Any]:
         # Only where it is not as earlier versions cut every text.
@@ -141,6 +129,23 @@ class Text(View):
     @classmethod
     def restore(cls, state: Mapping[str, Any], assets: Mapping[str, bytes]) -> "Text":
         return cls(**state, tokenizer=assets[ASSET].decode())
+
+
+def tokenizer_of(saved: str, *, most: int, cut: Side = "right") -> "Tokenizer":
+    """The tokenizer that a view saved as JSON, which gives `most` tokens of a text; ValueError where it is none, or not yet."""
+    from tokenizers import Tokenizer
+
+    if not saved:
+        raise ValueError("this text view has no vocabulary yet: fit it on train rows first")
+    try:
+        with unpanicked():
+            loaded = Tokenizer.from_str(saved)
+    except Exception as error:  # the library raises no other
+        raise ValueError(f"{ASSET} is no tokenizer that this version of `tokenizers` reads: {error}") from None
+    # A published file may carry padding and truncation of its own.
+    loaded.no_padding()
+    loaded.enable_truncation(most, direction=cut)
+    return loaded
 
 
 def places_in_text(part: Part) -> NDArray[np.int64]:

@@ -18,7 +18,7 @@ from understudy.study.job import engines_of, estimate_of
 from understudy.study.run import Run
 from understudy.study.settings import Asked, Settings
 from understudy.study.stage import Stages
-from understudy.study.trial import with_first
+from understudy.study.trial import everybody_with_first
 from understudy.training.fit import fit
 
 WARM, TIMED = 2, 4
@@ -82,7 +82,7 @@ def ahead(corpus: Given, *, split: Split | str = "", **asked: Unpack[Asked]) -> 
         whole = settings.checked(opened)
         rows = whole.rows(opened)
         counts = {part: len(getattr(rows, part)) for part in ("train", "labelled", "valid", "test")}
-        trainings, whole = estimate_of(whole, at_once=engines.jobs).left, with_first(whole)
+        trainings, whole = estimate_of(whole, opened, at_once=engines.jobs).left, everybody_with_first(whole, opened)
         timed: dict[str, tuple[int, float]] = {}
         lines = []
         for system, many in trainings.items():

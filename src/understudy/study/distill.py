@@ -25,7 +25,7 @@ from understudy.study.run import GIVEN, Run, load
 from understudy.study.settings import Asked, Choice, Machine, More, Settings, parted, seed_list
 from understudy.study.stage import Stages
 from understudy.study.together import lead
-from understudy.study.trial import with_first
+from understudy.study.trial import everybody_with_first
 
 
 def distill(
@@ -118,7 +118,7 @@ def refuse_elsewhere(settings: Settings, engines: Engines) -> None:
 
 def watching(corpus: Corpus, settings: Settings, out: Path, engines: Engines) -> AbstractContextManager[str]:
     """The page of a run while it trains."""
-    return live(out, metric=corpus.task.primary, trainings=estimate_of(settings, at_once=engines.jobs).left)
+    return live(out, metric=corpus.task.primary, trainings=estimate_of(settings, corpus, at_once=engines.jobs).left)
 
 
 def whole_with(brought: Any, corpus: Corpus, asked: Settings) -> tuple[Settings, Answers | None]:
@@ -147,7 +147,7 @@ def carried_out(corpus: Corpus, settings: Settings, out: Path, answers: Answers 
         say(f"{len(split.valid)} of {many} labelled train rows are held out to choose by ({share}; valid 0 forbids it)")
     cast = {}
     if state == "new":
-        players = (with_first(settings) if settings.undecided else settings).players(corpus)
+        players = everybody_with_first(settings, corpus).players(corpus)
         cast = {name: drawn(name, players, corpus, split, space=settings.space) for name in players}
         pooled = settings.ensemble == "yes" or settings.answers == "crossfit" or answers is not None
         rehearse(settings.method, settings.options, cast, ensemble=pooled)

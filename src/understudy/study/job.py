@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+from understudy.corpus import Corpus
 from understudy.methods import CATALOGUE
 from understudy.process.crew import EngineName, check_engine
 from understudy.process.hardware import jobs_of
@@ -91,7 +92,7 @@ class Engines:
     @contextmanager
     def engine(self, stages: Stages, lock: Lock) -> Iterator[Engine]:
         """The one for a run. lock: by which its folder is held."""
-        estimate = estimate_of(stages.settings, at_once=self.jobs)
+        estimate = estimate_of(stages.settings, stages.corpus, at_once=self.jobs)
         if self.name == "ray":
             from understudy.study.on_ray import OnRay
 
@@ -117,14 +118,13 @@ def engines_of(machine: Machine) -> Engines:
     return Engines(name, jobs_of(machine.get("jobs", "devices")), machine.get("threads", 0) or 1)
 
 
-def estimate_of(settings: Settings, *, at_once: int) -> Estimate:
+def estimate_of(settings: Settings, corpus: Corpus, *, at_once: int) -> Estimate:
     """Of the time that the trainings of so many seeds take."""
     fixed = CATALOGUE[settings.method].fixed_auxiliary(**settings.options)
     lead = [] if settings.teacher_answers else ["teacher"]
     trained = [*lead, "plain", "distilled", *(["auxiliary"] if fixed else [])]
     left: dict[str, int] = dict.fromkeys(trained, len(settings.seeds))
-    if settings.undecided:
-        left |= dict.fromkeys(trials_of(settings), 1)
+    left |= dict.fromkeys(trials_of(settings, corpus), 1)
     if settings.answers != "insample":
         left |= {f"teacher/fold-{number}": 1 for number in range(FOLDS)}
     if settings.answers == "auto":

@@ -12,13 +12,15 @@ from typing import Any, Literal, Required, TypedDict, Unpack, cast
 
 from understudy.corpus import Corpus, Split, only_split
 from understudy.corpus.draw import with_validation
+from understudy.methods import CATALOGUE
 from understudy.players.blueprint import AUTO, chosen_encoders
 from understudy.players.cast import auxiliary_modalities
-from understudy.players.defaults import default_plan, default_sizes, default_vector
+from understudy.players.defaults import default_plan, default_sizes, tried_kinds
 from understudy.players.options import whole_options
 from understudy.players.player import Player, Sizes, changed_plan, typed_plan
 from understudy.players.prompting import check_head
 from understudy.players.published import seen_kinds
+from understudy.prepare.cells import Kind
 from understudy.process.crew import EngineName
 from understudy.process.hardware import Jobs, Precision, check_precision
 from understudy.process.tracking import Logger
@@ -178,9 +180,11 @@ class Settings:
         student, teacher, split = self.student, self.teacher, self.rows(corpus)
         named = {"student": student.encoders, "teacher": {**student.encoders, **teacher.encoders}}
         tokens = {"student": student.max_tokens, "teacher": {**student.max_tokens, **teacher.max_tokens}}
-        kinds = {corpus.modalities[m].kind for modalities in self.reads.values() for m in modalities}
+        kinds: set[Kind] = {corpus.modalities[m].kind for modalities in self.reads.values() for m in modalities}
         sizes = default_sizes(split, kinds).changed(student.sizes)
-        plan, changes, vector = student.plan, None, default_vector(split, kinds)
+        plan, changes, options = student.plan, None, whole_options(self.method, self.options)
+        pooled = {student.fusion, teacher.fusion} <= {"concat", "late"} and not teacher.head
+        tried = tried_kinds(split, kinds, tokens=not pooled or bool(CATALOGUE[self.method].tokens(**options)))
         if not isinstance(plan, Plan):
             everything = [*named["teacher"].values(), student.fusion, teacher.fusion]
             plan = default_plan(split, named=everything, kinds=kinds, changes=plan or {})
@@ -188,7 +192,7 @@ class Settings:
         for name, player, changes in (("student", student, None), ("teacher", teacher, teacher.plan)):
             both[name] = replace(
                 player,
-                encoders=chosen_encoders(corpus, player.modalities, named[name], fusion=player.fusion, vector=vector),
+                encoders=chosen_encoders(corpus, player.modalities, named[name], fusion=player.fusion, tried=tried),
                 head=check_head(corpus.task, player.head, seen_kinds(corpus, player.modalities)),
                 sizes=sizes if player is student else sizes.changed(player.sizes),
                 plan=changed_plan(plan, changes),
@@ -196,7 +200,7 @@ class Settings:
             )
         space = self.space or corpus.task.space if isinstance(corpus.task, Retrieval) else self.space
         valid = self.valid if len(split.valid) > len(corpus.split(self.split).valid) else 0.0
-        return replace(self, **both, options=whole_options(self.method, self.options), space=space, valid=valid)
+        return replace(self, **both, options=options, space=space, valid=valid)
 
     def rows(self, corpus: Corpus) -> Split:
         """The rows of each part, those included that are held out to choose by; ValueError for a share that is none."""

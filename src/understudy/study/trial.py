@@ -1,14 +1,16 @@
-"""Trial: an encoder that nobody named is chosen by validation rows, between those of its kind that are worth trying.
+"""Trial: an encoder that nobody named is chosen by validation rows, between the two of its kind that are worth trying.
 
-A player is trained once with each, with the first seed; which way is better depends on what the numbers stand for, and no rule of
-rows and columns told it on the development sets. The training that wins is kept as that of the first seed.
+A player is trained once with each, with the first seed; which way is better depends on what numbers and texts stand for, and no
+rule of rows and columns told it on the development sets. The training that wins is kept as that of the first seed.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from understudy.corpus import Corpus
 from understudy.players.blueprint import AUTO, TRIED, Blueprint
+from understudy.prepare.cells import Kind
 from understudy.process.log import read_log
 from understudy.process.progress import say
 from understudy.study.run import load, take
@@ -28,22 +30,24 @@ class Trial:
 
     @property
     def wanted(self) -> dict[str, Stage]:
-        """Encoder -> the training that tries it."""
-        seed = self.stages.settings.seeds[0]
-        return {each: Stage(system_of(self.player, each), seed) for each in TRIED}
+        """Candidate -> the training that tries it."""
+        settings = self.stages.settings
+        names = candidates(settings, self.player, self.stages.corpus)
+        return {each: Stage(system_of(self.player, each), settings.seeds[0]) for each in names}
 
     def draw(self) -> None:
         """The player as it would be with each, saved where its stage looks for it."""
-        for encoder, stage in self.wanted.items():
-            settings = every_encoder(self.stages.settings, self.player, encoder)
-            replace(self.stages, settings=settings).blueprint(self.player, stage.own)
+        settings, stages = self.stages.settings, self.wanted
+        for name, encoders in candidates(settings, self.player, self.stages.corpus).items():
+            changed = with_encoders(settings, self.player, encoders)
+            replace(self.stages, settings=changed).blueprint(self.player, stages[name].own)
 
     def decide(self) -> Blueprint:
-        """The player with the better encoder, saved as the run's; of equals the first. All of its stages are done."""
+        """The player with the better encoders, saved as the run's; of equals the first. All of its stages are done."""
         stages, wanted = self.stages, self.wanted
-        scores = {encoder: best_score(stages, stage) for encoder, stage in wanted.items()}
-        better = max(scores, key=lambda encoder: scores[encoder])
-        said = ", ".join(f"{encoder} {abs(score):.4f}" for encoder, score in scores.items())
+        scores = {name: best_score(stages, stage) for name, stage in wanted.items()}
+        better = max(scores, key=lambda name: scores[name])
+        said = ", ".join(f"{name} {abs(score):.4f}" for name, score in scores.items())
         say(f"encoders of the {self.player} on validation rows: {said}")
         first = wanted[better]
         if not stages.folder(SYSTEM[self.player], first.seed).exists():
@@ -62,7 +66,7 @@ def chosen(stages: Stages, engine: Engine) -> Stages:
         elif tried(settings, player):
             trials.append(Trial(stages, player))
         else:
-            settings = every_encoder(settings, player, TRIED[0])
+            settings = with_first(settings, player, stages.corpus)
     wanted = [stage for trial in trials for stage in trial.wanted.values()]
     for trial in trials:
         trial.draw()
@@ -73,14 +77,22 @@ def chosen(stages: Stages, engine: Engine) -> Stages:
     return replace(stages, settings=settings)
 
 
-def trials_of(settings: Settings) -> list[str]:
+def trials_of(settings: Settings, corpus: Corpus) -> list[str]:
     """The systems that trials train."""
-    return [system_of(player, each) for player in settings.undecided if tried(settings, player) for each in TRIED]
+    players = [player for player in settings.undecided if tried(settings, player)]
+    return [system_of(player, each) for player in players for each in candidates(settings, player, corpus)]
 
 
-def system_of(player: str, encoder: str) -> str:
-    """The system that tries a player with an encoder."""
-    return f"{SYSTEM[player]}{TRIAL}{encoder}"
+def candidates(settings: Settings, player: str, corpus: Corpus) -> dict[str, dict[str, str]]:
+    """What a player is tried with, by name: the first encoder of the kind of each modality where none is named, or the second."""
+    kinds: dict[str, Kind] = {modality: corpus.modalities[modality].kind for modality in settings.undecided[player]}
+    pairs = ({modality: TRIED[kind][place] for modality, kind in kinds.items()} for place in (0, 1))
+    return {"-".join(dict.fromkeys(each.values())): each for each in pairs}
+
+
+def system_of(player: str, candidate: str) -> str:
+    """The system that tries a player with a candidate."""
+    return f"{SYSTEM[player]}{TRIAL}{candidate}"
 
 
 def tried(settings: Settings, player: str) -> bool:
@@ -98,15 +110,15 @@ def with_encoders(settings: Settings, player: str, found: Mapping[str, str]) -> 
     return replace(settings, **changes)
 
 
-def every_encoder(settings: Settings, player: str, encoder: str) -> Settings:
-    """Settings in which a player has one and the same encoder where none was named."""
-    return with_encoders(settings, player, dict.fromkeys(settings.undecided.get(player, ()), encoder))
+def with_first(settings: Settings, player: str, corpus: Corpus) -> Settings:
+    """Settings in which a player has the first candidate's encoders where none was named."""
+    return with_encoders(settings, player, next(iter(candidates(settings, player, corpus).values())))
 
 
-def with_first(settings: Settings) -> Settings:
-    """Settings in which everybody has the first encoder where none was named: to see whether players can be built."""
+def everybody_with_first(settings: Settings, corpus: Corpus) -> Settings:
+    """Settings in which everybody has: to see whether players can be built."""
     for player in settings.undecided:
-        settings = every_encoder(settings, player, TRIED[0])
+        settings = with_first(settings, player, corpus)
     return settings
 
 
