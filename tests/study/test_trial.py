@@ -128,8 +128,6 @@ def test_a_text_is_tried_as_a_bag_of_words_and_ships_so(told, tmp_path):
     us.export(bags.model("plain"), tmp_path / "shipped", corpus=told, split="many")
     asked = ["It was a FINE film about war.", "it was a dull, dull film", "unheard of"]
     answers = us.Artifact(tmp_path / "shipped").predict({"said": asked})
-        {"said": ["It was a FINE film about war.", "it was a dull, dull film", "unheard of"]}
-    )
     assert list(answers["prediction"])[:2] == ["high", "low"]
 
 
