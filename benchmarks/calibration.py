@@ -27,6 +27,8 @@ from understudy.study.run import Run
 SEEDS = (0, 1, 2, 3, 4)
 COVERAGE = 0.9
 BUDGET = 0.2
+GOALS = {"conformal_coverage": f"{COVERAGE - 0.02:g} to {COVERAGE + 0.02:g}", "cascade_recovers": ">= 0.5"}
+"""Of each world."""
 
 
 def main() -> None:
@@ -116,17 +118,19 @@ def figures_of(rows: list[dict[str, Any]]) -> dict[str, float | int | str]:
 
 def page(figures: dict[str, float | int | str], rows: list[dict[str, Any]]) -> str:
     """What was done, and the table."""
-    lines = [[f"`{name}`", f"{value:.3f}"] for name, value in figures.items()]
+    goals = {f"{row['world']}_{name}": goal for row in rows for name, goal in GOALS.items()}
+    lines = [[f"`{name}`", f"{value:.3f}", goals.get(name, "")] for name, value in figures.items()]
     seeds = [
         [row["world"], row["seed"], *(f"{row[name]:.3f}" for name in ("conformal_coverage", "cascade_recovers"))] for row in rows
     ]
     return f"""# Confidence
 
 Shipped students with their teachers' artifacts on test rows, means over {len(SEEDS)} seeds. ECE: 15 bins. Coverage asked:
-{COVERAGE}. The cascade hands the {BUDGET:.0%} least sure rows to the teacher's artifact; `cascade_recovers` is the share of the
-teacher's advantage over the student that this brings. Worth is accuracy, or minus the mean absolute error.
+{COVERAGE}. The cascade hands the {BUDGET:.0%} least sure rows to the
+teacher's artifact; `cascade_recovers` is the share of the teacher's advantage over the student that this brings. Worth is accuracy, or
+minus the mean absolute error.
 
-{table(["figure", "value"], lines)}
+{table(["figure", "value", "goal"], lines)}
 
 {table(["world", "seed", "coverage found", "recovered by the cascade"], seeds)}
 """
