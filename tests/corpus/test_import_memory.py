@@ -46,9 +46,11 @@ def test_a_guess_says_what_and_why():
         "table": "table",
     }
     assert found.modalities["acc"].source == ("acc_x", "acc_y", "acc_z")
-    assert dict(found.modalities["table"].columns) == {"age": "number", "town": "category"}
+    dated = {"day.year": "number", "day.weekday": "number"}
+    assert dict(found.modalities["table"].columns) == {"age": "number", "town": "category"} | dated
+    assert found.modalities["table"].source == ("age", "town", "day")
     assert found.id == "key"
-    assert set(found.left_out) == {"key", "day", "said", "one"}
+    assert set(found.left_out) == {"key", "said", "one"}
     assert "target again" in found.left_out["said"]
     assert all(any(line.startswith(f"{name}:") for line in found.lines()) for name in [*found.modalities, *found.left_out])
 
@@ -58,6 +60,32 @@ def test_a_text_file_guesses_as_typed_columns_do():
     plain = pa.table({name: pa.array([str(v) for v in values]) for name, values in typed.items()})
     a, b = guess(pa.table(typed), target="y"), guess(plain, target="y")
     assert (a.modalities, a.id, set(a.left_out)) == (b.modalities, b.id, set(b.left_out))
+
+
+@pytest.mark.parametrize("typed", [True, False])
+def test_dates_are_read_by_their_parts_in_training_and_in_use(typed, tmp_path):
+    dates = np.arange("2026-01-01", "2026-03-22", dtype="datetime64[D]")
+    days = dates.astype("datetime64[s]") + np.timedelta64(13 * 3600 + 45 * 60)
+    weekday = (dates.view(np.int64) + 3) % 7  # 1970 began on a Thursday
+    sold = pa.array(days) if typed else [str(day) for day in days]
+    given = {"sold": sold, "x": list(range(0, 400, 5))[::-1], "y": (weekday > 4).tolist()}
+    made = us.corpus(given, target="y", out=tmp_path / "made")
+    assert "sold: date, as year, month, weekday" in made.schema.about["guessed"]
+    cells = made.cells("table", np.arange(80)).values
+    assert cells["sold.weekday"].tolist() == (weekday + 1).tolist()
+    assert cells["sold.month"].tolist() == [day.month for day in dates.tolist()]
+    np.testing.assert_allclose(cells["sold.year"][:2], [2026 + 13.75 / 24 / 366, 2026 + (1 + 13.75 / 24) / 366])
+    again = us.import_table(given, tmp_path / "again", mapping=made.folder / "mapping.json")
+    assert json.loads((made.folder / "mapping.json").read_text())["modalities"]["table"]["columns"]["sold"] == "date"
+    assert again.fingerprint == made.fingerprint
+    split = us.make_split(made, name="m", valid=0.2)
+    run = us.distill(made, student="table", split=split, seeds=1, plan={"epochs": 1}, report=False, out=tmp_path / "run")
+    said = run.predict({"sold": ["2026-02-07", None], "x": [1, 2]})
+    assert len(said["prediction"]) == 2
+    with pytest.raises(ValueError, match="column 'sold', row 2: 'soon' is no date; write 2026-05-31"):
+        run.predict({"sold": ["2026-02-07", "soon"], "x": [1, 2]})
+    with pytest.raises(ValueError, match="modality 'table' needs the missing column sold"):
+        run.predict({"x": [1, 2]})
 
 
 def test_a_column_of_blanks_is_left_out():

@@ -61,7 +61,7 @@ def _check(name: str, modality: Modality) -> None:
         raise ValueError(f"modality {name!r}: rows share cells of kind {', '.join(SHARED)}, not of {modality.kind}")
     wrong = sorted(set(modality.columns.values()) - {"number", "category"})
     if wrong:
-        raise ValueError(f"modality {name!r}: column types are number and category; {', '.join(wrong)} given")
+        raise ValueError(f"modality {name!r}: column types are number, category and date; {', '.join(wrong)} given")
     if modality.kind == "audio" and modality.rate < 1:
         raise ValueError(f"modality {name!r}: audio needs a rate in samples a second, {modality.rate} given")
 

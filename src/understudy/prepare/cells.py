@@ -41,7 +41,7 @@ class Modality:
     """One modality of a corpus or of a shipped student.
 
     width: features of a vector, of each step of a sequence or of each region; the number of choices.
-    columns: of a table, column -> "number" | "category".
+    columns: of a table, column -> "number" | "category"; the parts of a date column are numbers, called `COLUMN.PART` (`dates`).
     rate: samples a second of audio. source: the column names it came from in the user's table, read again by `predict`.
     double: numbers of vectors, sequences and regions are float64, since float32 would blur them, as it does times in seconds.
     shared: rows that have the same medium or the same features point to one, which a corpus holds once and reads once.

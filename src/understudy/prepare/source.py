@@ -13,6 +13,7 @@ from understudy.prepare.audio import LogMel
 from understudy.prepare.boxes import CORNERS, check_regions
 from understudy.prepare.cells import Cells, Modality
 from understudy.prepare.columns import LARGEST, Column
+from understudy.prepare.dates import PARTS, parts_of
 from understudy.prepare.held import ragged
 from understudy.prepare.reader import MediaReader
 from understudy.prepare.tables import HELD, READERS, TEXT_FILES, read_csv
@@ -95,12 +96,18 @@ def cells_from_table(
 
 
 def table_cells(columns: list[Column], modality: Modality) -> Cells:
-    """Numbers and categories; a row without any is absent."""
+    """Numbers, categories, and the declared parts of dates; a row without any is absent."""
     values: dict[str, NDArray[Any]] = {}
     for column in columns:
-        if modality.columns.get(column.name) not in ("number", "category"):
-            raise ValueError(f"column {column.name!r}: expected it to be declared a number or a category")
-        values[column.name] = column.numbers() if modality.columns[column.name] == "number" else column.categories()
+        kind = modality.columns.get(column.name)
+        if kind is not None:
+            values[column.name] = column.numbers() if kind == "number" else column.categories()
+            continue
+        parts = {f"{column.name}.{part}": part for part in PARTS if f"{column.name}.{part}" in modality.columns}
+        if not parts:
+            raise ValueError(f"column {column.name!r}: expected it to be declared a number, a category or a date")
+        found = parts_of(column)
+        values |= {name: found[part] for name, part in parts.items()}
     there = [~np.isnan(v) if v.dtype != object else np.array([c is not None for c in v], dtype=bool) for v in values.values()]
     return Cells("table", values, np.logical_or.reduce(there))
 

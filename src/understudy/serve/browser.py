@@ -88,5 +88,9 @@ def refuse_unreadable(folder: Path, contract: Contract) -> None:
                 f"the student reads {name}, {kind} that {shipped.view} prepares; a page prepares numbers, tables, sequences, "
                 "regions, text and choices: train a student without it, or answer with `understudy serve`"
             )
+    for name, modality in contract.modalities.items():
+        if dates := [column for column in modality.source if modality.columns and column not in modality.columns]:
+            what = f"the student reads the parts of dates in {name} ({', '.join(dates)})"
+            raise ValueError(f"{what}, which no page takes apart: answer with `understudy serve`")
     if any((folder / f"{file}.data").exists() for file in contract.graphs.values()):
         raise ValueError("the student's weights are more than 2 GiB, which no browser loads: ship a smaller one")

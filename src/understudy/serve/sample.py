@@ -18,6 +18,7 @@ from understudy.prepare.view import View
 from understudy.serve.question import Row
 
 WORDS = "a few words to try it with"
+DATE = "2026-05-31"
 SIDE = 16
 """Pixels of the sample picture's sides."""
 SECONDS = 0.1
@@ -25,7 +26,7 @@ SECONDS = 0.1
 
 
 def sample_of(artifact: Artifact) -> Row:
-    """Numbers at their train mean, the first known category, a few words, a small picture, a short tone; video is null."""
+    """Numbers at their train mean, the first known category, a date, a few words, a picture, a short tone; video is null."""
     row: Row = {}
     for name, modality in artifact.modalities.items():
         columns = source_columns(name, modality)
@@ -64,7 +65,9 @@ def cell_of(column: str, view: View) -> float | str | None:
         return None
     if column in view.numbers:
         return plain(view.standard.mean)[view.numbers.index(column)]
-    return next(iter(view.categories.get(column, ())), None)
+    if column in view.categories:
+        return next(iter(view.categories[column]), None)
+    return DATE if any(each.startswith(f"{column}.") for each in view.numbers) else None
 
 
 def plain(values: np.ndarray) -> list[float]:

@@ -12,6 +12,7 @@ from understudy.corpus.importers.guess import guess
 from understudy.corpus.importers.target import MEANT, bad_number, is_number, refuse_times
 from understudy.prepare.cells import KINDS, Modality
 from understudy.prepare.columns import Column
+from understudy.prepare.dates import PARTS, varying
 from understudy.process.whole import read_json
 from understudy.tasks import Task, task_from_json
 
@@ -63,11 +64,15 @@ class Wanted:
     def to_json(self, described: Mapping[str, Modality]) -> dict[str, Any]:
         """The mapping file that would say it. described: the modalities as they were read."""
         modalities = {
-            name: {"kind": each.kind, "columns": dict(each.columns) or list(each.source)}
-            | ({"rate": each.rate} if each.rate else {})
+            name: {"kind": each.kind, "columns": stated(each) or list(each.source)} | ({"rate": each.rate} if each.rate else {})
             for name, each in described.items()
         }
         return self.taken | {"modalities": modalities}
+
+
+def stated(modality: Modality) -> dict[str, str]:
+    """The types of a table's columns, as a mapping file says them."""
+    return {column: modality.columns.get(column, "date") for column in modality.source if modality.columns}
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,14 +128,20 @@ def modality_of(name: str, spec: Spec, source: Source, said: list[str]) -> Modal
         return Modality(kind, rate=rate, source=columns)
     found: dict[str, Any] = {}
     for column in columns:
+        parts = [part for part in PARTS if column not in types and f"{column}.{part}" in types]
         # Looked up first: as patterns, thousands of names would be tried against one another.
         stated = types.get(column) or next((kind for pattern, kind in types.items() if fnmatchcase(column, pattern)), None)
+        if stated == "date" and not (parts := varying(source.column(column))):
+            raise ValueError(f"modality {name!r}: column {column!r} says the same date in every row; leave it out")
+        if parts:
+            found |= {f"{column}.{part}": "number" for part in parts}
+            continue
         found[column] = stated or type_of(source.column(column))
         said += [] if stated else [f"{name}.{column}: {found[column]}"]
     return Modality("table", columns=found, source=columns)
 
 
-SAY = "or say in a mapping file that the column is a category"
+SAY = "or say in a mapping file that the column is a category or a date"
 
 
 def type_of(column: Column) -> Literal["number", "category"]:

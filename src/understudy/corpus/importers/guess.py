@@ -1,7 +1,7 @@
 """Which columns of a table are which modality, by looking at them; each guess comes with its reason, for a person to check."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePath
 from typing import Literal
@@ -14,6 +14,7 @@ from understudy.corpus.importers.target import MEANT, bad_number
 from understudy.corpus.regrets import WORDS
 from understudy.prepare.cells import ENDINGS, Kind, Modality
 from understudy.prepare.columns import Column
+from understudy.prepare.dates import varying
 
 RATE = 16_000
 """Samples a second of sound whose rate nobody states."""
@@ -45,11 +46,12 @@ def guess(table: pa.Table, *, target: str, taken: Sequence[str] = ()) -> Guess:
 
     Lists of numbers are a vector each, lists of such lists a sequence; columns that name pictures, sound or video files are what
     they name; numbers whose names share a prefix are a vector together; text of several words is text; all other numbers and
-    categories are one table. Left out: ids, constants, dates, and columns that say the target again.
+    categories are one table, dates by their parts. Left out: ids, constants, and columns that say the target again.
     """
     found = Guess()
     numbers: list[str] = []
     categories: list[str] = []
+    dates: dict[str, list[str]] = {}
     says = Column.of(table, target, 1).categories() if not Column.of(table, target, 1).is_list else None
     for name in table.column_names:
         if name == target or name in taken:
@@ -63,20 +65,23 @@ def guess(table: pa.Table, *, target: str, taken: Sequence[str] = ()) -> Guess:
             found.left_out[name] = f"{reason}; give it as id if it names the rows"
         elif kind == "":
             found.left_out[name] = reason
+        elif kind == "date":
+            dates[name] = varying(column)
+            found.reasons.append(f"{name}: date, as {', '.join(dates[name])}")
         elif kind in ("number", "category"):
             (numbers if kind == "number" else categories).append(name)
         else:
             found.modalities[name] = Modality(kind, rate=RATE if kind == "audio" else 0, source=(name,))
             found.reasons.append(f"{name}: {kind}, since {reason}")
-    gather(found, numbers, categories)
+    gather(found, numbers, categories, dates)
     if not found.modalities:
         left = "; ".join(f"{column}: {why}" for column, why in found.left_out.items()) or "there is no other column"
         raise ValueError(f"no column beside the target {target!r} can be a modality ({left}); say which are with modalities")
     return found
 
 
-def gather(found: Guess, numbers: list[str], categories: list[str]) -> None:
-    """Numbers of one family as a vector each; what is left as one table."""
+def gather(found: Guess, numbers: list[str], categories: list[str], dates: Mapping[str, list[str]]) -> None:
+    """Numbers of one family as a vector each; what is left as one table. dates: the parts of each that are read."""
     families: dict[str, list[str]] = {}
     for name in numbers:
         families.setdefault(prefix_of(name), []).append(name)
@@ -87,14 +92,16 @@ def gather(found: Guess, numbers: list[str], categories: list[str]) -> None:
             found.reasons.append(f"{prefix}: vector of {len(names)} columns, since their names begin with {prefix!r}")
         else:
             single += names
-    if single or categories:
+    if single or categories or dates:
         columns: dict[str, Literal["number", "category"]] = {
             **dict.fromkeys(single, "number"),
             **dict.fromkeys(categories, "category"),
+            **{f"{name}.{part}": "number" for name, parts in dates.items() for part in parts},
         }
         name = next(each for each in ("table", "columns", "fields") if each not in found.modalities)
-        found.modalities[name] = Modality("table", columns=columns, source=tuple(columns))
+        found.modalities[name] = Modality("table", columns=columns, source=(*single, *categories, *dates))
         said = [f"{len(single)} numbers"] * bool(single) + [f"{len(categories)} categories"] * bool(categories)
+        said += [f"{len(dates)} dates"] * bool(dates)
         found.reasons.append(f"{name}: table of {' and '.join(said)}, the columns that belong to nothing else")
 
 
@@ -104,11 +111,11 @@ def prefix_of(name: str) -> str:
     return stem[1] if stem else ""
 
 
-Look = Kind | Literal["number", "category", "id", ""]
+Look = Kind | Literal["number", "category", "date", "id", ""]
 
 
 def looked_at(column: Column, target: "np.ndarray | None") -> tuple[Look, str]:
-    """A kind, "number", "category", "id" or "" (left out), and why."""
+    """A kind, "number", "category", "date", "id" or "" (left out), and why."""
     kind = column.values.type
     if column.values.null_count == len(column.values):
         return "", "it is empty"
@@ -119,8 +126,10 @@ def looked_at(column: Column, target: "np.ndarray | None") -> tuple[Look, str]:
         if not (pa.types.is_integer(deep) or pa.types.is_floating(deep)):
             return "", f"it holds {kind}; name its kind"
         return ("sequence", "its cells are lists of lists of numbers") if nested else ("vector", "its cells are lists of numbers")
+    if pa.types.is_timestamp(kind) or pa.types.is_date(kind):
+        return of_dates(column)
     if pa.types.is_temporal(kind):
-        return "", "it is a date or time; give its parts as numbers if they matter"
+        return "", f"it holds {kind}; give it as a number if it matters"
     if column.is_text:
         return of_words(column, target)
     if not (pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind) or pa.types.is_decimal(kind)):
@@ -142,6 +151,14 @@ def of_numbers(column: Column, target: "np.ndarray | None") -> tuple[Look, str]:
     return "number", ""
 
 
+def of_dates(column: Column) -> tuple[Look, str]:
+    """Of a column of dates, or of texts whose first ones are."""
+    try:
+        return ("date", "") if varying(column) else ("", "it says the same in every row")
+    except ValueError as error:
+        return "", str(error)
+
+
 def of_words(column: Column, target: "np.ndarray | None") -> tuple[Look, str]:
     """Of a column of text."""
     rows = [text for text in column.values.slice(0, SAMPLE).to_pylist() if text and text.strip()]
@@ -154,7 +171,7 @@ def of_words(column: Column, target: "np.ndarray | None") -> tuple[Look, str]:
     if all(is_number(text) for text in rows):
         return of_numbers(column, target)
     if all(DATE.match(text.strip()) for text in rows):
-        return "", "it is a date or time; give its parts as numbers if they matter"
+        return of_dates(column)
     if bad := bad_number(column, meant=MEANT):
         return "", f"its row {bad[0] + 1} says {bad[1]}; mend it, or name the column's kind"
     if len(set(rows)) < 2 and pc.count_distinct(column.values).as_py() < 2:  # pyright: ignore
