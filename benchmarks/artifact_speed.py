@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -17,25 +16,22 @@ import numpy as np
 import onnxruntime
 import torch
 
-from benchmarks.before import checked_out
-from benchmarks.record import table, write_result
+from benchmarks.before import checked_out, earlier
+from benchmarks.drawn_texts import text_corpus
+from benchmarks.record import beside_goals, goal_table, write_result
 from understudy.artifact import Artifact
-from understudy.artifact.contract import CONTRACT, Weights, write_checksums
+from understudy.artifact.contract import Weights
 from understudy.artifact.export import export
-from understudy.corpus import Corpus, Schema, Split, write_corpus
+from understudy.corpus import Corpus, Split
 from understudy.corpus.importers.mfeat import import_mfeat
 from understudy.encoders import TextEncoder, TextTransformer, VectorMLP
 from understudy.models.model import Model
 from understudy.prepare import Text, Vector
-from understudy.prepare.cells import Cells, Modality
 from understudy.recipes.mfeat import SIZES
-from understudy.tasks import Classification
 
 ROOT = Path(__file__).resolve().parent.parent
 BEFORE = "9b7b0e7"
 """The commit that the ratios `over_before` are against: one batch of 32 rows after the other, as they come."""
-LATER = ("confidence", "weights")
-"""What a contract has held since then."""
 ROUNDS = 9
 THREADS = 2
 MINILM = {"hidden_size": 384, "num_hidden_layers": 6, "num_attention_heads": 12, "intermediate_size": 1536}
@@ -74,8 +70,7 @@ def main() -> None:
         figures = vectors(folder, quick) | texts(folder, quick)
     if quick:
         return
-    rows = [{"figure": name, "value": figures[name], "goal": f"{sign} {goal}"} for name, (sign, goal) in GOALS.items()]
-    write_result("artifact_speed", figures=figures, rows=rows, seeds=[0], text=page(figures))
+    write_result("artifact_speed", figures=figures, rows=beside_goals(GOALS, figures), seeds=[0], text=page(figures))
 
 
 def vectors(folder: Path, quick: bool) -> dict[str, float]:
@@ -167,20 +162,6 @@ def integers(folder: Path, model: Model, corpus: Corpus, split: Split, rows: lis
     return figures | {"int8_over_float": figures["int8-static_over_float_batch32"]}
 
 
-def text_corpus(folder: Path, *, rows: int) -> tuple[Corpus, Split]:
-    """Rows of 3 to 100 words, as often 3 to 10 as 30 to 100, that are drawn from 500: one token each, as frequent words are."""
-    random = np.random.default_rng(0)
-    letters = np.array(list("abcdefghijklmnopqrstuvwxyz"))
-    words = ["".join(random.choice(letters, random.integers(2, 9))) for _ in range(500)]
-    texts = [" ".join(random.choice(words, int(np.exp(random.uniform(np.log(3), np.log(101)))))) for _ in range(rows)]
-    schema = Schema(Classification(classes=("no", "yes")), {"text": Modality("text", source=("text",))})
-    cells = {"text": Cells("text", texts, np.ones(rows, dtype=bool))}
-    corpus = write_corpus(folder, schema, ids=[f"{i}" for i in range(rows)], targets=random.integers(0, 2, rows), cells=cells)
-    places = np.arange(rows)
-    # Fewer validation rows than confidence needs, which is not what is timed here.
-    return corpus, Split("s", test=places[:8], valid=places[8:20], train=places[20:], labelled=places[20:])
-
-
 def bare(artifact: Path) -> onnxruntime.InferenceSession:
     """The artifact's graph alone, on as many threads."""
     options = onnxruntime.SessionOptions()
@@ -236,15 +217,6 @@ def against_before(folder: Path, cases: dict[str, tuple[str, list[str]]], quick:
     return figures
 
 
-def earlier(artifact: Path, copy: Path) -> Path:
-    """The artifact as BEFORE would have written it: without what its contract did not hold yet."""
-    shutil.copytree(artifact, copy)
-    contract = json.loads((copy / CONTRACT).read_text())
-    (copy / CONTRACT).write_text(json.dumps({key: value for key, value in contract.items() if key not in LATER}))
-    write_checksums(copy)
-    return copy
-
-
 def starts(artifact: Path, rounds: int) -> dict[str, float]:
     """Whole processes: what the import adds to an empty Python, and from its start to the first answer of a MiniLM-sized student."""
     first = "import sys; from understudy.artifact import Artifact; Artifact(sys.argv[1]).predict([{'text': 'a few words'}])"
@@ -290,8 +262,6 @@ def alternating(sides: dict[str, Callable[[], object]], *, rounds: int, times: i
 
 def page(figures: dict[str, float]) -> str:
     """What was done, and each figure beside its goal."""
-    lines = [[f"`{name}`", f"{figures[name]:.3g}", f"{sign} {goal}"] for name, (sign, goal) in GOALS.items()]
-    others = [[f"`{name}`", f"{value:.4g}", ""] for name, value in figures.items() if name not in GOALS]
     return f"""# Speed of an artifact
 
 Ratios of rows a second, both sides in turn in one process with {THREADS} threads; medians of {ROUNDS} rounds (200 for one row).
@@ -302,7 +272,7 @@ MiniLM-sized student (6 layers of 384) on rows of 20 drawn words, of 3 to 100 fo
 `small_rows`. `int8_over_float` is of static integers, 32 rows at a time; dynamic ones run each row by itself, so that neighbours change
 no answer. `import_predict_seconds` is what the import adds to an empty Python.
 
-{table(["figure", "value", "goal"], lines + others)}
+{goal_table(GOALS, figures)}
 """
 
 

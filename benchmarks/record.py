@@ -76,6 +76,22 @@ def table(headings: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
     return "\n".join("| " + " | ".join(str(cell).replace("|", r"\|") for cell in line) + " |" for line in lines)
 
 
+Goals = Mapping[str, tuple[str, float]]
+"""Figure -> how it is to compare (>=, <= or =) with which number."""
+
+
+def beside_goals(goals: Goals, figures: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The rows of a result whose figures have goals."""
+    return [{"figure": name, "value": figures[name], "goal": f"{sign} {goal}"} for name, (sign, goal) in goals.items()]
+
+
+def goal_table(goals: Goals, figures: Mapping[str, Any]) -> str:
+    """A Markdown table of every figure, those with goals first."""
+    lines = [[f"`{name}`", f"{figures[name]:.3g}", f"{sign} {goal}"] for name, (sign, goal) in goals.items()]
+    lines += [[f"`{name}`", f"{value:.4g}", ""] for name, value in figures.items() if name not in goals]
+    return table(["figure", "value", "goal"], lines)
+
+
 def figures_of(rows: Sequence[Mapping[str, Any]], *keys: str) -> dict[str, float | int | str]:
     """Of a protocol's rows, named by `keys` and system: the mean, and each difference with its verdict after Holm.
 

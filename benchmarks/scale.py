@@ -1,6 +1,6 @@
 """Scale: a million rows imported, split, read and predicted, in processor time against the build before, and what is killed goes on.
 
-python -m benchmarks.scale      about ten minutes on two cores
+python -m benchmarks.scale      about half an hour on two cores; needs Ray (pip install 'understudy[ray]')
 """
 
 import json
@@ -10,8 +10,9 @@ import subprocess
 import sys
 import tempfile
 import time
-from contextlib import nullcontext
+from contextlib import ExitStack
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -21,18 +22,21 @@ import pyarrow as pa
 import torch
 from pyarrow import parquet
 
-from benchmarks.artifact_speed import text_corpus
-from benchmarks.before import checked_out
-from benchmarks.record import RESULTS, table, write_result
+from benchmarks.before import checked_out, earlier
+from benchmarks.drawn_texts import drawn_words, small_text
+from benchmarks.record import RESULTS, beside_goals, table, write_result
 from benchmarks.scale_jobs import JOBS, made
+from benchmarks.scale_stores import on_ray, stored
 from understudy.artifact.export import export
 from understudy.corpus.importers.mfeat import import_mfeat
-from understudy.encoders import TextTransformer, VectorMLP
+from understudy.encoders import VectorMLP
 from understudy.models.model import Model
-from understudy.prepare import Text, Vector
+from understudy.prepare import Vector
 
 BEFORE = "1b01be1"
 """The last build that held whole tables in memory and read them a row at a time."""
+PREDICTED_BEFORE = "efd577e"
+"""The last build that answered rows as they came, 32 at a time."""
 ROUNDS, KILLS = 3, 20
 GOALS = {
     "import_parquet_over_before": (">=", 8),
@@ -48,6 +52,8 @@ GOALS = {
     "predict_rows_over_before": (">=", 3),
     "predict_peak_growth": ("<=", 1.1),
     "predict_resumed_identical": ("=", 1),
+    "store_resumed_identical": ("=", 1),
+    "ray_speedup_2_workers": (">=", 1.6),
 }
 
 
@@ -60,6 +66,8 @@ class Sizes:
     loader: int = 50_000
     said: int = 10_000
     predicted: int = 100_000
+    stored: int = 80_000
+    on_ray: int = 200_000
     groups: int = 2_000
     wide: int = 1_000
     rounds: int = ROUNDS
@@ -67,21 +75,38 @@ class Sizes:
     apart: bool = True
 
 
-SMALL = Sizes(rows=300, columns=2, loader=300, said=8, predicted=300, groups=40, wide=10, rounds=1, kills=0, apart=False)
+SMALL = Sizes(
+    rows=300,
+    columns=2,
+    loader=300,
+    said=8,
+    predicted=300,
+    stored=300,
+    on_ray=0,
+    groups=40,
+    wide=10,
+    rounds=1,
+    kills=0,
+    apart=False,
+)
 
 
 def main() -> None:
     """Write results/scale.json and .md; --quick goes the same way with few rows, against this build itself."""
     quick = "--quick" in sys.argv[1:]
     sizes = SMALL if quick else Sizes()
-    with tempfile.TemporaryDirectory(prefix="understudy-scale-") as name:
+    if not quick and not find_spec("ray"):
+        raise ImportError("the whole of it needs Ray: pip install 'understudy[ray]'")
+    with tempfile.TemporaryDirectory(prefix="understudy-scale-") as name, ExitStack() as stack:
         folder = Path(name)
-        with nullcontext(RESULTS.parent / "src") if quick else checked_out(folder / "before", BEFORE) as before:
-            figures = tables(folder, sizes, before) | shapes(folder, sizes) | predictions(folder, sizes, before)
-    if quick:
-        return
-    rows = [{"figure": name, "value": figures[name], "goal": f"{sign} {goal}"} for name, (sign, goal) in GOALS.items()]
-    write_result("scale", figures=figures, rows=rows, seeds=[0], text=page(figures))
+
+        def build(commit: str) -> Path:
+            return RESULTS.parent / "src" if quick else stack.enter_context(checked_out(folder / commit, commit))
+
+        figures = tables(folder, sizes, build(BEFORE)) | shapes(folder, sizes)
+        figures |= predictions(folder, sizes, build(PREDICTED_BEFORE)) | stored(folder, sizes.stored, sizes.kills)
+    if not quick:
+        write_result("scale", figures=figures, rows=beside_goals(GOALS, figures), seeds=[0], text=page(figures))
 
 
 def run(sizes: Sizes, source: Path | None, *words: object) -> dict[str, float]:
@@ -148,16 +173,16 @@ def shapes(folder: Path, sizes: Sizes) -> dict[str, float]:
 
 def predictions(folder: Path, sizes: Sizes, before: Path) -> dict[str, float]:
     """Rows of 20 words by a small student against the build before; peaks; and the bytes of jobs that were killed."""
-    said, numbers = students(folder)
+    said, numbers = small_text(folder), vector_student(folder)
+    builds = {"now": (None, said), "before": (before, earlier(said, folder / "small-before"))}
     random = np.random.default_rng(0)
-    words = np.array([f"w{number}" for number in range(500)])[random.integers(0, 500, (sizes.said, 20))]
-    parquet.write_table(pa.table({"text": [" ".join(row) for row in words]}), folder / "said.parquet")
+    texts = [" ".join(random.choice(drawn_words(), 20)) for _ in range(sizes.said)]
+    parquet.write_table(pa.table({"text": texts}), folder / "said.parquet")
     seconds: dict[str, list[float]] = {"now": [], "before": []}
     for _ in range(sizes.rounds):
-        for who, source in (("now", None), ("before", before)):
-            seconds[who].append(
-                run(sizes, source, "predicted", said, folder / "said.parquet", folder / f"said-{who}.csv")["seconds"]
-            )
+        for who, (source, artifact) in builds.items():
+            found = run(sizes, source, "predicted", artifact, folder / "said.parquet", folder / f"said-{who}.csv")
+            seconds[who].append(found["seconds"])
     peaks = []
     for times in (1, 10):
         vectors = random.normal(size=(times * sizes.predicted, 76)).astype(np.float32)
@@ -167,27 +192,23 @@ def predictions(folder: Path, sizes: Sizes, before: Path) -> dict[str, float]:
             run(sizes, None, "predicted", numbers, folder / f"vectors-{times}.parquet", folder / f"out-{times}.csv")["peak"]
         )
     killed = [killed_at(folder, numbers, place) for place in np.linspace(0.02, 0.98, sizes.kills)]
-    return {
+    figures = {
         "predict_rows_per_second": sizes.said / median(seconds["now"]),
         "predict_rows_over_before": median(seconds["before"]) / median(seconds["now"]),
         "predict_peak_growth": peaks[1] / peaks[0],
         "predict_resumed_identical": int(all(killed)),
     }
+    return figures | (on_ray(folder, said, sizes.on_ray) if sizes.on_ray else {})
 
 
-def students(folder: Path) -> tuple[Path, Path]:
-    """Artifacts of the package's small text student and of one that reads 76 numbers, both untrained."""
-    corpus, split = text_corpus(folder / "texts", rows=100)
-    torch.manual_seed(0)
-    text = Text.bpe(vocabulary=2000).fit(corpus.cells("text", split.train))
-    said = Model(corpus.task, {"text": TextTransformer(text)}, width=128, name="said")
-    export(said, folder / "student-said", corpus=corpus, split=split, about={})
+def vector_student(folder: Path) -> Path:
+    """The artifact of a student that reads 76 numbers, untrained."""
     corpus = import_mfeat(folder / "digits", draws=1, labels=(50,))
     split = corpus.split("draw-0-50")
     view = Vector().fit(corpus.cells("fou", split.train))
+    torch.manual_seed(0)
     numbers = Model(corpus.task, {"fou": VectorMLP(view, width=64)}, width=64, name="numbers")
-    export(numbers, folder / "student-numbers", corpus=corpus, split=split, about={})
-    return folder / "student-said", folder / "student-numbers"
+    return export(numbers, folder / "student-numbers", corpus=corpus, split=split, about={})
 
 
 def killed_at(folder: Path, artifact: Path, place: float) -> bool:
@@ -223,13 +244,15 @@ def page(f: dict[str, Any]) -> str:
         "wide_growth_10x": "a table of ten times the columns, read to prepared",
         "predict_rows_over_before": "`predict` of rows of 20 words by a small student, one thread, over before",
         "predict_peak_growth": "peak memory of `predict` with ten times the rows",
-        "predict_resumed_identical": f"jobs killed at {KILLS} places and asked for again wrote the same bytes",
+        "predict_resumed_identical": f"`predict` killed at {KILLS} places and asked for again wrote the same bytes",
+        "store_resumed_identical": f"`store` killed at {KILLS} places, in processes, shard by shard and on Ray, then held the same answers",
+        "ray_speedup_2_workers": "`predict` of 200,000 rows of 20 words by two workers on Ray over one, from start to end",
     }
     lines = [[said, f"{f[name]:.3g}", f"{GOALS[name][0]} {GOALS[name][1]}"] for name, said in names.items()]
     return f"""# A million rows
 
-A million rows of 16 numbers and eight words. "Before" is commit {BEFORE}, beside this one in the same run: whole processes in turn,
-processor time, medians of {ROUNDS} rounds. Import took {f["parquet_before"]:.1f} s and {f["parquet_before_peak"]:.0f} MB from Parquet,
+A million rows of 16 numbers and eight words. "Before" is commit {BEFORE} (of `predict` {PREDICTED_BEFORE}), beside this one in the same run:
+processes in turn, processor time without what they import, medians of {ROUNDS} rounds. Import took {f["parquet_before"]:.1f} s and {f["parquet_before_peak"]:.0f} MB from Parquet,
 {f["csv_before"]:.1f} s and {f["csv_before_peak"]:.0f} MB from CSV; now {f["parquet_now"]:.1f} s and {f["parquet_now_peak"]:.0f} MB,
 {f["csv_now"]:.1f} s and {f["csv_now_peak"]:.0f} MB. polars reads and writes it in {f["parquet_polars"]:.2f} and {f["csv_polars"]:.2f} s.
 

@@ -20,15 +20,10 @@ from statistics import median, quantiles
 from typing import Any
 
 import psutil
-import torch
 
-from benchmarks.artifact_speed import text_corpus
+from benchmarks.drawn_texts import small_text
 from benchmarks.load import Asked, answer, many, request
-from benchmarks.record import table, write_result
-from understudy.artifact.export import export
-from understudy.encoders import TextTransformer
-from understudy.models.model import Model
-from understudy.prepare import Text
+from benchmarks.record import goal_table, write_result
 
 CONNECTIONS = 64
 ROUNDS = 7
@@ -87,15 +82,6 @@ def served(artifact: Path, *more: str) -> Iterator[Server]:
         yield server
     finally:
         server.end()
-
-
-def small_text(folder: Path) -> Path:
-    """The artifact of the package's own small text student, untrained: what it says takes no other time."""
-    corpus, split = text_corpus(folder / "texts", rows=200)
-    view = Text.bpe(vocabulary=1000).fit(corpus.cells("text", split.train))
-    torch.manual_seed(0)
-    model = Model(corpus.task, {"text": TextTransformer(view)}, width=128, name="small")
-    return export(model, folder / "small", corpus=corpus, split=split, about={"name": "small"})
 
 
 def asking(rows: int) -> bytes:
@@ -206,8 +192,6 @@ def main() -> None:
 
 def page(figures: dict[str, float]) -> str:
     """What was done, and each figure beside its goal."""
-    lines = [[f"`{name}`", f"{figures[name]:.3g}", f"{sign} {goal}"] for name, (sign, goal) in GOALS.items()]
-    others = [[f"`{name}`", f"{value:.4g}", ""] for name, value in figures.items() if name not in GOALS]
     return f"""# A server under load
 
 `understudy serve` in a process of its own, the package's small text student, rows of ten words; the clients, {CONNECTIONS} of them, in
@@ -216,7 +200,7 @@ clients pause so that all of them ask half as often as the server can answer. Ov
 64 rows each. `lost_on_term`: of requests sent a tenth of a second before SIGTERM those without an answer. Soak: half as many
 clients as fast as answers come; memory is that after the first tenth and at the end.
 
-{table(["figure", "value", "goal"], lines + others)}
+{goal_table(GOALS, figures)}
 """
 
 

@@ -25,7 +25,7 @@ from schemathesis import GenerationMode
 from schemathesis.core.result import Ok
 
 from benchmarks.fuzz_mutations import VALUES
-from benchmarks.record import table, write_result
+from benchmarks.record import goal_table, table, write_result
 from benchmarks.serving import Server, served
 from understudy.artifact.export import export
 from understudy.corpus import Schema, Split, write_corpus
@@ -248,8 +248,6 @@ def main() -> None:
 
 def page(figures: dict[str, float], rows: list[dict[str, Any]]) -> str:
     """What was done, each figure beside its goal, and the statuses."""
-    lines = [[f"`{name}`", f"{figures[name]:.4g}", f"{sign} {goal}"] for name, (sign, goal) in GOALS.items()]
-    others = [[f"`{name}`", f"{value:.4g}", ""] for name, value in figures.items() if name not in GOALS]
     statuses = table(["status", "requests"], [[row["status"], row["requests"]] for row in rows])
     return f"""# Fuzz of the server
 
@@ -257,7 +255,7 @@ def page(figures: dict[str, float], rows: list[dict[str, Any]]) -> str:
 cut and doubled bytes, forms, types, methods, paths), half are what schemathesis draws from the OpenAPI document, good and bad.
 A status of 500 or more and a connection that ends without an answer are server errors; a refusal without a sentence is silent.
 
-{table(["figure", "value", "goal"], lines + others)}
+{goal_table(GOALS, figures)}
 
 {statuses}
 """

@@ -29,11 +29,10 @@ def corpus(tmp_path_factory) -> us.Corpus:
 @pytest.fixture(scope="module", autouse=True)
 def cluster():
     """One for all tests, since its start takes seconds; a run joins what is there."""
-    from understudy.process.on_ray import join
+    from understudy.process.on_ray import joined
 
-    join(2)
-    yield
-    ray.shutdown()
+    with joined(2):
+        yield
 
 
 def test_two_workers_leave_what_one_process_leaves_byte_for_byte(corpus, tmp_path):

@@ -5,7 +5,9 @@ They share folders with whoever asked, and nothing but the share and a small ans
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from tempfile import TemporaryDirectory
 from typing import Any, TypeVar
 
 import ray  # pyright: ignore[reportMissingImports]
@@ -17,17 +19,26 @@ from understudy.process.share import Share
 T = TypeVar("T")
 
 
-def join(cores: int) -> bool:
-    """The cluster that is there, else one of this machine with so many cores; whether it is ours to shut down."""
+@contextmanager
+def joined(cores: int) -> Iterator[None]:
+    """Inside there is the cluster that this process or this machine is in, else one of its own with so many cores.
+
+    Nobody else finds that one: whoever took it for one that stays would end with it, as would the same command after a kill.
+    """
     if ray.is_initialized():
-        return False
+        yield
+        return
     path = os.pathsep.join(each or os.getcwd() for each in sys.path)
     told = {"log_to_driver": False, "logging_level": "error", "runtime_env": {"env_vars": {"PYTHONPATH": path}}}
-    try:
-        ray.init(address="auto", **told)
-    except ConnectionError:
-        ray.init(num_cpus=cores, include_dashboard=False, **told)
-    return True
+    with TemporaryDirectory(prefix="ray-", ignore_cleanup_errors=True) as folder:
+        try:
+            ray.init(address="auto", **told)
+        except ConnectionError:
+            ray.init(num_cpus=cores, include_dashboard=False, _temp_dir=folder, **told)
+        try:
+            yield
+        finally:
+            ray.shutdown()
 
 
 def answer_of(task: Any, who: str) -> Any:
@@ -44,22 +55,20 @@ def answer_of(task: Any, who: str) -> Any:
 
 def by_ray(work: Callable[[Share], T], parts: list[Share], *, threads: int, gpus: int, look: Callable[[], object]) -> list[T]:
     """Each part a task of so many cores and GPUs, begun once they are free; the first that fails ends the others."""
-    ours = join(len(parts) * threads)
     task = ray.remote(num_cpus=threads, num_gpus=gpus, max_retries=0)(work_of)
-    asked = [task.remote(work, part) for part in parts]
-    found: dict[Any, T] = {}
-    try:
-        while len(found) < len(asked):
-            done, _ = ray.wait([each for each in asked if each not in found], timeout=LOOK)
-            for each in done:
-                found[each] = answer_of(each, f"worker {asked.index(each) + 1} of {len(parts)}")
-            look()
-        return [found[each] for each in asked]
-    finally:
-        for each in asked:
-            ray.cancel(each, force=True)
-        if ours:
-            ray.shutdown()
+    with joined(len(parts) * threads):
+        asked = [task.remote(work, part) for part in parts]
+        found: dict[Any, T] = {}
+        try:
+            while len(found) < len(asked):
+                done, _ = ray.wait([each for each in asked if each not in found], timeout=LOOK)
+                for each in done:
+                    found[each] = answer_of(each, f"worker {asked.index(each) + 1} of {len(parts)}")
+                look()
+            return [found[each] for each in asked]
+        finally:
+            for each in asked:
+                ray.cancel(each, force=True)
 
 
 def work_of(work: Callable[[Share], T], part: Share) -> T:

@@ -12,7 +12,7 @@ import ray  # pyright: ignore[reportMissingImports]
 import torch
 
 from understudy.process import hardware
-from understudy.process.on_ray import answer_of, join
+from understudy.process.on_ray import answer_of, joined
 from understudy.process.progress import say
 from understudy.study.estimate import Estimate
 from understudy.study.run import load
@@ -34,18 +34,18 @@ class OnRay:
     def __init__(self, stages: Stages, estimate: Estimate, *, jobs: int, threads: int) -> None:
         self.stages, self.estimate, self.threads = stages, estimate, threads
         self.asked: dict[Any, Stage] = {}
-        self.ours = join(jobs * threads)
+        self.cluster = joined(jobs * threads)
         gpus = 1 if hardware.device().type == "cuda" else 0
         self.task = ray.remote(num_cpus=threads, num_gpus=gpus, max_retries=0)(play)
 
     def __enter__(self) -> "OnRay":
+        self.cluster.__enter__()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         for task in self.asked:
             ray.cancel(task, force=True)
-        if self.ours:
-            ray.shutdown()
+        self.cluster.__exit__(kind, error, trace)
 
     def begin(self, stages: Sequence[Stage]) -> None:
         for stage in self.stages.to_train(stages, skip=self.estimate.skip):
