@@ -46,13 +46,18 @@ class Column:
     first_row: int
 
     @staticmethod
-    def of(table: pa.Table, name: str, first_row: int) -> "Column":
-        """The column of that name, plain: without chunks and dictionaries, its words as text whatever the file calls them."""
+    def of(table: pa.Table, name: str, first_row: int, *, files: bool = False) -> "Column":
+        """The column of that name, plain: without chunks and dictionaries, its words as text whatever the file calls them.
+
+        files: whether bytes are those of files, and stay as they are.
+        """
         column = table[name]
         kind, chunks = column.type, column.chunks
         if pa.types.is_dictionary(kind):
             kind, chunks = kind.value_type, [chunk.dictionary_decode() for chunk in chunks]
         values = chunks[0] if len(chunks) == 1 else pa.concat_arrays(chunks) if chunks else pa.array([], kind)
+        if files and not pa.types.is_string(kind):
+            return Column(name, values, first_row)
         if any(check(kind) for check in (pa.types.is_binary, pa.types.is_large_binary, pa.types.is_fixed_size_binary)):
             values = text_of_bytes(values, name, first_row)
         if pa.types.is_large_string(kind) or pa.types.is_string_view(kind):

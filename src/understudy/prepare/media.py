@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from understudy.prepare import npz
 from understudy.prepare.isolated import decoder
 from understudy.prepare.limits import LIMITS, Limits
+from understudy.prepare.medium import Medium, called, opened
 
 LARGEST_FILE = 2**30
 """Bytes of a video or sound file: it is read into memory whole."""
@@ -36,17 +37,17 @@ def read_array(path: Path) -> NDArray[Any]:
         raise ValueError(f"{path} is not a .npy file of numbers: {error}") from None
 
 
-def read_image(path: Path, *, megapixels: float = MEGAPIXELS) -> NDArray[np.uint8]:
+def read_image(path: Medium, *, megapixels: float = MEGAPIXELS) -> NDArray[np.uint8]:
     """A picture as uint8 `[H W C]`, C = 1 (grey) or 3 (colour), turned upright; transparent parts become white."""
     from PIL import Image, ImageOps, UnidentifiedImageError
 
-    if not path.is_file():
+    if isinstance(path, Path) and not path.is_file():
         raise FileNotFoundError(f"no file {path}")
     try:
-        with Image.open(path, formats=PICTURES) as opened:
-            if opened.width * opened.height > megapixels * 1e6:
-                raise ValueError(f"{opened.width} x {opened.height} pixels; at most {megapixels:g} megapixels are read")
-            upright = ImageOps.exif_transpose(opened)
+        with Image.open(opened(path), formats=PICTURES) as found:
+            if found.width * found.height > megapixels * 1e6:
+                raise ValueError(f"{found.width} x {found.height} pixels; at most {megapixels:g} megapixels are read")
+            upright = ImageOps.exif_transpose(found)
             if upright.mode[0] in "IF":
                 raise ValueError("more than 8 bits a channel; save it with 8")
             if upright.has_transparency_data:
@@ -54,14 +55,16 @@ def read_image(path: Path, *, megapixels: float = MEGAPIXELS) -> NDArray[np.uint
                 upright = Image.alpha_composite(Image.new("RGBA", seen.size, "white"), seen)
             pixels = np.asarray(upright.convert("L" if upright.mode in ("1", "L") else "RGB"))
     except UnidentifiedImageError:
-        raise ValueError(f"{path} is not a readable picture: of none of the formats {', '.join(PICTURES)}") from None
+        raise ValueError(f"{called(path)} is not a readable picture: of none of the formats {', '.join(PICTURES)}") from None
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise ValueError(f"{path} is not a readable picture: {error}") from None
+        raise ValueError(f"{called(path)} is not a readable picture: {error}") from None
     return pixels[:, :, None] if pixels.ndim == 2 else pixels
 
 
-def read_bytes(path: Path) -> bytes:
+def read_bytes(path: Medium) -> bytes:
     """A whole file; a device or a pipe, which may never end, is none."""
+    if isinstance(path, bytes):
+        return path
     if not path.is_file():
         raise FileNotFoundError(f"no file {path}")
     try:
@@ -72,18 +75,18 @@ def read_bytes(path: Path) -> bytes:
         raise ValueError(f"{path} cannot be read: {error.strerror}") from None
 
 
-def read_video(path: Path, *, limits: Limits = LIMITS) -> bytes:
+def read_video(path: Medium, *, limits: Limits = LIMITS) -> bytes:
     """The bytes of a video file, after a look at its packets and its first picture; a file that was cut short is refused."""
     content = read_bytes(path)
     try:
         if not decoder(limits).complete(content):
             raise ValueError("it ends before its stated end; it was cut short")
     except ValueError as error:
-        raise ValueError(f"{path} is not a readable video: {error}") from None
+        raise ValueError(f"{called(path)} is not a readable video: {error}") from None
     return content
 
 
-def read_audio(path: Path, rate: int, *, limits: Limits = LIMITS) -> NDArray[np.float32]:
+def read_audio(path: Medium, rate: int, *, limits: Limits = LIMITS) -> NDArray[np.float32]:
     """A sound file, or the sound of a video file, as float32 `[T]` in [-1, 1] at `rate` samples a second.
 
     The mean of the channels of its first stream of sound; a warning says how many broken packets were read around.
@@ -91,7 +94,7 @@ def read_audio(path: Path, rate: int, *, limits: Limits = LIMITS) -> NDArray[np.
     try:
         samples, broken = decoder(limits).audio(read_bytes(path), rate)
     except ValueError as error:
-        raise ValueError(f"{path} is not a readable sound file: {error}") from None
+        raise ValueError(f"{called(path)} is not a readable sound file: {error}") from None
     if broken:
-        warnings.warn(f"{path}: {broken} broken packets were read around")
+        warnings.warn(f"{called(path)}: {broken} broken packets were read around")
     return samples

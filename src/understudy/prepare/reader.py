@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from understudy.prepare.limits import LIMITS, Limits
 from understudy.prepare.media import read_array, read_audio, read_image, read_video
+from understudy.prepare.medium import Medium
 
 OnError = Literal["fail", "skip"]
 """What a cell that cannot be read does: end the whole, or stand as absent and be named."""
@@ -19,7 +20,7 @@ Value = TypeVar("Value")
 
 @dataclass(frozen=True)
 class FileError:
-    """A file that was skipped: where it was named, its path as it was named, and why."""
+    """A file that was skipped: where it was named, its path as it was named ("" of bytes), and why."""
 
     where: str
     file: str
@@ -45,15 +46,15 @@ class MediaReader:
         if self.on_error not in ("fail", "skip"):
             raise ValueError(f"on_error={self.on_error!r}: expected 'fail' (the import) or 'skip' (the file)")
 
-    def video(self, path: Path, *, where: str = "") -> bytes | None:
+    def video(self, path: Medium, *, where: str = "") -> bytes | None:
         """The bytes of a video file that was probed."""
         return self.read(partial(read_video, limits=self.limits), path, where=where)
 
-    def audio(self, path: Path, rate: int, *, where: str = "") -> NDArray[np.float32] | None:
+    def audio(self, path: Medium, rate: int, *, where: str = "") -> NDArray[np.float32] | None:
         """Samples of a sound file, or of the sound of a video file."""
         return self.read(partial(read_audio, rate=rate, limits=self.limits), path, where=where)
 
-    def image(self, path: Path, *, where: str = "") -> NDArray[np.uint8] | None:
+    def image(self, path: Medium, *, where: str = "") -> NDArray[np.uint8] | None:
         """A picture."""
         return self.read(read_image, path, where=where)
 
@@ -61,12 +62,12 @@ class MediaReader:
         """A `.npy` array."""
         return self.read(read_array, path, where=where)
 
-    def read(self, read: Callable[[Path], Value], path: Path, *, where: str = "") -> Value | None:
+    def read(self, read: Callable[[Any], Value], path: Medium, *, where: str = "") -> Value | None:
         """`read(path)`, or what is done about its fault."""
         try:
             return read(path)
         except (ValueError, FileNotFoundError) as error:
-            found = FileError(where, path.name, str(error))
+            found = FileError(where, path.name if isinstance(path, Path) else "", str(error))
             if self.on_error == "fail":
                 raise type(error)(str(found)) from None
             self.errors.append(found)

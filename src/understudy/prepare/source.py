@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 
 from understudy.prepare.audio import LogMel
 from understudy.prepare.boxes import CORNERS, check_regions
-from understudy.prepare.cells import Cells, Modality
+from understudy.prepare.cells import ENDINGS, Cells, Modality
 from understudy.prepare.columns import LARGEST, Column
 from understudy.prepare.dates import PARTS, parts_of
 from understudy.prepare.held import ragged
+from understudy.prepare.medium import Medium, holds_files, media
 from understudy.prepare.reader import MediaReader
 from understudy.prepare.tables import HELD, READERS, TEXT_FILES, read_csv
 from understudy.prepare.texts import Texts
@@ -80,7 +81,7 @@ def cells_from_table(
     if missing:
         has = ", ".join(table.column_names) or "none"
         raise ValueError(f"modality {name!r} needs the missing column {', '.join(missing)}; the table has: {has}")
-    columns = [Column.of(table, column, first_row) for column in wanted]
+    columns = [Column.of(table, column, first_row, files=modality.kind in ENDINGS) for column in wanted]
     if all(column.is_empty for column in columns) and (modality.width or modality.kind not in WIDE):
         return absent(modality, len(table))
     if modality.kind == "table":
@@ -197,23 +198,29 @@ def holds_paths(column: Column) -> bool:
     return column.is_text and next((str(v).lower().endswith(".npy") for v in column.values.to_pylist() if v), False)
 
 
-Read = Callable[[Path, str], Any]
-"""A path, and where it was named, to a value or None."""
+Read = Callable[[Medium, str], Any]
+"""A path or the bytes of a file, and where it stands, to a value or None."""
 
 
 def read_media(column: Column, folder: Path, reader: MediaReader, read: Read | None = None) -> Iterator[Any]:
     """What `read` makes of each row's file; `.npy` files, and all files without it, are arrays. One that the row before
-    names, too, is not read again.
+    has, too, is not read again.
     """
+    if read and holds_files(column.values.type):
+        files = media(column.values, folder)
+    else:
+        files = (None if text is None else folder / text.strip() for text in column.texts())
     last, value = Path(), None
-    for row, text in enumerate(column.texts()):
-        path = None if text is None else folder / text.strip()
-        if path is None:
+    for row, file in enumerate(files):
+        if file is None:
             yield None
             continue
-        if path != last or value is None:
-            last, array = path, path.suffix.lower() == ".npy"
-            value = reader.array(path, where=column.at(row)) if read is None or array else read(path, column.at(row))
+        if file != last or value is None:
+            last, where = file, column.at(row)
+            if isinstance(file, Path) and (read is None or file.suffix.lower() == ".npy"):
+                value = reader.array(file, where=where)
+            elif read:
+                value = read(file, where)
         yield value
 
 

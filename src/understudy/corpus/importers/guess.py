@@ -15,6 +15,7 @@ from understudy.corpus.regrets import WORDS
 from understudy.prepare.cells import ENDINGS, Kind, Modality
 from understudy.prepare.columns import Column
 from understudy.prepare.dates import varying
+from understudy.prepare.medium import kind_in
 
 RATE = 16_000
 """Samples a second of sound whose rate nobody states."""
@@ -55,6 +56,10 @@ def guess(table: pa.Table, *, target: str, taken: Sequence[str] = ()) -> Guess:
     says = Column.of(table, target, 1).categories() if not Column.of(table, target, 1).is_list else None
     for name in table.column_names:
         if name == target or name in taken:
+            continue
+        if kind := kind_in(table[name]):
+            found.modalities[name] = Modality(kind, rate=RATE if kind == "audio" else 0, source=(name,))
+            found.reasons.append(f"{name}: {kind}, since its cells hold the bytes of such files, or name them")
             continue
         column = Column.of(table, name, 1)
         kind, reason = looked_at(column, says)
