@@ -100,6 +100,7 @@ def test_the_tokens_are_those_of_the_whole_text(name, parts, most):
     cutting.enable_truncation(most)
     whole, (found, before) = cutting.encode(text), encode(cutting, [text], most)[0]
     assert (found.ids, found.offsets, before) == (whole.ids, whole.offsets, 0)
+    assert encode(cutting, [text], most, places=False)[0].encoding.ids == whole.ids
     assert bool(found.overflowing) == bool(whole.overflowing)
 
 
@@ -121,6 +122,7 @@ def test_the_last_tokens_are_those_of_the_whole_text(name, parts, most):
         for special, (start, end) in zip(found.special_tokens_mask, found.offsets, strict=True)
     ]
     assert (found.ids, moved) == (whole.ids, whole.offsets)
+    assert encode(cutting, [text], most, cut="left", places=False)[0].encoding.ids == whole.ids
     assert bool(found.overflowing) == bool(whole.overflowing)
 
 

@@ -5,11 +5,12 @@ import torch
 
 from understudy.artifact.export import export
 from understudy.corpus import Schema, Split, write_corpus
-from understudy.encoders import RegionTokens, SequenceGRU, TableMLP, TextEncoder, TextTransformer, VectorMLP
+from understudy.encoders import RegionTokens, SequenceGRU, TableMLP, TextBag, TextEncoder, TextTransformer, VectorMLP
 from understudy.models.fusion import SingleStream
 from understudy.models.model import Model
 from understudy.prepare import Choices, Knots, Regions, Sequence, Table, Text, Vector
 from understudy.prepare.cells import Cells, Modality
+from understudy.prepare.terms import Terms
 from understudy.tasks import Choice, Classification, MultiLabel, Regression, Retrieval
 
 ROWS = 60
@@ -20,6 +21,7 @@ MODALITIES = {
     "facts": Modality("table", columns={"age": "number", "town": "category"}, source=("age", "town")),
     "steps": Modality("sequence", width=2, source=("steps",)),
     "said": Modality("text", source=("said",)),
+    "line": Modality("text", source=("said",)),
     "options": Modality("choices", width=3, source=("o0", "o1", "o2")),
     "regions": Modality("regions", width=2, source=("regions",)),
 }
@@ -29,12 +31,14 @@ VIEWS = {
     "facts": Table(),
     "steps": Sequence(max_steps=6),
     "said": Text.bpe(vocabulary=300, max_tokens=12),
+    "line": Terms(max_tokens=14),
     "options": Choices.bpe(vocabulary=290, max_tokens=9),
     "regions": Regions(max_regions=3),
 }
 TASKS = {
     "number": (Regression(unit="points", low=0.0), ("numbers", "list", "facts", "steps", "said")),
     "class": (Classification(classes=("no", "yes")), ("said",)),
+    "bag": (Classification(classes=("no", "yes")), ("line",)),
     "choice": (Choice(choices=3), ("options", "regions")),
     "several": (MultiLabel(classes=("yes", "no", "two"), entries=1), ("facts",)),
     "embedding": (Retrieval(classes=("a", "b"), branches=("numbers", "said")), ("numbers", "said")),
@@ -56,6 +60,7 @@ def cells(rng: np.random.Generator) -> dict[str, Cells]:
     make = {
         "steps": lambda: rng.normal(size=(rng.integers(1, 9), 2)).astype(np.float32),
         "said": words,
+        "line": words,
         "options": lambda: tuple(words() for _ in range(3)),
         "regions": regions,
     }
@@ -71,6 +76,11 @@ def cells(rng: np.random.Generator) -> dict[str, Cells]:
 
 def encoder(name: str, view):
     torch.manual_seed(0)
+    if isinstance(view, Terms):
+        bag = TextBag(view, width=8)
+        # As if it had learnt: it begins with next to nothing.
+        torch.nn.init.normal_(bag.embedding.weight)
+        return bag
     kinds = {"vector": VectorMLP, "table": TableMLP, "sequence": SequenceGRU, "regions": RegionTokens}
     kind = kinds.get(MODALITIES[name].kind)
     return kind(view, width=8) if kind else TextTransformer(view, width=8, depth=1, heads=2)

@@ -1,6 +1,7 @@
 """A static page in a real browser answers by itself what `predict` answers, typed texts included, and asks nobody else."""
 
 import json
+import re
 
 import pytest
 from made_artifact import write_artifact
@@ -10,7 +11,9 @@ from npm import install
 from browser import CHROMIUM, Browser, files_of
 from understudy.artifact import Artifact
 from understudy.artifact.confidence import Wish
-from understudy.serve.browser import write_page
+from understudy.prepare import catalogue
+from understudy.serve.browser import VIEWS, write_page
+from understudy.serve.page import FOLDER
 from understudy.serve.question import Question
 from understudy.serve.rows import predict_rows
 
@@ -65,7 +68,7 @@ def test_it_answers_as_predict_does(browser, where, which):
     # One at a time: what is written beside words is read as words, in a column of a file and of a request.
     expected = [predict_rows(artifact, Question([row], wish=wish), on_error="fail")["predictions"][0] for row in rows]
     found = asked(browser, rows, coverage=wish.coverage)
-    assert (which in ("number", "class", "choice")) == bool(wish.coverage)
+    assert (which in ("number", "class", "bag", "choice")) == bool(wish.coverage)
     for there, here in zip(found, expected, strict=True):
         assert_alike(there, here)
     assert browser.complaints() == []
@@ -113,6 +116,12 @@ def test_people_type_and_read(browser, where):
     browser.wait("document.querySelector('#card pre').textContent.startsWith('# class')")
     assert browser.complaints() == []
     assert all(each.startswith(url) for each in browser.asked())
+
+
+def test_the_page_has_the_views_that_it_is_made_for():
+    there = re.search(r"^const VIEWS = {(.*)};$", (FOLDER / "views.js").read_text(), re.MULTILINE)[1]
+    assert re.findall(r"(\w+): ", there) == [*VIEWS]
+    assert set(VIEWS) <= set(catalogue.VIEWS)
 
 
 def test_what_no_page_can_do_is_refused(tmp_path, modules):

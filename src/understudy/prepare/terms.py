@@ -90,11 +90,11 @@ class Terms(View):
 
     def truncated(self, cells: Cells) -> int:
         texts = [cells.values[row] for row in np.flatnonzero(cells.present)]
-        return sum(bool(part.encoding.overflowing) for part in encode(self._tokenizer, texts, self.max_tokens))
+        return sum(bool(part.encoding.overflowing) for part in encode(self._tokenizer, texts, self.max_tokens, places=False))
 
     def words_of(self, texts: list[str]) -> tuple[Ints, Ints]:
         """The words of all texts behind each other: the row of each, and its id."""
-        found = [np.array(part.encoding.ids, np.int64) for part in encode(self._tokenizer, texts, self.max_tokens)]
+        found = [np.array(part.encoding.ids, np.int64) for part in encode(self._tokenizer, texts, self.max_tokens, places=False)]
         return np.repeat(np.arange(len(found)), [len(each) for each in found]), np.concatenate([NONE, *found])
 
     def pairs_of(self, row: Ints, words: Ints) -> tuple[Ints, Ints]:

@@ -94,7 +94,7 @@ class Text(View):
         return self.prepare_for(cells, FIELDS)
 
     def prepare_for(self, cells: Cells, fields: Collection[str]) -> FieldArrays:
-        parts = self._encode(cells)
+        parts = self._encode(cells, places="spans" in fields)
         ids = [None if part is None else np.array(part.encoding.ids, dtype=np.int64) for part in parts]
         padded, mask = pad(ids, dtype=np.int64, filler=self.padding)
         found: FieldArrays = {"ids": padded, "mask": mask}
@@ -104,13 +104,13 @@ class Text(View):
         return found
 
     def truncated(self, cells: Cells) -> int:
-        return sum(bool(part.encoding.overflowing) for part in self._encode(cells) if part is not None)
+        return sum(bool(part.encoding.overflowing) for part in self._encode(cells, places=False) if part is not None)
 
-    def _encode(self, cells: Cells) -> list[Part | None]:
+    def _encode(self, cells: Cells, *, places: bool) -> list[Part | None]:
         here = np.flatnonzero(cells.present)
         parts: list[Part | None] = [None] * len(cells)
         texts = [cells.values[row] for row in here]
-        for row, part in zip(here, encode(self._tokenizer, texts, self.max_tokens, cut=self.cut), strict=True):
+        for row, part in zip(here, encode(self._tokenizer, texts, self.max_tokens, cut=self.cut, places=places), strict=True):
             parts[row] = part
         return parts
 

@@ -19,7 +19,7 @@ ASSETS = {"page.css": "page.css", "page.js": "page.js", "local.js": "ask.js"} | 
     name: name for name in ("student.js", "cells.js", "views.js", "sureness.js")
 }
 """Ours -> what it is called there: the page of a service, which asks somebody else."""
-VIEWS = ("Vector", "Knots", "Table", "Sequence", "Regions", "StoredFrames", "Text", "Choices")
+VIEWS = ("Vector", "Knots", "Table", "Sequence", "Regions", "StoredFrames", "Text", "Terms", "Choices")
 """That views.js has."""
 ARTIFACT = "artifact"
 POLICY = (

@@ -1,5 +1,5 @@
 // Views: one row's cell as the fields that a graph reads, {values, shape} each, as `understudy.prepare` makes them; null is absent.
-const LIMIT = 10, CORNERS = 4;
+const LIMIT = 10, CORNERS = 4, UNKNOWN = 1;
 
 /** The function from a cell to fields that a contract's view is. assets: their contents, JSON. */
 export async function view(kind, state, assets) {
@@ -7,7 +7,7 @@ export async function view(kind, state, assets) {
   return VIEWS[kind](state, assets);
 }
 
-const VIEWS = {Vector: vector, Knots: vector, Table: table, Sequence: sequence, Regions: regions, StoredFrames: frames, Text: text, Choices: choices};
+const VIEWS = {Vector: vector, Knots: vector, Table: table, Sequence: sequence, Regions: regions, StoredFrames: frames, Text: text, Terms: terms, Choices: choices};
 
 /** In train deviations from the train mean; 0 where missing. */
 function standardised({mean, scale}) {
@@ -69,6 +69,26 @@ async function text(state, assets) {
   };
 }
 
+/** Words and pairs of neighbours, each with its TF-IDF. */
+async function terms({max_tokens, rows}, assets) {
+  const encode = await encoder({max_tokens}, assets["tokenizer.json"]), {pairs, held} = assets["terms.json"];
+  const words = held.length - pairs.length, places = new Map(pairs.map((code, place) => [code, words + place]));
+  return cell => {
+    const ids = cell === null ? [] : encode(cell), known = ids.map(word => word > UNKNOWN);
+    const neighbours = ids.map((word, at) => known[at - 1] && known[at] ? places.get(ids[at - 1] * words + word) : undefined);
+    const times = new Map();
+    for (const term of [...ids.filter((_, at) => known[at]), ...neighbours.filter(term => term !== undefined)])
+      times.set(term, (times.get(term) ?? 0) + 1);
+    const found = [...times.keys()].sort((a, b) => a - b);
+    const weights = found.map(term => (1 + Math.log(times.get(term))) * (1 + Math.log((1 + rows) / (1 + held[term]))));
+    const length = Math.hypot(...weights), shape = [Math.max(1, found.length)];
+    return {
+      ids: {values: found.length ? found : [0], shape}, mask: mask(found),
+      weights: {values: found.length ? weights.map(weight => weight / length) : [0], shape},
+    };
+  };
+}
+
 async function choices({text: state, choices: count}, assets) {
   const encode = await encoder(state, assets["tokenizer.json"]);
   return cell => {
@@ -84,7 +104,7 @@ async function choices({text: state, choices: count}, assets) {
 /** From a text to its ids: what is too long loses its end, or its beginning, but none of the tokenizer's own tokens. */
 async function encoder({max_tokens, cut}, file) {
   const {Tokenizer} = await import("../lib/tokenizers.min.mjs");
-  const tokenizer = new Tokenizer(file, {}), bare = each => tokenizer.encode(each, {add_special_tokens: false}).ids;
+  const tokenizer = new Tokenizer(file, {unk_token: file.model.unk_token}), bare = each => tokenizer.encode(each, {add_special_tokens: false}).ids;
   const [whole, inside] = [tokenizer.encode("a").ids, bare("a")];
   const before = whole.findIndex((_, from) => inside.every((id, place) => whole[from + place] === id));
   const first = whole.slice(0, before), last = whole.slice(before + inside.length), room = max_tokens - first.length - last.length;
