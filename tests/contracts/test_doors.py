@@ -115,7 +115,7 @@ def test_every_kind_of_data_is_the_same_corpus(made, tmp_path):
 def test_a_split_by_name_and_as_it_is(made, run, tmp_path):
     own = made.split("default")
     assert us.advise(made, "x", split="default") == us.advise(made, ["x"], split=own)
-    assert us.evaluate_subsets(run, split="default") == us.evaluate_subsets(run, split=own)
+    assert us.evaluate_subsets(run, split="default") == us.evaluate_subsets(run.folder, split=own)
     other = us.make_split(made, name="saved by distill", seed=1)
     more = us.distill(made, student="note", split=other, plan=PLAN, seeds=1, out=tmp_path / "run", report=False)
     assert more.split().test.tolist() == other.test.tolist()

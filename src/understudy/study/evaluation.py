@@ -21,20 +21,21 @@ from understudy.teachers.writer import header_of, write_store
 
 
 def evaluate_subsets(
-    run: Run, *, system: SystemName = "distilled", seed: int | None = None, split: Split | str = ""
+    run: Run | Path | str, *, system: SystemName = "distilled", seed: int | None = None, split: Split | str = ""
 ) -> dict[str, dict[str, float | None]]:
-    """ "a+b" -> metrics of a run's model on the test rows of a split of its corpus; its own split when "".
+    """ "a+b" -> metrics of a run's model on the test rows of a split of its corpus; its own split when "". run: or its folder.
 
     seed: None takes the training that ships. split: a name or a Split.
     ValueError where the split's test rows hold rows that the run trained or chose on.
     """
+    run = run if isinstance(run, Run) else load(run)
     other, corpus, model = run.unseen(split), run.corpus(), run.model(system, seed=seed)
     found = score_subsets(model.task, predict_subsets(model, every_row(corpus, other.test, views_of(model))))
     return {"+".join(subset): {name: number(value) for name, value in scores.items()} for subset, scores in found.items()}
 
 
 def store_answers(
-    run: Run,
+    run: Run | Path | str,
     out: Path | str,
     *,
     seed: int | None = None,
@@ -43,11 +44,12 @@ def store_answers(
     crew: Crew = ALONE,
     quiet: bool = False,
 ) -> Store:
-    """A teacher's answers to every row of its corpus; the same call goes on. seed: None takes the training that ships.
+    """The answers of a run's teacher to every row of its corpus; the same call goes on. run: or its folder. seed: None takes the training that ships.
 
     share: one machine's rows of several, as `write_store` keeps them. crew: the workers that ask, each for a part of the share,
     whose stores are then taken over.
     """
+    run = run if isinstance(run, Run) else load(run)
     corpus, teacher = run.corpus(), Frozen(run.model("teacher", seed=seed))
     if not crew.single:
         asked = partial(answered, run.folder.resolve(), corpus.place, Path(out).resolve(), seed, codec)
