@@ -44,8 +44,9 @@ def store_answers(
     crew: Crew = ALONE,
     quiet: bool = False,
 ) -> Store:
-    """The answers of a run's teacher to every row of its corpus; the same call goes on. run: or its folder. seed: None takes the training that ships.
+    """The answers of a run's teacher to every row of its corpus; the same call goes on.
 
+    run: or its folder. seed: None takes the training that ships.
     share: one machine's rows of several, as `write_store` keeps them. crew: the workers that ask, each for a part of the share,
     whose stores are then taken over.
     """
