@@ -57,7 +57,7 @@ def killed(run: Path, out: Path, way: str, shards: int) -> None:
     asked = ["store", str(run), "--out", str(out), "--threads", "1"]
     first = {"local": ["--jobs", "2"], "sharded": ["--shard", "1/2"], "ray": ["--jobs", "2", "--engine", "ray"]}[way]
     job = begun(*asked, *first)
-    while job.poll() is None and len([*out.glob("*.arrow"), *out.parent.glob(f"{out.name}.shards/*/*.arrow")]) < shards:
+    while job.poll() is None and len([*out.glob("[0-9]*.arrow"), *out.parent.glob(f"{out.name}.shards/*/[0-9]*.arrow")]) < shards:
         time.sleep(0.002)
     job.send_signal(signal.SIGKILL)
     job.wait()

@@ -1,6 +1,7 @@
 """`predict` some rows at a time: the bytes of one look at all rows, however the input comes and wherever the job was killed."""
 
 import csv
+import errno
 import gzip
 import json
 import os
@@ -17,7 +18,8 @@ import pytest
 from pyarrow import parquet
 
 from serve.made_artifact import write_artifact
-from understudy.artifact import Artifact, asked, predict_file, shares
+from understudy.artifact import Artifact, asked, parts, predict_file, shares
+from understudy.cli import main
 from understudy.prepare import pieces
 from understudy.process.share import Share
 
@@ -176,3 +178,26 @@ def test_a_killed_job_goes_on_to_the_same_bytes(artifact, tmp_path, jobs):
     subprocess.run(command, env=os.environ, check=True)
     assert out.read_bytes() == (tmp_path / "whole.csv").read_bytes()
     assert sorted(each.name for each in tmp_path.iterdir()) == ["job.py", "out.csv", "t.parquet", "whole.csv"]
+
+
+def test_a_folder_that_is_full_is_named_and_the_same_command_goes_on(artifact, tmp_path, small, monkeypatch, capsys):
+    path, out = write(tmp_path / "t.parquet", rows()), tmp_path / "out.csv"
+    predict_file(artifact, path, tmp_path / "whole.csv")
+    written: list[Path] = []
+
+    def full(tables, partial, plain=parts.write_arrow):
+        if len(written) == 2:
+            partial.write_bytes(b"half")
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        written.append(partial)
+        plain(tables, partial)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(parts, "write_arrow", full)
+        assert main(["predict", str(artifact.folder), str(path), "--out", str(out)]) == 2
+    said = capsys.readouterr().err
+    assert said.endswith("part-2.arrow cannot be written: No space left on device\n")
+    assert len(said.splitlines()) == 1
+    assert sorted(each.name for each in tmp_path.glob(".out.csv.parts/*/*")) == ["part-0.arrow", "part-1.arrow"]
+    predict_file(artifact, path, out)
+    assert out.read_bytes() == (tmp_path / "whole.csv").read_bytes()

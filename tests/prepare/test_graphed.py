@@ -8,10 +8,13 @@ import numpy as np
 import pytest
 
 from made_encoders import make_onnx
+from understudy.cli import main
+from understudy.corpus import Schema, make_split, write_corpus
 from understudy.prepare.catalogue import restore
 from understudy.prepare.cells import Cells, Modality
 from understudy.prepare.graph_file import graphed
 from understudy.prepare.kept import Kept, digest
+from understudy.tasks import Regression
 
 PICTURES = Modality("image")
 
@@ -94,3 +97,57 @@ def test_no_graph_and_no_picture_are_refused(made, tmp_path):
         graphed(f"onnx:{path}", PICTURES)
     with pytest.raises(ValueError, match="reads pictures and sound, and the modality is a text"):
         graphed(f"onnx:{made}", Modality("text"))
+
+
+def graph_of(path, operator: str, outputs: list[str]):
+    """A graph of one node that says nothing of use."""
+    import onnx
+
+    entry = onnx.helper.make_tensor_value_info("image", onnx.TensorProto.FLOAT, ["n", 3, 12, 12])
+    made = [onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, None) for name in outputs]
+    nodes = [onnx.helper.make_node(operator, ["image"], [name]) for name in outputs]
+    model = onnx.helper.make_model(
+        onnx.helper.make_graph(nodes, "g", [entry], made), opset_imports=[onnx.helper.make_opsetid("", 17)], ir_version=8
+    )
+    path.write_bytes(model.SerializeToString())
+    path.with_suffix(".json").write_text(json.dumps({"vector": outputs[0], "size": 12}))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("operator", "outputs", "said"),
+    [
+        ("Identity", ["v", "v"], r"cannot run .*odd.onnx: .*v"),
+        ("Untold", ["v"], r"cannot run .*odd.onnx: .*Untold"),
+    ],
+)
+def test_two_outputs_of_one_name_and_an_operator_that_is_lacking_are_one_sentence(tmp_path, capsys, operator, outputs, said):
+    path, random = graph_of(tmp_path / "odd.onnx", operator, outputs), np.random.default_rng(0)
+    corpus = write_corpus(
+        tmp_path / "corpus",
+        Schema(Regression(), {"image": PICTURES, "sum": Modality("vector", width=1)}),
+        ids=[f"r{row}" for row in range(20)],
+        targets=np.arange(20.0),
+        cells={
+            "image": Cells("image", list(random.integers(0, 256, (20, 12, 12, 3), np.uint8)), np.ones(20, dtype=bool)),
+            "sum": Cells("vector", np.ones((20, 1), np.float32), np.ones(20, dtype=bool)),
+        },
+        splits=lambda corpus: [make_split(corpus, name="main")],
+    )
+    with pytest.raises(ValueError, match=said):
+        graphed(f"onnx:{path}", PICTURES)
+    asked = [
+        "distill",
+        str(corpus.folder),
+        "--student",
+        "image",
+        "--encoder",
+        f"image=onnx:{path}",
+        "--out",
+        str(tmp_path / "run"),
+    ]
+    assert main(asked) == 2
+    told = capsys.readouterr().err
+    assert len(told.splitlines()) == 1
+    assert "odd.onnx" in told
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["corpus", "odd.json", "odd.onnx"]

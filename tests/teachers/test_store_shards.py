@@ -1,5 +1,8 @@
 """Stores that several machines share: what each has is taken over by who asks for all."""
 
+import errno
+import os
+
 import numpy as np
 import pytest
 import torch
@@ -10,6 +13,7 @@ from understudy.batches.loader import Loader
 from understudy.corpus import Schema, write_corpus
 from understudy.prepare.cells import Cells, Modality
 from understudy.prepare.stored import StoredFrames
+from understudy.process.alone import alone
 from understudy.process.share import Share
 from understudy.tasks import Regression
 from understudy.teachers import writer as module
@@ -74,3 +78,29 @@ def test_rows_that_two_machines_have_count_once_and_another_teachers_are_refused
     write(tmp_path / "t", Counting(seed=1), loader=loader, share=Share(0, 2))
     with pytest.raises(ValueError, match="stale or foreign: teacher is"):
         write(tmp_path / "t", loader=loader)
+
+
+def test_a_shared_folder_that_is_full_is_named_and_the_same_call_goes_on(tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "SHARD_ROWS", 8)
+    loader = toy_loader(CLASSES)
+
+    def full(path, table, plain=module.write_shard):
+        if len(list(tmp_path.glob("s.shards/1-of-2/0*.arrow"))) == 1:
+            path.write_bytes(b"half")
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        plain(path, table)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "write_shard", full)
+        with pytest.raises(OSError, match=r"00001.arrow cannot be written: No space left on device$"):
+            write(tmp_path / "s", loader=loader, share=Share(0, 2))
+    assert sorted(each.name for each in tmp_path.glob("s.shards/1-of-2/*")) == ["00000.arrow", "store.json"]
+    assert len(write(tmp_path / "s", loader=loader, share=Share(0, 2))) == 32
+
+
+def test_a_share_that_somebody_is_at_is_named(tmp_path):
+    with (
+        alone(tmp_path / "s.shards" / "1-of-2"),
+        pytest.raises(ValueError, match=r"another process is at work in .*1-of-2; wait"),
+    ):
+        write(tmp_path / "s", share=Share(0, 2))
