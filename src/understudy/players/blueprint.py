@@ -10,6 +10,7 @@ import torch
 
 from understudy import encoders
 from understudy.corpus import Corpus, Split
+from understudy.corpus.streamed import streamed
 from understudy.encoders.clip import Freeze, small_clip, small_xclip
 from understudy.encoders.encoder import Encoder
 from understudy.encoders.graph import GraphEncoder
@@ -280,7 +281,7 @@ def draw(corpus: Corpus, split: Split, player: Player, *, name: str) -> Blueprin
                 view = view.limited(player.max_tokens[modality])
         else:
             view = published_view(corpus, modality, encoder, max_tokens=player.max_tokens.get(modality))
-        views[modality] = view.fit(corpus.cells(modality, split.train)) if not isinstance(view, NOTHING_TO_FIT) else view
+        views[modality] = view.fit(streamed(corpus, modality, split.train)) if not isinstance(view, NOTHING_TO_FIT) else view
         if encoder.startswith(brought.PREFIX):
             brought.check_brought(corpus, modality, encoder, views[modality])
         if encoder not in OWN[kind] and not isinstance(view, Graphed):

@@ -36,8 +36,9 @@ class Sequence(View):
         return len(self.standard.mean)
 
     def fit(self, cells: Cells) -> "Sequence":
-        rows = [cells.values[row][: self.max_steps] for row in np.flatnonzero(cells.present)]
-        chunks = (np.concatenate(rows[start : start + ROWS_AT_ONCE]) for start in range(0, len(rows), ROWS_AT_ONCE))
+        rows = np.flatnonzero(cells.present)
+        several = (rows[start : start + ROWS_AT_ONCE] for start in range(0, len(rows), ROWS_AT_ONCE))
+        chunks = (np.concatenate([cells.values[row][: self.max_steps] for row in some]) for some in several)
         return type(self)(self.max_steps, Standardisation.fit(chunks))
 
     def prepare(self, cells: Cells) -> FieldArrays:

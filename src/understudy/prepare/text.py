@@ -1,6 +1,6 @@
 """Text: strings as token ids, through a published tokenizer or a BPE of our own that is trained on the train split."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -85,9 +85,9 @@ class Text(View):
     def fit(self, cells: Cells) -> "Text":
         if not self.vocabulary:
             return self
-        texts = [cells.values[row] for row in np.flatnonzero(cells.present)]
-        if not texts:
+        if not cells.present.any():
             raise ValueError("no train row has this text, so there is nothing to train a vocabulary on")
+        texts = (cells.values[row] for row in np.flatnonzero(cells.present))
         return replace(self, tokenizer=train_bpe(texts, self.vocabulary).to_str())
 
     def prepare(self, cells: Cells) -> FieldArrays:
@@ -155,7 +155,7 @@ def places_in_text(part: Part) -> NDArray[np.int64]:
     return np.where(special[:, None], offsets, offsets + part.before)
 
 
-def train_bpe(texts: list[str], vocabulary: int) -> "Tokenizer":
+def train_bpe(texts: Iterable[str], vocabulary: int) -> "Tokenizer":
     """A byte-level BPE over lower-cased NFKC text with ids 0 `<pad>` and 1 `<start>`, which begins every row.
 
     Case is folded because a small train split cannot teach that GOOD and good are one word. The order of texts does not matter.
