@@ -128,6 +128,39 @@ def test_rows_without_an_answer_are_not_taught_and_tests_without_one_not_scored(
         us.distill(corpus, teacher=path, split="main", out=tmp_path / "run", **ASKED)
 
 
+@pytest.mark.parametrize("listed", [False, True])
+def test_embeddings_in_a_file_are_what_methods_compare(corpus, tmp_path, listed):
+    embedding = np.random.default_rng(0).normal(size=(len(corpus), 3)).astype(np.float32)
+    frame = said(corpus).iloc[::-1].reset_index(drop=True)
+    for place in range(3):
+        frame[f"embedding_{place}"] = embedding[::-1, place]
+    path = tmp_path / "answers.parquet"
+    if listed:
+        parts = [f"embedding_{place}" for place in range(3)]
+        frame["embedding"] = frame[parts].to_numpy().tolist()
+        frame = frame.drop(columns=parts)
+    frame.to_parquet(path)
+    run = us.distill(corpus, teacher=path, method="rkd", split="main", out=tmp_path / "run", **ASKED)
+    train = corpus.split("main").train
+    found = Store(run.folder / "teacher" / "answers").answers(corpus.ids[train].tolist())
+    np.testing.assert_allclose(found.need("embedding").numpy(), embedding[train], atol=1e-6)
+    assert "rkd" in run.settings["arguments"]["method"]
+    frame.assign(logit_low=0.5).to_parquet(path)
+    with pytest.raises(ValueError, match="differs in"):
+        us.distill(corpus, teacher=path, method="rkd", split="main", out=tmp_path / "run", **ASKED)
+    if not listed:
+        frame.assign(embedding_1=frame["embedding_1"].where(frame.index != 4)).to_parquet(path)
+        with pytest.raises(ValueError, match="is answered without a whole embedding; give every answered row one"):
+            read_answers(path, corpus)
+        pd.concat([frame, frame[:1]]).to_parquet(path)
+        with pytest.raises(ValueError, match="answers 2 times for id"):
+            read_answers(path, corpus)
+    said(corpus).to_parquet(path)
+    with pytest.raises(ValueError, match="given without embeddings, which rkd compares"):
+        us.distill(corpus, teacher=path, method="rkd", split="main", out=tmp_path / "other", **ASKED)
+    assert not (tmp_path / "other").exists()
+
+
 def test_a_teacher_that_answers_test_rows_is_scored_once(numbers, tmp_path):
     strength = numbers.cells("strong", np.arange(len(numbers))).values[:, 0]
     pd.DataFrame({"id": numbers.ids, "prediction": strength}).to_csv(tmp_path / "answers.csv", index=False)
@@ -188,6 +221,7 @@ def test_what_is_no_teacher_of_these_classes_is_one_sentence(corpus, teacher, er
         ({"method": "amid"}, "amid reads more of its teacher than its answers"),
         ({"answers": "crossfit"}, "beside answers, which are about teachers that are trained here"),
         ({"teacher_model": "forest"}, "beside teacher_model"),
+        ({"method": "rkd"}, "given without embeddings, which rkd compares; give a file of answers with columns embedding_0"),
     ],
 )
 def test_what_does_not_go_with_a_teacher_from_elsewhere_is_refused(corpus, tmp_path, asked, message):

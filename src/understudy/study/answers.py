@@ -107,7 +107,8 @@ def outside_teacher(said: Answers, corpus: Corpus, split: Split, task: Task, mod
     place = {key: row for row, key in enumerate(said.ids.tolist())}
     number = isinstance(task, Regression)
     logits = ((said.values - task.mean) / task.scale)[:, None] if number else said.values
-    teacher = Computed(said.ids.tolist(), np.asarray(logits, np.float32), task=task, modalities=modalities)
+    logits = np.asarray(logits, np.float32)
+    teacher = Computed(said.ids.tolist(), logits, said.embedding, task=task, modalities=modalities)
     asked = [place.get(key, -1) for key in corpus.ids[split.test].tolist()]
     test = None if -1 in asked else predicted(corpus, split.test, modalities, logits[asked], task)
     return Simple(said.source, teacher, test, said.source)

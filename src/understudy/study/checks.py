@@ -184,7 +184,7 @@ def check_outside(whole: "Settings", corpus: Corpus) -> None:
     """ValueError where a teacher that somebody brought does not go with the task, the method or other wishes about teachers."""
     said = "a teacher that is not trained here"
     check_kind(said, corpus)
-    if reads_more(whole):
+    if beyond_answers(whole):
         raise ValueError(f"{said} given, but {whole.method} reads more of its teacher than its answers; choose kd, say")
     wishes = {"answers": whole.answers != "insample", "teacher_model": whole.teacher_model != "network"}
     wishes |= {"teachers_of": bool(whole.teachers_of), "ensemble": whole.ensemble != "no"}
@@ -202,8 +202,13 @@ def check_kind(asked: str, corpus: Corpus) -> None:
 
 def reads_more(whole: "Settings") -> bool:
     """Whether the method needs more of its teacher than its answers."""
+    return beyond_answers(whole) or CATALOGUE[whole.method].embeds(**whole.options)
+
+
+def beyond_answers(whole: "Settings") -> bool:
+    """Whether it needs what no file of answers says: the teacher itself, or its tokens."""
     method, options = CATALOGUE[whole.method], whole.options
-    return bool(method.beside(**options) or method.embeds(**options) or method.tokens(**options))
+    return bool(method.beside(**options) or method.tokens(**options))
 
 
 def lead_of(settings: "Settings") -> dict[str, Any]:

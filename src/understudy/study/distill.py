@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Unpack, cast
 
 from understudy.corpus import Corpus, Given, Split, named, opened_split
+from understudy.methods import CATALOGUE
 from understudy.players.brought import PREFIX as MODULE
 from understudy.players.cast import drawn, rehearse
 from understudy.players.player import Player
@@ -126,7 +127,14 @@ def whole_with(brought: Any, corpus: Corpus, asked: Settings) -> tuple[Settings,
     if isinstance(brought, str) and not brought:
         return asked.checked(corpus), None
     whole = replace(asked, teacher_answers=type(brought).__name__).checked(corpus)
-    answers = answers_of(brought, corpus, whole.rows(corpus), whole.teacher.modalities)
+    embeds = CATALOGUE[whole.method].embeds(**whole.options)
+    asks = isinstance(brought, str | Path) or not embeds  # only a file says embeddings
+    answers = answers_of(brought, corpus, whole.rows(corpus), whole.teacher.modalities) if asks else None
+    if answers is None or (embeds and answers.embedding is None):
+        raise ValueError(
+            f"a teacher that is not trained here given without embeddings, which {whole.method} compares; give a file of answers "
+            "with columns embedding_0 embedding_1 ..., or choose kd, say"
+        )
     return replace(whole, teacher_answers=answers.label), answers
 
 
@@ -149,7 +157,8 @@ def carried_out(corpus: Corpus, settings: Settings, out: Path, answers: Answers 
     if state == "new":
         players = everybody_with_first(settings, corpus).players(corpus)
         cast = {name: drawn(name, players, corpus, split, space=settings.space) for name in players}
-        pooled = settings.ensemble == "yes" or settings.answers == "crossfit" or answers is not None
+        pooled = settings.ensemble == "yes" or settings.answers == "crossfit"
+        pooled |= answers is not None and answers.embedding is None
         rehearse(settings.method, settings.options, cast, ensemble=pooled)
     with alone(out) as lock:
         run = begin(out, document, corpus)

@@ -67,19 +67,29 @@ class Calibrated(Teacher):
 
 
 class Computed(Teacher):
-    """Answers that were computed elsewhere: logits `[N C]` by id; an id without any is not valid."""
+    """Answers that were computed elsewhere: logits `[N C]`, and embeddings `[N D]` if any, by id; one without is not valid."""
 
-    width = None
-
-    def __init__(self, ids: Sequence[str], logits: NDArray[np.float32], *, task: Task, modalities: Sequence[str]) -> None:
+    def __init__(
+        self,
+        ids: Sequence[str],
+        logits: NDArray[np.float32],
+        embedding: NDArray[np.float32] | None = None,
+        *,
+        task: Task,
+        modalities: Sequence[str],
+    ) -> None:
         self.place, self.logits = {key: row for row, key in enumerate(ids)}, torch.from_numpy(logits)
+        self.embedding = None if embedding is None else torch.from_numpy(embedding)
+        self.width = None if embedding is None else embedding.shape[1]
         self.task, self.modalities = task, tuple(modalities)
 
     def __call__(self, batch: Batch) -> Output:
         rows = torch.tensor([self.place.get(key, -1) for key in batch.id])
         valid = rows >= 0
-        logits = self.logits[rows.clamp(min=0)] * valid[:, None]
-        return Output(valid=valid, logits=logits, source="computed answers").to(batch.labelled.device)
+        logits, embedding = (
+            None if said is None else said[rows.clamp(min=0)] * valid[:, None] for said in (self.logits, self.embedding)
+        )
+        return Output(valid, logits, embedding, source="computed answers").to(batch.labelled.device)
 
     @property
     def views(self) -> Views:
@@ -87,7 +97,8 @@ class Computed(Teacher):
 
     @property
     def identity(self) -> str:
-        return digest(*self.place, self.logits.numpy().tobytes().hex())
+        said = [each.numpy().tobytes().hex() for each in (self.logits, self.embedding) if each is not None]
+        return digest(*self.place, *said)
 
 
 def digest(*parts: str) -> str:
