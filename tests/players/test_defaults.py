@@ -17,6 +17,6 @@ from understudy.prepare.cells import Modality
     ],
 )
 def test_numbers_are_read_one_by_one_unless_they_are_very_many(modality, encoder):
-    assert default_encoder(modality, []) == encoder
-    assert default_encoder(modality, ["vector", "text"]) == (encoder if encoder == "mlp" else AUTO)
+    assert default_encoder(modality, {}) == encoder
+    assert default_encoder(modality, {"vector": AUTO, "text": AUTO}) == (encoder if encoder == "mlp" else AUTO)
     assert encoder in OWN[modality.kind]

@@ -76,7 +76,7 @@ def test_an_option_out_of_range_leaves_nothing(corpora, tmp_path, name, option):
     [
         ({"sizes": {"width": -3}}, "a model: width is -3; allowed: 1 or more"),
         ({"sizes": {"width": 0}}, "width is 0"),
-        ({"sizes": {"width": 17}}, "width=17, heads=4: expected a width that the heads divide"),
+        ({"sizes": {"width": 17}, "encoders": {"text": "small"}}, "width=17, heads=4: expected a width that the heads divide"),
         ({"sizes": {"dropout": 1.5}}, "dropout is 1.5; allowed: a probability"),
         ({"sizes": {"modality_dropout": 2}}, "modality_dropout is 2.0; allowed: a probability, 0 to 1"),
         ({"sizes": {"depth": 0}, "fusion": "single_stream"}, "depth is 0"),

@@ -1,6 +1,6 @@
 """Blueprint: everything that rebuilds an untrained model, and the default encoder of each kind of modality."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -243,26 +243,26 @@ def for_retrieval(drawn: Blueprint, branches: Sequence[str], *, space: Space | L
 
 
 def chosen_encoders(
-    corpus: Corpus, modalities: Sequence[str], named: Mapping[str, str], *, fusion: str, tried: Collection[Kind] = ()
+    corpus: Corpus, modalities: Sequence[str], named: Mapping[str, str], *, fusion: str, usual: Mapping[Kind, str] | None = None
 ) -> dict[str, str]:
     """The encoder of each modality: the one named, else what its fusion brings along or its features came from, else ours.
 
-    tried: kinds of which validation rows choose ours.
+    usual: ours by kind, where that is not the first one.
     """
     named = own_parts(corpus, fusion, modalities) | dict(named)
     found = {}
     for modality in modalities:
         stored = stored_features(corpus, modality)
-        usual = default_encoder(corpus.modalities[modality], tried)
-        found[modality] = named.get(modality, stored["encoder"] if stored else usual)
+        own = default_encoder(corpus.modalities[modality], usual or {})
+        found[modality] = named.get(modality, stored["encoder"] if stored else own)
     return found
 
 
-def default_encoder(modality: Modality, tried: Collection[Kind]) -> str:
-    """The first of its kind, or one that is tried; of long vectors a perceptron alone."""
+def default_encoder(modality: Modality, usual: Mapping[Kind, str]) -> str:
+    """The usual one of its kind, else the first; of long vectors a perceptron alone."""
     if modality.kind == "vector" and modality.width > WIDEST:
         return "mlp"
-    return AUTO if modality.kind in tried else next(iter(OWN[modality.kind]))
+    return usual.get(modality.kind, next(iter(OWN[modality.kind])))
 
 
 def draw(corpus: Corpus, split: Split, player: Player, *, name: str) -> Blueprint:

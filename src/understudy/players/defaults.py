@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from understudy.corpus import Split
-from understudy.players.blueprint import begins_anew
+from understudy.players.blueprint import AUTO, begins_anew
 from understudy.players.fusions import FUSIONS
 from understudy.players.player import Sizes, typed_plan
 from understudy.prepare.cells import Kind
@@ -60,13 +60,18 @@ def default_plan(split: Split, *, named: Sequence[str], kinds: Collection[str], 
     return replace(Plan(epochs, batch, patience=patience), **held | told)
 
 
-def tried_kinds(split: Split, kinds: Collection[Kind], *, tokens: bool) -> list[Kind]:
-    """The kinds whose encoder validation rows choose, where there are enough of them: vectors where all is numbers, and texts.
+def default_encoders(split: Split, kinds: Collection[Kind], *, tokens: bool) -> dict[Kind, str]:
+    """kind -> its encoder where that is not the first one: of texts, and of vectors if all is numbers, validation rows choose.
 
-    kinds: as in `default_sizes`. tokens: whether somebody asks for those of a text, which a bag of words has not.
+    Where there are too few of them a text is a bag of words, which needs the fewest rows. kinds: as in `default_sizes`. tokens:
+    whether somebody asks for those of a text, which a bag has not.
     """
-    wanted: dict[Kind, bool] = {"vector": held_back(split, kinds), "text": not tokens}
-    return [kind for kind, tried in wanted.items() if tried and len(split.valid) >= TELLING]
+    telling, found = len(split.valid) >= TELLING, dict[Kind, str]()
+    if telling and held_back(split, kinds):
+        found["vector"] = AUTO
+    if not tokens:
+        found["text"] = AUTO if telling else "bag"
+    return found
 
 
 def held_back(split: Split, kinds: Collection[str]) -> bool:
