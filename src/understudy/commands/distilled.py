@@ -46,6 +46,8 @@ class Typed:
         metric: by which students are chosen and judged: of classes accuracy, balanced_accuracy or nll, of numbers mae or mse.
         class_weights: balanced, where each class counts alike in the loss, however rare.
         label_smoothing: share of each label that goes to all classes evenly.
+        search: how many settings of training (rates, weight decay) and of how strongly the method teaches are tried on the
+            validation rows, the plain student as many as the distilled one; about log2 of it as long as one more student each.
         seeds: how many times each system is trained.
         jobs: how many trainings run at once, each in a process of one thread: a number, auto (one a core), or one a GPU.
         engine: local, processes of this machine, or ray, tasks on a Ray cluster that shares the run's folder.
@@ -84,6 +86,7 @@ class Typed:
     metric: str = ""
     class_weights: Literal["no", "balanced"] = "no"
     label_smoothing: float = 0.0
+    search: int = 0
     seeds: int = 5
     jobs: int | Literal["auto", "devices"] = "devices"
     engine: Literal["local", "ray"] = "local"
@@ -132,4 +135,5 @@ class Typed:
             metric=self.metric,
             class_weights=self.class_weights,
             label_smoothing=self.label_smoothing,
+            search=self.search,
         )

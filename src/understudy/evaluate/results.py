@@ -31,6 +31,7 @@ DOCUMENT: Shape = {
     "recovered_share?": (None, {"value": float, "low": float, "high": float}),
     "baselines?": {...: DIFFERENCE | {"model": str, "metric": NUMBER}},
     "still_learning?": [str],
+    "search?": {"settings": int, "systems": {...: {"chose": str, "updates": int}}},
     "listening?": {"source": str, "train?": {...: NUMBER}, "held_out?": {...: NUMBER}},
 }
 """What results.json holds; entries that may lack are younger than the first runs."""

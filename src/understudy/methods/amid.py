@@ -54,6 +54,8 @@ class AMID(Method):
     or options that cannot be.
     """
 
+    strengths = ("alpha", "beta", "gamma")
+
     def __init__(
         self,
         student: Model,

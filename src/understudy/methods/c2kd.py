@@ -48,6 +48,8 @@ class C2KD(Method):
     target that is no class, for fewer than three classes, and for a teacher of another task.
     """
 
+    strengths = ("inner", "cross")
+
     def __init__(
         self,
         student: Model,

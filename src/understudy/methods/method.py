@@ -60,6 +60,14 @@ class Method(nn.Module, ABC):
     needs_labels: bool = False
     """Whether a row without a label says nothing to it: its batches then hold none."""
 
+    strengths: tuple[str, ...] = ("weight",)
+    """The options that say how strongly it teaches."""
+
+    @classmethod
+    def stronger(cls, times: float, **options: Any) -> dict[str, float]:
+        """The options of how strongly it teaches, so many times as strong."""
+        return {name: times * options[name] for name in cls.strengths}
+
     @classmethod
     def check(cls, task: Task, teacher_head: Mapping[str, Any], **options: Any) -> None:
         """ValueError where the method cannot do what `options` ask on this task with this head; asked before a run begins."""

@@ -24,6 +24,8 @@ class RKD(TaughtByFeatures):
     distance, angle: at least 0; a term of weight 0 is left out.
     """
 
+    strengths = ("distance", "angle")
+
     def __init__(self, student: Model, teacher: Teacher, *, distance: float = 25.0, angle: float = 50.0) -> None:
         super().__init__(student, teacher)
         check_weights(distance=distance, angle=angle)

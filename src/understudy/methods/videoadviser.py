@@ -46,6 +46,8 @@ class VideoAdviser(Method):
     w2 or w3 above 0 where the task is of classes or choices, or a number whose teacher has no class prompts.
     """
 
+    strengths = ("w4",)
+
     def __init__(
         self,
         student: Model,

@@ -195,6 +195,7 @@ def data_rows(run: Recorded) -> list[tuple[str, str]]:
         ("Selection", results.get("selection", "")),
         *stopped(run),
         *listened(run),
+        *searched(run),
     ]
 
 
@@ -225,6 +226,16 @@ def listened(run: Recorded) -> list[tuple[str, str]]:
         if each:
             lines.append((f"Teacher on {title}", f"{label(run.metric)} {value(run.metric, each[run.metric])}{sure}"))
     return [("Listened to", found["source"]), *lines]
+
+
+def searched(run: Recorded) -> list[tuple[str, str]]:
+    """What a search on validation rows chose for the students, and what it took."""
+    found = run.results.get("search", {"settings": 0, "systems": {}})
+    lines = []
+    for name, each in found["systems"].items():
+        spent = f"best of {found['settings']} settings on validation rows, {each['updates']:,} updates"
+        lines.append((f"{title(name)} chosen", f"{each['chose']} ({spent})"))
+    return lines
 
 
 def flat(settings: Mapping[str, Any], above: str = "") -> list[tuple[str, str]]:

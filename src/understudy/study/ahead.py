@@ -19,6 +19,7 @@ from understudy.study.run import Run
 from understudy.study.settings import Asked, Settings
 from understudy.study.stage import Stages
 from understudy.study.trial import everybody_with_first
+from understudy.study.tuning import trainings_of
 from understudy.training.fit import fit
 
 WARM, TIMED = 2, 4
@@ -83,14 +84,15 @@ def ahead(corpus: Given, *, split: Split | str = "", **asked: Unpack[Asked]) -> 
         rows = whole.rows(opened)
         counts = {part: len(getattr(rows, part)) for part in ("train", "labelled", "valid", "test")}
         trainings, whole = estimate_of(whole, opened, at_once=engines.jobs).left, everybody_with_first(whole, opened)
-        timed: dict[str, tuple[int, float]] = {}
+        timed, searched = dict[str, tuple[int, float]](), trainings_of(whole) if whole.search else {}
         lines = []
         for system, many in trainings.items():
             name = player_of(system)
             player = whole.players(opened)[name]
             timed[name] = timed.get(name) or measured(opened, rows, whole, name)
             (batches, seconds), plan = timed[name], player.planned
-            lines.append(Line(system, many, player.modalities, plan.epochs, plan.epochs * batches // plan.accumulate, seconds))
+            epochs = searched.get(system, (many, plan.epochs))[1]
+            lines.append(Line(system, many, player.modalities, epochs, epochs * batches // plan.accumulate, seconds))
         early = len(rows.valid) > 0 and whole.student.planned.patience is not None
     return Ahead(chosen.name, counts, tuple(lines), engines.jobs, early)
 

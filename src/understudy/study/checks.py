@@ -68,6 +68,10 @@ def check_asked(asked: "Settings", corpus: Corpus, split: Split) -> None:
     check_encoders(corpus, named)
     if AUTO in [*asked.student.encoders.values(), *named.values()] and not len(split.valid):
         raise ValueError(f"encoder {AUTO!r} asks the validation rows, and split {split.name!r} has none; name the encoder")
+    if asked.search < 0 or asked.search == 1:
+        raise ValueError(f"search is {asked.search}; give how many settings to try, 2 or more, or 0 for none")
+    if asked.search and not len(split.valid):
+        raise ValueError(f"search {asked.search} asks the validation rows, and split {split.name!r} has none; give it some, or 0")
     for name, player in (("student", asked.student), ("teacher", asked.teacher)):
         check_fusion(name, player.fusion, corpus, player.modalities, prompts=bool(player.head))
 

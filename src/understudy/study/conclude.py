@@ -12,6 +12,7 @@ from understudy.report import write_report
 from understudy.study.answers import Told, heard
 from understudy.study.checks import untested
 from understudy.study.stage import Stages
+from understudy.study.tuning import found_by_search
 from understudy.tasks import Retrieval
 from understudy.teachers.store import Store
 from understudy.teachers.stored import Stored
@@ -39,7 +40,10 @@ def conclude(stages: Stages, systems: Systems, told: Told, *, report: bool) -> N
     about = {"name": split.name} | sizes | absent
     found = compare.compare(task, compared, split=about, selection=selection, baselines=beside)
     waited = {name: stages.plan(name).schedule == "plateau" and len(split.valid) > 0 for name in systems}
-    compare.write_results(run.folder, with_stops(found | listening(stages, told), run.folder, waited=waited))
+    found |= listening(stages, told)
+    if stages.settings.search:
+        found |= found_by_search(stages)
+    compare.write_results(run.folder, with_stops(found, run.folder, waited=waited))
     if report:
         write_all(stages, systems)
 

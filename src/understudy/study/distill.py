@@ -155,7 +155,7 @@ def carried_out(corpus: Corpus, settings: Settings, out: Path, answers: Answers 
         say(f"{len(split.valid)} of {many} labelled train rows are held out to choose by ({share}; valid 0 forbids it)")
     cast = {}
     if state == "new":
-        players = everybody_with_first(settings, corpus).players(corpus)
+        players = (everybody_with_first(settings, corpus) if settings.undecided else settings).players(corpus)
         cast = {name: drawn(name, players, corpus, split, space=settings.space) for name in players}
         pooled = settings.ensemble == "yes" or settings.answers == "crossfit"
         pooled |= answers is not None and answers.embedding is None

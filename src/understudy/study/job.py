@@ -19,6 +19,7 @@ from understudy.study.run import Run
 from understudy.study.settings import Machine, Settings
 from understudy.study.stage import Engine, Stage, Stages
 from understudy.study.trial import chosen, trials_of
+from understudy.study.tuning import Tuning, searches, trainings_of
 
 
 @dataclass(frozen=True)
@@ -41,10 +42,16 @@ class Job:
         if stages.method.fixed_auxiliary(**settings.options):
             beside += self.of_all_seeds("auxiliary")
         plain = self.of_all_seeds("plain")
-        self.engine.begin([*beside, *plain])
+        self.engine.begin(beside)
+        tuned = searches(settings) if settings.search else {}
+        if "plain" in tuned:
+            Tuning(stages, self.engine, "plain").play()
+        self.engine.begin(plain)
         self.engine.finish(beside)
         leads = {each.seed: stages.run.model("teacher", seed=each.seed) for each in beside if each.system == "teacher"}
         told = Told({}, "") if start else listening.told(leads, unseen)
+        if tuned:
+            Tuning(stages, self.engine, "distilled", told.stores.get(settings.seeds[0], "")).play()
         distilled = [Stage("distilled", seed, told.stores.get(seed, "")) for seed in settings.seeds]
         self.engine.begin(distilled)
         self.engine.finish([*plain, *distilled])
@@ -124,7 +131,10 @@ def estimate_of(settings: Settings, corpus: Corpus, *, at_once: int) -> Estimate
     lead = [] if settings.teacher_answers else ["teacher"]
     trained = [*lead, "plain", "distilled", *(["auxiliary"] if fixed else [])]
     left: dict[str, int] = dict.fromkeys(trained, len(settings.seeds))
-    left |= dict.fromkeys(trials_of(settings, corpus), 1)
+    if settings.undecided:
+        left |= dict.fromkeys(trials_of(settings, corpus), 1)
+    if settings.search:
+        left |= {name: many for name, (many, _) in trainings_of(settings).items()}
     if settings.answers != "insample":
         left |= {f"teacher/fold-{number}": 1 for number in range(FOLDS)}
     if settings.answers == "auto":

@@ -109,7 +109,7 @@ class Listening:
             found[name] = scores.primary * (1 if scores.higher_is_better else -1)
         say(f"answers on validation rows: {', '.join(f'{name} {value:.4f}' for name, value in found.items())}")
         better = max(found, key=lambda name: found[name])
-        if not stages.folder("distilled", seed).exists():
+        if not stages.settings.search and not stages.folder("distilled", seed).exists():
             # It is trained: the student of the first seed that learnt from what all will learn from.
             take(stages.folder(wanted[better].system, seed), stages.folder("distilled", seed))
         return better == "crossfit"

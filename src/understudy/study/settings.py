@@ -15,7 +15,7 @@ from understudy.corpus.draw import with_validation
 from understudy.methods import CATALOGUE
 from understudy.players.blueprint import AUTO, chosen_encoders
 from understudy.players.cast import auxiliary_modalities
-from understudy.players.defaults import default_plan, default_sizes, tried_kinds
+from understudy.players.defaults import default_encoders, default_plan, default_sizes
 from understudy.players.options import whole_options
 from understudy.players.player import Player, Sizes, changed_plan, typed_plan
 from understudy.players.prompting import check_head
@@ -52,6 +52,8 @@ class Keywords(TypedDict, total=False):
     share of the labelled train rows that is held out to choose by, where the split has no validation rows; 0 forbids it. metric:
     by which students are chosen and judged, one of the task's that are means over rows; its first when "". class_weights:
     "balanced" where each class counts alike in the loss, however rare. label_smoothing: share of a label that all classes get.
+    search: how many settings of the plan and of how strongly the method teaches are tried on the validation rows, for plain and
+    for distilled students; 0 takes what is asked.
     """
 
     encoders: Mapping[str, Any] | None
@@ -77,6 +79,7 @@ class Keywords(TypedDict, total=False):
     metric: str
     class_weights: ClassWeights
     label_smoothing: float
+    search: int
 
 
 class Machine(TypedDict, total=False):
@@ -136,6 +139,7 @@ class Settings:
     metric: str = ""
     class_weights: ClassWeights = "no"
     label_smoothing: float = 0.0
+    search: int = 0
     seeds: Sequence[int] = (0, 1, 2, 3, 4)
 
     def told(self, **more: Unpack[Keywords]) -> "Settings":
@@ -184,7 +188,7 @@ class Settings:
         sizes = default_sizes(split, kinds).changed(student.sizes)
         plan, changes, options = student.plan, None, whole_options(self.method, self.options)
         pooled = {student.fusion, teacher.fusion} <= {"concat", "late"} and not teacher.head
-        tried = tried_kinds(split, kinds, tokens=not pooled or bool(CATALOGUE[self.method].tokens(**options)))
+        usual = default_encoders(split, kinds, tokens=not pooled or bool(CATALOGUE[self.method].tokens(**options)))
         if not isinstance(plan, Plan):
             everything = [*named["teacher"].values(), student.fusion, teacher.fusion]
             plan = default_plan(split, named=everything, kinds=kinds, changes=plan or {})
@@ -192,7 +196,7 @@ class Settings:
         for name, player, changes in (("student", student, None), ("teacher", teacher, teacher.plan)):
             both[name] = replace(
                 player,
-                encoders=chosen_encoders(corpus, player.modalities, named[name], fusion=player.fusion, tried=tried),
+                encoders=chosen_encoders(corpus, player.modalities, named[name], fusion=player.fusion, usual=usual),
                 head=check_head(corpus.task, player.head, seen_kinds(corpus, player.modalities)),
                 sizes=sizes if player is student else sizes.changed(player.sizes),
                 plan=changed_plan(plan, changes),

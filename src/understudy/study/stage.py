@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol, TypedDict, runtime_checkable
 
 import numpy as np
 from accelerate import Accelerator
@@ -23,8 +23,10 @@ from understudy.players.blueprint import Blueprint
 from understudy.players.cast import asks_for, copied, drawn, method_of, player_of
 from understudy.prepare.cells import TEXTS
 from understudy.prepare.view import Views
+from understudy.process.document import Shape
 from understudy.process.hardware import accelerator
 from understudy.process.progress import say
+from understudy.process.whole import read_json
 from understudy.study.answers import fold_by_id, without_fold
 from understudy.study.checks import seen, with_target
 from understudy.study.run import WEIGHTS, Run, load, take
@@ -39,6 +41,16 @@ TAKEN = {"teacher": "teachers_of", "plain": "plain_of"}
 """System -> the setting that names a run which trained it."""
 
 
+class Changes(TypedDict):
+    """What a system trains with in place of what was asked: settings of its plan, and options of the method."""
+
+    plan: Mapping[str, Any]
+    options: Mapping[str, float]
+
+
+TUNED = "tuned.json"
+"""In the folder of a run that searches: system -> its `Changes`."""
+TUNINGS: Shape = {...: {"plan": {...: (float, int, str, None)}, "options": {...: float}}}
 TRIAL = "/trial-"
 """In the name of a system that tries a player of its own."""
 
@@ -48,8 +60,8 @@ class Stage:
     """One training.
 
     system: `teacher`, `plain`, `auxiliary`, `distilled`, or one on the way: `teacher/fold-0`, `plain/trial-mlp`,
-    `tried/crossfit`. listens: the store in the run's folder that a student learns from; "" for who learns from labels, or beside
-    its teacher.
+    `plain/search-0/3`, `tried/crossfit`. listens: the store in the run's folder that a student learns from; "" for who learns
+    from labels, or beside its teacher.
     """
 
     system: str
@@ -179,7 +191,8 @@ class Stages:
         teacher = Stored(Store(self.run.folder / stage.listens)) if stage.listens else beside.get("joint_teacher")
         others = {"teacher": teacher, "auxiliary": beside.get("auxiliary")}
         student = self.blueprint("student").build(seed)
-        return method_of(self.settings.method, self.settings.options, seed, student, others), beside
+        options = {**self.settings.options, **self.changes(stage.system)["options"]}
+        return method_of(self.settings.method, options, seed, student, others), beside
 
     def along(self, system: str, seed: int) -> Model:
         """A model that trains beside the student: a fresh one, or as its own stage left it."""
@@ -210,7 +223,13 @@ class Stages:
     def plan(self, system: str) -> Plan:
         """A teacher's and an auxiliary's is the teacher's; who trains beside the student has the student's."""
         player = self.settings.teacher if system.startswith(("teacher", "auxiliary")) else self.settings.student
-        return player.planned
+        return replace(player.planned, **self.changes(system)["plan"])
+
+    def changes(self, system: str) -> Changes:
+        """What a search found for a system, or has it try."""
+        nothing: Changes = {"plan": {}, "options": {}}
+        path = self.run.folder / TUNED
+        return read_json(path, TUNINGS).get(system, nothing) if self.settings.search and path.is_file() else nothing
 
     def rows(self, stage: Stage) -> Split:
         """The split; of a fold's teacher without the rows that it will answer."""

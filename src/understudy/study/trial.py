@@ -50,7 +50,8 @@ class Trial:
         said = ", ".join(f"{name} {abs(score):.4f}" for name, score in scores.items())
         say(f"encoders of the {self.player} on validation rows: {said}")
         first = wanted[better]
-        if not stages.folder(SYSTEM[self.player], first.seed).exists():
+        searched = self.player == "student" and stages.settings.search
+        if not searched and not stages.folder(SYSTEM[self.player], first.seed).exists():
             take(stages.folder(first.system, first.seed), stages.folder(SYSTEM[self.player], first.seed))
         found = Blueprint.load(stages.run.folder / first.system, self.player)
         found.save(stages.run.folder)
