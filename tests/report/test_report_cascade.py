@@ -44,11 +44,11 @@ def test_validation_rows_choose_the_threshold_by_hand():
     teacher = said([0.1, 0.8, 0.8, 0.1, 0.2], [0, 1, 1, 0, 1])
     found = handed(student, teacher)
     np.testing.assert_allclose(found.sureness, [0.55, 0.6, 0.8, 0.9, 0.95])
-    np.testing.assert_allclose(found.accuracy, [0.6, 0.8, 1.0, 1.0, 1.0, 0.8])
+    np.testing.assert_allclose(found.worth, [0.6, 0.8, 1.0, 1.0, 1.0, 0.8])
     assert found.knee == pytest.approx(0.8)
     assert found.below(found.knee) == 2
     # A teacher that knows nothing more is never worth it.
-    assert handed(student, student).knee == 0.0
+    assert handed(student, student).knee == -np.inf
 
 
 def test_the_choice_stands_in_the_page(tmp_path):
@@ -59,15 +59,33 @@ def test_the_choice_stands_in_the_page(tmp_path):
             made_predictions(DIGITS, skill, seed + 10, rows=120).save(folder / system / f"seed-{seed}" / "validation.npz")
     run = read_run(folder)
     found = chosen(run)
-    student, cascade, teacher = found.accuracy
+    student, cascade, teacher = found.worth
     assert 0 < found.share < 1
     assert cascade > student + found.share * (teacher - student)
     page = render(run)
     assert f"--budget {found.share:.2f}" in page
-    assert f"the accuracy becomes {100 * cascade:.1f} %" in page
+    assert f"the accuracy becomes {100 * cascade:.1f}\u202f%" in page
 
 
-def test_numbers_have_none(tmp_path):
-    run = read_run(made_run(tmp_path / "run", SENTIMENT, seeds=2))
-    assert curves_of(run) == []
-    assert "Asking the teacher" not in render(run)
+def test_numbers_are_unsure_where_validation_rows_erred(tmp_path):
+    folder = made_run(tmp_path / "run", SENTIMENT, seeds=2)
+    # Without validation rows nobody knows.
+    assert curves_of(read_run(folder)) == []
+    assert "Asking the teacher" not in render(read_run(folder))
+    rng = np.random.default_rng(0)
+    for system, error in (("distilled", 1.0), ("teacher", 0.1)):
+        for seed in range(2):
+            for name, rows in (("validation", 200), ("predictions", 240)):
+                target = np.random.default_rng([seed, rows]).uniform(-3, 3, rows)
+                # The student errs where the truth is high, and says so by what it predicts.
+                off = error * rng.normal(size=rows) * (np.where(target > 1, 1.0, 0.05) if system == "distilled" else 1)
+                ids, ones = np.array([f"r{n}" for n in range(rows)]), np.ones(rows, bool)
+                Predictions(ids, target + off, target, ones, ones, None).save(folder / system / f"seed-{seed}" / f"{name}.npz")
+    run = read_run(folder)
+    found = chosen(run)
+    student, cascade, teacher = found.worth
+    assert found.share == pytest.approx(1 / 3, abs=0.12)
+    assert cascade > student + 0.8 * (teacher - student)
+    page = render(run)
+    assert "rows whose expected error is above" in page
+    assert f"the mean absolute error becomes {-cascade:.3f} points" in page

@@ -14,12 +14,8 @@ from understudy.artifact.predict import Artifact
 from understudy.corpus import Corpus, Split
 from understudy.process.whole import write_json
 from understudy.tasks import OneOf, Regression, Retrieval, Task
-from understudy.tasks.calibration import reliability, temperature_of
+from understudy.tasks.calibration import LEAST, local_errors, reliability, temperature_of
 
-LEAST = 20
-"""Validation rows below which nothing is said."""
-GROUPS = 10
-"""Of validation rows by what was predicted of them, each with its own mean error; never fewer than `LEAST` rows in one."""
 KEPT = 2000
 """Scores that are kept of more validation rows."""
 COVERAGES = (0.8, 0.9, 0.95)
@@ -74,15 +70,6 @@ def succeeded(logits: Array, target: Array) -> tuple[Array, Array]:
     middle = logits[np.argsort(logits.max(axis=1), kind="stable")[len(logits) // 2]]
     second, first = np.argsort(middle, kind="stable")[-2:]
     return np.concatenate([logits, middle[None], middle[None]]), np.concatenate([target, [first, second]])
-
-
-def local_errors(predicted: Array, errors: Array) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Edges between groups of like predictions, and the mean error of each; above 0, or nothing could be divided by it."""
-    order = np.argsort(predicted, kind="stable")
-    groups = np.array_split(order, max(1, min(GROUPS, len(order) // LEAST)))
-    edges = [float(predicted[group].max()) for group in groups[:-1]]
-    smallest = max(float(errors.mean()) * 1e-3, 1e-12)
-    return tuple(edges), tuple(max(float(errors[group].mean()), smallest) for group in groups)
 
 
 def kept(scores: Array) -> tuple[float, ...]:

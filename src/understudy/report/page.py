@@ -9,7 +9,7 @@ from typing import Any
 from understudy.process.whole import write_text
 from understudy.report import figures as draw
 from understudy.report.answers import class_table, example_rows
-from understudy.report.cascade import cascade_figure, chosen, curves_of
+from understudy.report.cascade import cascade_figure, chosen, curves_of, sentence
 from understudy.report.monitor import critic_verdict, is_monitored, monitor_figure, verdict
 from understudy.report.numbers import change, interval, label, milliseconds, names, percent, plain, probability, value, whole
 from understudy.report.recorded import Recorded, read_run
@@ -146,7 +146,8 @@ def figures(run: Recorded) -> dict[str, Any]:
         "trust": trust(run) if trust else None,
         "classes": trust is draw.reliability_figure,
         "cascade": cascade_figure(run) if curves_of(run) else None,
-        "handed": chosen(run),
+        "handed": (choice := chosen(run)),
+        "handing": sentence(run, choice) if choice else "",
     }
 
 

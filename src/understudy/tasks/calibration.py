@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 Array = NDArray[Any]
 HOTTEST = 20.0
 """The bound of a temperature and of its inverse."""
+GROUPS, LEAST = 10, 20
+"""Groups of rows with like predictions that have an error of their own, and the rows that one holds at least."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,3 +76,12 @@ def temperature_of(logits: Array, target: Array) -> float:
     bound = float(np.log(HOTTEST))
     found: Any = minimize_scalar(cost, bounds=(-bound, bound), method="bounded")
     return float(np.exp(found.x))
+
+
+def local_errors(predicted: Array, errors: Array) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Of held-out rows: edges between groups of like predictions, and each group's mean |error|; above 0, to divide by."""
+    order = np.argsort(predicted, kind="stable")
+    groups = np.array_split(order, max(1, min(GROUPS, len(order) // LEAST)))
+    edges = [float(predicted[group].max()) for group in groups[:-1]]
+    smallest = max(float(errors.mean()) * 1e-3, 1e-12)
+    return tuple(edges), tuple(max(float(errors[group].mean()), smallest) for group in groups)
