@@ -25,7 +25,7 @@ class Typed:
         teacher_head: NAME=VALUE of class prompts that the teacher answers through, e.g. `classes=7`.
         fusion: how the student's modalities join: concat, single_stream, or the FOLDER (or hub id) of a VisualBERT, ViLT, LXMERT.
         teacher_fusion: the same for the teacher, or experts, late: a head a modality, its encoder frozen, or trained alone.
-        max_tokens: MODALITY=N, how many tokens of a text are read at most; 128, or what its encoder can, when nothing is said.
+        max_tokens: MODALITY=N, how many tokens of a text are read at most; 128 (512 words of a bag), or what its encoder can.
         teacher_max_tokens: the same for the teacher, where it differs.
         plan: NAME=VALUE of training, e.g. `epochs=20 rate=0.001 batch_size=64 patience=5`.
         teacher_plan: the same for the teacher, where it differs.
