@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from understudy.corpus.accept import Given, accept_cells, accept_groups, accept_ids, accept_targets, accept_weights
@@ -97,18 +98,18 @@ class Writer:
         self._pending: list[pa.RecordBatch] = []
         self._silent: dict[str, str] = {}
         self._items = {name: ItemWriter(folder, name, each) for name, each in schema.modalities.items() if each.shared}
-        self._numbers: list[NDArray[np.uint64]] = []
+        self._named = False
 
     def add(
         self,
         *,
-        ids: Given,
         targets: Given,
         cells: Mapping[str, Cells],
+        ids: Given | None = None,
         groups: Given | None = None,
         weights: Given | None = None,
     ) -> None:
-        """More rows; a shard is written once it is as large as its rows ask for."""
+        """More rows, called row-1, row-2 ... without ids; a shard is written once it is as large as its rows ask for."""
         silent, columns = self.accept(ids, targets, cells, groups, weights)
         self.put(columns, cells, silent)
         held, rows = sum(batch.nbytes for batch in self._pending), sum(map(len, self._pending))
@@ -116,10 +117,11 @@ class Writer:
             self.cut()
 
     def accept(
-        self, ids: Given, targets: Given, cells: Mapping[str, Cells], groups: Given | None, weights: Given | None
+        self, ids: Given | None, targets: Given, cells: Mapping[str, Cells], groups: Given | None, weights: Given | None
     ) -> tuple[dict[str, str], list[pa.Array]]:
         """What `accept_cells` says, and the columns of ids, targets, groups and weights."""
-        named = accept_ids(ids, self.rows + 1)
+        named = numbered_ids(self.rows + 1, len(targets)) if ids is None else accept_ids(ids, self.rows + 1)
+        self._named = self._named or ids is not None
         beside = [
             accept_groups(groups, Texts(named), grouped=self.schema.grouped),
             accept_weights(weights, Texts(named), weighted=self.schema.weighted),
@@ -139,7 +141,6 @@ class Writer:
         arrays = [*columns, content, *held]
         cast = [array.cast(field.type) for array, field in zip(arrays, self.columns, strict=True)]
         self._pending.append(pa.record_batch(cast, self.columns))
-        self._numbers.append(id_numbers(columns[0]))
         self._silent = {name: self._silent.get(name, said) and said for name, said in silent.items()}
         self.rows += len(content)
 
@@ -167,9 +168,9 @@ class Writer:
                 raise ValueError(f"modality {name!r} {said}; leave it out")
         shards = [each.result() for each in self.shards]
         read = [partial(column_in, self.folder / shard["file"]) for shard in shards]
-        numbers = np.concatenate(self._numbers)
-        self._numbers.clear()
-        refuse_twins(numbers, lambda: pa.chunked_array([each("id") for each in read]))
+        if self._named:
+            numbers = np.concatenate([id_numbers(each("id")) for each in read])
+            refuse_twins(numbers, lambda: pa.chunked_array([each("id") for each in read]))
         document = {
             "format": FORMAT,
             "version": VERSION,
@@ -182,6 +183,12 @@ class Writer:
             each.cut()
         document |= {"items": {name: each.shards for name, each in self._items.items()}} if self._items else {}
         (self.folder / "corpus.json").write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+
+
+def numbered_ids(first: int, count: int) -> pa.Array:
+    """row-FIRST and on."""
+    numbers = pa.array(np.arange(first, first + count)).cast(pa.large_string())
+    return pc.binary_join_element_wise(pa.scalar("row", pa.large_string()), numbers, pa.scalar("-", pa.large_string()))  # pyright: ignore
 
 
 def refuse_twins(numbers: NDArray[np.uint64], ids: Callable[[], pa.ChunkedArray]) -> None:

@@ -145,8 +145,7 @@ def looked_at(column: Column, target: "np.ndarray | None") -> tuple[Look, str]:
 def of_numbers(column: Column, target: "np.ndarray | None") -> tuple[Look, str]:
     """Of a column of numbers."""
     values = column.numbers()
-    known = values[~np.isnan(values)]
-    if not len(known) or (known == known[0]).all():
+    if same(values[:SAMPLE]) and same(values):
         return "", "it says the same in every row"
     steps = np.diff(values[:SAMPLE])
     if (steps == steps[0]).all() and (values % 1 == 0).all() and (np.diff(values) == steps[0]).all():
@@ -154,6 +153,12 @@ def of_numbers(column: Column, target: "np.ndarray | None") -> tuple[Look, str]:
     if target is not None and says_again(column, target):
         return "", "it says the target again"
     return "number", ""
+
+
+def same(values: np.ndarray) -> bool:
+    """Whether all numbers that are there are equal."""
+    known = values[~np.isnan(values)]
+    return not len(known) or bool((known == known[0]).all())
 
 
 def of_dates(column: Column) -> tuple[Look, str]:

@@ -103,7 +103,8 @@ def import_table(
             groups = rows.column(wanted.group).categories() if wanted.group else None
             weights = rows.column(wanted.weight).numbers() if wanted.weight else None
             targets = targets_in(rows.column(target), known)
-            writer.add(ids=ids_of(rows, wanted.id), targets=targets, groups=groups, weights=weights, cells=cells)
+            ids = rows.column(wanted.id).names() if wanted.id else None
+            writer.add(ids=ids, targets=targets, groups=groups, weights=weights, cells=cells)
             release()
         for name in (name for name, each in seen.items() if not each):
             if reader.errors:
@@ -130,14 +131,6 @@ def pieces(table: pa.Table, described: Mapping[str, Modality]) -> Iterator[tuple
     light = all(each.kind in LIGHT for each in described.values())
     rows = max(FEW, min(ROWS, FEW * PIECE_BYTES // (table.slice(0, FEW).nbytes + 1))) if light else FEW
     return ((start, table.slice(start, rows)) for start in range(0, len(table), rows))
-
-
-def ids_of(rows: Source, column: str | None) -> pa.Array:
-    """What the rows are called; row-1 ... where no column says it."""
-    if column is not None:
-        return rows.column(column).names()
-    numbers = pa.array(np.arange(rows.first_row, rows.first_row + len(rows.table))).cast(pa.large_string())
-    return pc.binary_join_element_wise(pa.scalar("row", pa.large_string()), numbers, pa.scalar("-", pa.large_string()))  # pyright: ignore
 
 
 def splits_of(source: Source, column: str | None, corpus: Corpus) -> list[Split]:
