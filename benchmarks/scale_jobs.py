@@ -23,9 +23,9 @@ def imported(path: str, out: str, *columns: str) -> Found:
     """A table as a corpus."""
     import understudy as us
 
-    spec = {"numbers": f"vector:{','.join(columns)}", "said": "text:said"}
+    spec, importer = {"numbers": f"vector:{','.join(columns)}", "said": "text:said"}, us.import_table
     begun = time.process_time()
-    us.import_table(path, out, target="y", id="id", task="regression", modalities=spec)
+    importer(path, out, target="y", id="id", task="regression", modalities=spec)
     return {"seconds": time.process_time() - begun}
 
 
@@ -40,11 +40,11 @@ def by_polars(path: str, out: str) -> Found:
 
 def split(corpus: str, name: str) -> Found:
     """Drawn, saved and read back."""
-    import understudy as us
+    from understudy.corpus import Corpus, make_split
 
     begun = time.process_time()
-    opened = us.Corpus(corpus)
-    opened.save_split(us.make_split(opened, name=name))
+    opened = Corpus(corpus)
+    opened.save_split(make_split(opened, name=name))
     return {"seconds": time.process_time() - begun}
 
 

@@ -129,11 +129,12 @@ def of_texts(array: pa.Array, name: str) -> Iterator[tuple[NDArray[np.intp], Sum
     size = np.where(lengths > LONG, 0, -(-np.maximum(lengths, 1) // STEP) * STEP)
     for width in np.flatnonzero(np.bincount(size)[1:]) + 1:
         alike = np.flatnonzero(size == width)
-        windows, places = sliding_window_view(padded, int(width)), np.arange(width)
+        # Only the last STEP bytes may lie behind a text's end.
+        windows, places = sliding_window_view(padded, int(width)), np.arange(max(0, width - STEP), width)
         for begin in range(0, len(alike), AT_ONCE):
             rows = alike[begin : begin + AT_ONCE]
             some = windows[starts[rows]]
-            some[places >= lengths[rows, None]] = 0
+            some[:, places[0] :][places >= lengths[rows, None]] = 0
             sums = products(some.view("<u4"), by[2 : 2 + width // 4])
             yield rows, sums + lengths[rows, None].astype(np.uint64) * by[1]
 

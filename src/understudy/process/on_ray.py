@@ -5,7 +5,7 @@ They share folders with whoever asked, and nothing but the share and a small ans
 
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from tempfile import TemporaryDirectory
 from typing import Any, TypeVar
@@ -67,8 +67,15 @@ def by_ray(work: Callable[[Share], T], parts: list[Share], *, threads: int, gpus
                 look()
             return [found[each] for each in asked]
         finally:
-            for each in asked:
-                ray.cancel(each, force=True)
+            stop([each for each in asked if each not in found])
+
+
+def stop(tasks: Sequence[Any]) -> None:
+    """End those that still run: Ray ends this process where one that is done is cancelled (see findings/)."""
+    if tasks:
+        _, running = ray.wait(list(tasks), num_returns=len(tasks), timeout=0)
+        for each in running:
+            ray.cancel(each, force=True)
 
 
 def work_of(work: Callable[[Share], T], part: Share) -> T:

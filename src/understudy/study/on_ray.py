@@ -12,7 +12,7 @@ import ray  # pyright: ignore[reportMissingImports]
 import torch
 
 from understudy.process import hardware
-from understudy.process.on_ray import answer_of, joined
+from understudy.process.on_ray import answer_of, joined, stop
 from understudy.process.progress import say
 from understudy.study.estimate import Estimate
 from understudy.study.run import load
@@ -43,8 +43,7 @@ class OnRay:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        for task in self.asked:
-            ray.cancel(task, force=True)
+        stop([*self.asked])
         self.cluster.__exit__(kind, error, trace)
 
     def begin(self, stages: Sequence[Stage]) -> None:
