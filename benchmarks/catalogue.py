@@ -252,9 +252,12 @@ def earlier(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Rows of the table as it stands that were not measured anew, each with its date; amid's are of the defaults it had then."""
     path = RESULTS / "catalogue.json"
     document = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {"date": "", "rows": []}
-    now = {(row["case"], row["system"]) for row in rows}
+    now = {(row["case"], row["system"]): row["settings"] for row in rows}
     dated = [{"measured": document["date"]} | row for row in document["rows"]]
-    renamed = [row | {"system": re.sub("^amid(?! of)", f"amid of {row['measured']}", row["system"])} for row in dated]
+    anew = [row for row in dated if now.get((row["case"], row["system"])) == row["settings"]]
+    renamed = [
+        row | {"system": re.sub("^amid(?! of)", f"amid of {row['measured']}", row["system"])} for row in dated if row not in anew
+    ]
     return [row for row in renamed if (row["case"], row["system"]) not in now]
 
 
