@@ -132,7 +132,13 @@ def test_a_page_that_answers_by_itself(home, capsys, tmp_path):
     assert "&lt;1&gt;" in page
     assert "default-src 'none'" in page
     assert not set(re.findall(r"https?://", page))
-    assert sorted(path.name for path in (tmp_path / "page").iterdir()) == ["artifact", "assets", "index.html", "lib"]
+    assert sorted(path.name for path in (tmp_path / "page").iterdir()) == [
+        "artifact",
+        "assets",
+        "index.html",
+        "lib",
+        "probes.json",
+    ]
 
 
 def test_table_to_predictions(home, capsys, tmp_path):

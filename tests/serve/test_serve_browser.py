@@ -101,6 +101,26 @@ def test_what_is_wrong_is_said(browser, where, row, said):
     assert found.startswith(said)
 
 
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda file: file["model"]["vocab"].update({"a": 7}), "a browser reads 'one of many words"),
+        (lambda file: file.update(normalizer={"type": "Nmt"}), "a browser cannot read the student's tokenizer: Unknown"),
+    ],
+)
+def test_a_tokenizer_that_a_browser_reads_otherwise_answers_nothing(browser, where, tmp_path, modules, change, said):
+    folder, _ = where
+    write_page(folder / "class" / "artifact", modules, tmp_path / "page")
+    path = tmp_path / "page" / "artifact" / "said-tokenizer.json"
+    file = json.loads(path.read_text())
+    change(file)
+    path.write_text(json.dumps(file))
+    with files_of(tmp_path) as url:
+        browser.open(f"{url}page/")
+        found = browser.ask(PREDICT.format(json.dumps([{"said": "a"}]), "{}") + ".catch(error => error.message)")
+    assert found.startswith(said)
+
+
 def test_people_type_and_read(browser, where):
     folder, url = where
     browser.open(f"{url}class/", width=390, height=844, dark=True)

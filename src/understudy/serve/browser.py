@@ -4,9 +4,15 @@ import shutil
 from collections.abc import Mapping
 from html import escape
 from pathlib import Path
+from typing import Any
+
+import numpy as np
 
 from understudy.artifact.contract import Contract, read_contract
-from understudy.process.whole import read_json, whole_folder
+from understudy.artifact.predict import Artifact
+from understudy.prepare.cells import TEXTS as WORDS
+from understudy.prepare.cells import Cells
+from understudy.process.whole import read_json, whole_folder, write_json
 from understudy.serve.page import FOLDER, page
 from understudy.serve.shown import show
 
@@ -21,7 +27,19 @@ ASSETS = {"page.css": "page.css", "page.js": "page.js", "local.js": "ask.js"} | 
 """Ours -> what it is called there: the page of a service, which asks somebody else."""
 VIEWS = ("Vector", "Knots", "Table", "Sequence", "Regions", "StoredFrames", "Text", "Terms", "Choices")
 """That views.js has."""
-ARTIFACT = "artifact"
+ARTIFACT, PROBES = "artifact", "probes.json"
+TEXTS = (
+    "A few words to try it with.",
+    "Don't  stop:\t12,345.67 €\nand (so) on…",
+    "Straße, naïve CAFÉ, Œuvre, İstanbul",
+    "ΟΔΟΣ Σοφός; Привет, мир!",
+    "日本語の文、中文。 한국어 문장",
+    "नमस्ते दुनिया, مرحبا بالعالم, שלום",
+    "😀 👩‍👩‍👧 ½ ﬁ x² <b>&amp;</b>",
+    "one of many words " * 200,
+    "unbroken" * 100,
+)
+"""What a page's tokenizer has to read as the artifact's own does before the page answers anything."""
 POLICY = (
     "default-src 'none'; style-src 'self'; script-src 'self' 'wasm-unsafe-eval'; connect-src 'self'; img-src 'self' data:; "
     "form-action 'none'; base-uri 'none'"
@@ -53,8 +71,22 @@ def fill_page(folder: Path, modules: str | Path) -> None:
     for path in taken.values():
         shutil.copyfile(path, folder / "lib" / path.name)
     shown = show(contract.name, folder / ARTIFACT)
+    write_json(folder / PROBES, probes(shown.artifact))
     policy = f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">'
     (folder / "index.html").write_text(page([shown], shown, head=policy, foot=made_with(modules)), encoding="utf-8")
+
+
+def probes(artifact: Artifact) -> dict[str, list[tuple[Any, list[int]]]]:
+    """Of each modality of words: cells, and the ids that they are prepared to, step by step."""
+    found: dict[str, list[tuple[Any, list[int]]]] = {}
+    for name, modality in artifact.modalities.items():
+        if modality.kind not in WORDS:
+            continue
+        cells = [text if modality.kind == "text" else (text,) * modality.width for text in TEXTS]
+        alone = [Cells(modality.kind, [cell], np.ones(1, dtype=bool)) for cell in cells]
+        ids = [artifact.views[name].prepare_for(each, ("ids",))["ids"].ravel().tolist() for each in alone]
+        found[name] = list(zip(cells, ids, strict=True))
+    return found
 
 
 def libraries(modules: str | Path) -> dict[str, Path]:

@@ -28,11 +28,21 @@ export async function open(folder) {
     for (const [asset, file] of Object.entries(assets)) contents[asset] = await (await get(at(file))).json();
     return [name, await view(kind, state, contents)];
   })));
+  check(views, await (await get(at("../probes.json"))).json());
   const graphs = branches.length ? branches.map(each => [[each], `student-${each}.onnx`]) : [[names, "student.onnx"]];
   const sessions = [];
   // One after the other: the library starts its machine with the first.
   for (const [reads, file] of graphs) sessions.push([reads, await ort.InferenceSession.create(await (await get(at(file))).arrayBuffer())]);
   return new Student(contract, views, sessions);
+}
+
+/** Error where a text is cut into other tokens than those that the student learnt from. */
+function check(views, probes) {
+  for (const [name, cells] of Object.entries(probes)) for (const [cell, ids] of cells) {
+    const found = views[name](cell).ids.values;
+    if (found.length !== ids.length || ids.some((id, place) => id !== found[place]))
+      throw new Error(`a browser reads '${String(cell).slice(0, 40)}' as other tokens of ${name} than the student learnt from: answer with understudy serve`);
+  }
 }
 
 class Student {

@@ -104,7 +104,7 @@ async function choices({text: state, choices: count}, assets) {
 /** From a text to its ids: what is too long loses its end, or its beginning, but none of the tokenizer's own tokens. */
 async function encoder({max_tokens, cut}, file) {
   const {Tokenizer} = await import("../lib/tokenizers.min.mjs");
-  const tokenizer = new Tokenizer(file, {unk_token: file.model.unk_token}), bare = each => tokenizer.encode(each, {add_special_tokens: false}).ids;
+  const tokenizer = made(Tokenizer, file), bare = each => tokenizer.encode(each, {add_special_tokens: false}).ids;
   const [whole, inside] = [tokenizer.encode("a").ids, bare("a")];
   const before = whole.findIndex((_, from) => inside.every((id, place) => whole[from + place] === id));
   const first = whole.slice(0, before), last = whole.slice(before + inside.length), room = max_tokens - first.length - last.length;
@@ -114,6 +114,11 @@ async function encoder({max_tokens, cut}, file) {
     const kept = ids.length <= room ? ids : cut === "left" ? ids.slice(ids.length - room) : ids.slice(0, room);
     return [...first, ...kept, ...last];
   };
+}
+
+function made(Tokenizer, file) {
+  try { return new Tokenizer(file, {unk_token: file.model.unk_token}); }
+  catch (error) { throw new Error(`a browser cannot read the student's tokenizer: ${error.message}; answer with understudy serve`); }
 }
 
 // JavaScript makes another letter of a capital sigma at a word's end, which the tokenizers that trained the student do not.
