@@ -58,6 +58,7 @@ def theatre(
         method=method,
         options=OPTIONS if options is None else options,
         teacher_head=teacher_head,
+        encoders={"text": "small"},
         sizes=SIZES,
         plan=shorter(PLAN, epochs),
         teacher_plan=shorter(TEACHER_PLAN, epochs),
