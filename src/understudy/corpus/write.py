@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from understudy.corpus.accept import Given, accept_cells, accept_groups, accept_ids, accept_targets, accept_weights
+from understudy.corpus.accept import ABSENT, Given, accept_cells, accept_groups, accept_ids, accept_targets, accept_weights
 from understudy.corpus.arrow import arrow_schema, target_column, to_column
 from understudy.corpus.content import contents, fingerprint, id_numbers
 from understudy.corpus.corpus import FORMAT, VERSION, Corpus
@@ -79,7 +79,7 @@ def corpus_writer(
         with ThreadPoolExecutor(1) as pool:
             writer = Writer(unfinished, schema, pool)
             yield writer
-            writer.finish()
+            writer.finish(errors)
         if errors:
             listed = json.dumps([asdict(each) for each in errors], indent=1)
             (unfinished / "errors.json").write_text(listed + "\n", encoding="utf-8")
@@ -158,12 +158,14 @@ class Writer:
         self.shards.append(self.pool.submit(write_shard, path, self._pending))
         self._pending = []
 
-    def finish(self) -> None:
-        """Write corpus.json; ValueError where two ids are equal, or a modality says nothing in any row."""
+    def finish(self, errors: Sequence[FileError] = ()) -> None:
+        """Write corpus.json; ValueError where two ids are equal, or a modality says nothing in any row. errors: skipped files."""
         self.cut()
         if not self.rows:
             raise ValueError("there are no rows; a corpus needs at least one")
         for name, said in self._silent.items():
+            if said == ABSENT and errors:
+                raise ValueError(f"modality {name!r}: no file can be read; the first: {errors[0]}")
             if said:
                 raise ValueError(f"modality {name!r} {said}; leave it out")
         shards = [each.result() for each in self.shards]

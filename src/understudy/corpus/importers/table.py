@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -77,53 +78,59 @@ def import_table(
     if not wanted.target or not (wanted.modalities or guess):
         raise ValueError("say which column is the target and which columns are which modality (arguments or a mapping file)")
     given, release = at_hand(data, delimiter)
-    if not len(given.table):
-        raise ValueError(f"{given.name} has columns ({', '.join(given.table.column_names)}) but no row")
     wanted = wanted if wanted.modalities else wanted.with_guesses(given.table)
     source, said, reader = Source(given.table, wanted.taken, release=release), list[str](), MediaReader(on_error)
     source.refuse_missing()
-    known = task_of(wanted.task, source.column(target := str(wanted.target)), said)
+    known = task_of(wanted.task, source.column(str(wanted.target)), said)
     described = {
         name: described_by(name, spec, source, given.folder, MediaReader(on_error), said)
         for name, spec in (wanted.modalities or {}).items()
     }
     release()
-    known = choice_of(described) if wanted.task == "choice" else known
-    schema = Schema(known, described, grouped=bool(wanted.group), weighted=bool(wanted.weight))
-    splits = partial(splits_of, source, wanted.split)
-    with corpus_writer(out, schema, splits=splits, errors=reader.errors) as writer:
-        seen = dict.fromkeys(described, False)
+    task = choice_of(described) if wanted.task == "choice" else known
+    schema = Schema(task, described, grouped=bool(wanted.group), weighted=bool(wanted.weight))
+    with corpus_writer(out, schema, splits=partial(splits_of, source, wanted.split), errors=reader.errors) as writer:
         for start, piece in pieces(given.table, described):
             rows = Source(piece, wanted.taken, start + 1)
-            cells = {
-                name: cells_from_table(piece, name, each, folder=given.folder, first_row=start + 1, reader=reader)
-                for name, each in described.items()
-            }
-            seen = {name: seen[name] or bool(each.present.any()) for name, each in cells.items()}
-            groups = rows.column(wanted.group).categories() if wanted.group else None
-            weights = rows.column(wanted.weight).numbers() if wanted.weight else None
-            targets = targets_in(rows.column(target), known)
-            ids = rows.column(wanted.id).names() if wanted.id else None
-            writer.add(ids=ids, targets=targets, groups=groups, weights=weights, cells=cells)
+            writer.add(cells=cells_of(rows, described, given.folder, reader), **beside(rows, wanted, task))
             release()
-        for name in (name for name, each in seen.items() if not each):
-            if reader.errors:
-                raise ValueError(f"modality {name!r}: no file can be read; the first: {reader.errors[0]}")
-            raise ValueError(f"modality {name!r} is absent in every row; leave it out")
         writer.describe(about_of(given.name, wanted, said, reader))
-    corpus = Corpus(out)
     if wanted.guessed:
-        write_json(corpus.folder / "mapping.json", wanted.to_json(described))
-    return corpus
+        write_json(Path(out) / "mapping.json", wanted.to_json(described))
+    return Corpus(out)
+
+
+def cells_of(rows: Source, described: Mapping[str, Modality], folder: Path, reader: MediaReader) -> dict[str, Cells]:
+    """Of each modality."""
+    return {
+        name: cells_from_table(rows.table, name, each, folder=folder, first_row=rows.first_row, reader=reader)
+        for name, each in described.items()
+    }
+
+
+def beside(rows: Source, wanted: Wanted, task: Task) -> dict[str, Any]:
+    """Targets, and ids, groups and weights, None where no column says them."""
+    return {
+        "targets": targets_in(rows.column(str(wanted.target)), task),
+        "ids": rows.column(wanted.id).names() if wanted.id else None,
+        "groups": rows.column(wanted.group).categories() if wanted.group else None,
+        "weights": rows.column(wanted.weight).numbers() if wanted.weight else None,
+    }
 
 
 def at_hand(data: Data, delimiter: str) -> tuple[Framed, Callable[[], None]]:
-    """The table, and what lets go of the memory that looking at it took. A file's rows are read once, some at a time."""
-    if not isinstance(data, str | Path):
-        return framed(data, delimiter=delimiter), lambda: None
-    path = Path(data)
-    spool = spooled(pieces_of(path, rows=ROWS, delimiter=delimiter))
-    return Framed(spool.table, path.name, arrow_of, folder_of(path)), spool.release
+    """The table, and what lets go of the memory that looking at it took; ValueError without rows. A file's are read once, some at
+    a time.
+    """
+    if isinstance(data, str | Path):
+        path = Path(data)
+        spool = spooled(pieces_of(path, rows=ROWS, delimiter=delimiter))
+        given, release = Framed(spool.table, path.name, arrow_of, folder_of(path)), spool.release
+    else:
+        given, release = framed(data, delimiter=delimiter), lambda: None
+    if not len(given.table):
+        raise ValueError(f"{given.name} has columns ({', '.join(given.table.column_names)}) but no row")
+    return given, release
 
 
 def pieces(table: pa.Table, described: Mapping[str, Modality]) -> Iterator[tuple[int, pa.Table]]:
