@@ -12,6 +12,7 @@ from understudy.process.whole import read_json, whole_folder
 
 if TYPE_CHECKING:
     from understudy.artifact.contract import Weights
+    from understudy.artifact.predict_file import Summary
     from understudy.study.run import Run
 
 
@@ -160,19 +161,26 @@ def predict(
     from understudy.artifact.cascade import Cascade
     from understudy.artifact.confidence import Wish
     from understudy.artifact.predict import Artifact
-    from understudy.artifact.predict_file import errors_of, predict_file
+    from understudy.artifact.predict_file import predict_file
     from understudy.process.crew import Crew
     from understudy.process.share import Share
 
-    crew = Crew(jobs, engine, threads)
     student = Artifact(artifact, threads=threads)
     asked = Cascade(student, Artifact(cascade, threads=threads), budget) if cascade else student
-    wish = Wish(coverage, min_confidence)
+    wish, crew = Wish(coverage, min_confidence), Crew(jobs, engine, threads)
     said: dict[str, Any] = {"id": id or None, "modalities": modalities or None, "delimiter": delimiter, "on_error": on_error}
     found = predict_file(asked, table, out, wish=wish, share=Share.parse(shard), crew=crew, quiet=False, **said)
     if shard:
         done = {"parts": str(found.out), "shard": shard, "modalities": list(found.modalities)}
         return Answer(done, f"shard {shard} is done; once all are, the same command without --shard joins them in {out}")
+    return predicted(found, cascade)
+
+
+def predicted(found: "Summary", cascade: str) -> Answer:
+    """What is said of a file of predictions. cascade: whose artifact answered some, if any did."""
+    from understudy.artifact.predict_file import errors_of
+
+    out = found.out
     document = {"out": str(out), "rows": found.rows, "answered": found.answered, "modalities": list(found.modalities)}
     document |= {"coverage": found.coverage, "errors": len(found.faults)}
     document |= {"abstained": found.abstained, "handed_over": found.handed_over}
