@@ -296,8 +296,8 @@ student, c2kd's train on). {chose if tries > 1 else fixed} The ablations of amid
 their ends), tuned on validation rows in wikipedia (two seeds) and on the validation speakers of two folds in av_digits (one seed); "amid of" a date has
 the defaults of then (`cond_entropy=alice`; the settings name its weights). Differences of dated rows are to the plain and kd of the same day.
 
-av_digits: six folds, five seeds each, in bfloat16. mfeat: {EPOCHS} epochs; draws of the labelled rows (of those measured now {draws_of(now)}, else
-five), one seed each; 800 test rows. Mean ± deviation [95 % t interval] over seeds or draws. Differences: crossed bootstrap over seeds and test rows
+av_digits: six folds, five seeds each, in bfloat16. mfeat: {EPOCHS} epochs; draws of the labelled rows ({draws_of(now)} of those measured now,
+else five), one seed each; 800 test rows. Mean ± deviation [95 % t interval] over seeds or draws. Differences: crossed bootstrap over seeds and test rows
 (speakers in av_digits); the verdict stands only where Holm's p over all cells of its column that were measured together (now: {judgements(now, "plain")} and
 {judgements(now, "kd")}) is at most .05; – is "not distinguishable".
 
