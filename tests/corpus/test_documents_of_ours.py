@@ -74,3 +74,21 @@ def test_a_mapping_that_is_no_object_is_named(tmp_path, content):
     with pytest.raises(ValueError, match=r"mapping\.json is damaged"):
         import_table(tmp_path / "t.csv", tmp_path / "c", mapping=tmp_path / "mapping.json")
     assert not (tmp_path / "c").exists()
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ('{"target": "y", "column": {}}', r"no key column; choose from group, id, modalities"),
+        (
+            '{"target": "y", "columns": {"day": "date"}}',
+            r"no key columns; .* the types of a table's columns stand in its modality",
+        ),
+        ('{"target": "y", "modalities": ["x"]}', r"modalities: expected an object"),
+    ],
+)
+def test_a_mapping_with_other_keys_is_told_which(tmp_path, content, said):
+    (tmp_path / "t.csv").write_text("x,y\n1,a\n2,b\n")
+    (tmp_path / "mapping.json").write_text(content)
+    with pytest.raises(ValueError, match=said):
+        import_table(tmp_path / "t.csv", tmp_path / "c", mapping=tmp_path / "mapping.json")

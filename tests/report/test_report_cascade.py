@@ -5,7 +5,7 @@ import pytest
 from made_run import DIGITS, SENTIMENT, made_predictions, made_run
 
 from understudy.evaluate.predictions import Predictions
-from understudy.report.cascade import STEPS, chosen, curves_of, handed
+from understudy.report.cascade import STEPS, chosen, curves_of, handed, pairs_of
 from understudy.report.page import render
 from understudy.report.recorded import read_run
 
@@ -65,6 +65,21 @@ def test_the_choice_stands_in_the_page(tmp_path):
     page = render(run)
     assert f"--budget {found.share:.2f}" in page
     assert f"the accuracy becomes {100 * cascade:.1f}\u202f%" in page
+
+
+def test_a_seed_that_hands_nothing_over_leaves_the_threshold_to_the_others(tmp_path):
+    folder = made_run(tmp_path / "run", seeds=2)
+    for seed, skill in ((0, 0.85), (1, 0.6)):
+        for system, each in (("teacher", skill), ("distilled", 0.6)):
+            made_predictions(DIGITS, each, seed + 10, rows=120).save(folder / system / f"seed-{seed}" / "validation.npz")
+    # The teacher of the second seed answers as its student does.
+    run = read_run(folder)
+    (valid, _), (same, _) = pairs_of(run)
+    assert same.knee == -np.inf
+    found = chosen(run)
+    assert found.threshold == valid.knee
+    assert 0 < found.share < 1
+    assert f"gets less than {100 * valid.knee:.0f}\u202f%" in render(run)
 
 
 def test_numbers_are_unsure_where_validation_rows_erred(tmp_path):

@@ -15,6 +15,7 @@ from understudy.process.log import LOG, read_log
 from understudy.report import write_report
 from understudy.report.page import title
 from understudy.study.ahead import ahead
+from understudy.study.join import join
 from understudy.study.tuning import rounds
 
 ASKED: dict[str, Any] = {
@@ -126,3 +127,24 @@ def test_what_cannot_be_searched(corpus, tmp_path, more: dict[str, Any], said):
     with pytest.raises(ValueError, match=said):
         us.distill(corpus, out=tmp_path / "run", **asked)
     assert not (tmp_path / "run").exists()
+
+
+def test_more_seeds_train_with_what_was_chosen_unless_another_comes_first(corpus, run, tmp_path):
+    shutil.copytree(run.folder, tmp_path / "run")
+    more = us.distill(corpus, out=tmp_path / "run", **ASKED | {"seeds": 3})
+    assert (more.folder / "tuned.json").read_bytes() == (run.folder / "tuned.json").read_bytes()
+    with pytest.raises(ValueError, match=r"differs in seeds"):
+        us.distill(corpus, out=tmp_path / "run", **ASKED | {"seeds": [3, 0, 1, 2]})
+
+
+def test_plain_students_that_searched_otherwise_are_no_control(corpus, run, tmp_path):
+    with pytest.raises(ValueError, match="were trained with another search"):
+        us.distill(corpus, out=tmp_path / "run", **ASKED | {"plain_of": run.folder, "search": 0})
+    taken = us.distill(corpus, out=tmp_path / "run", **ASKED | {"plain_of": run.folder, "method": "rkd"})
+    assert taken.results["systems"]["plain"] == run.results["systems"]["plain"]
+
+
+def test_runs_that_chose_differently_are_not_joined(corpus, run, tmp_path):
+    other = us.distill(corpus, out=tmp_path / "other", **ASKED | {"seeds": [2]})
+    with pytest.raises(ValueError, match=r"differ in tuned.json"):
+        join([run.folder, other.folder], tmp_path / "joined")

@@ -52,7 +52,10 @@ class Handed:
 
 @dataclass(frozen=True)
 class Choice:
-    """What validation rows chose, and what that is worth on test rows; means over seeds. worth: student, cascade, teacher."""
+    """What validation rows chose, and what that is worth on test rows; means over seeds. worth: student, cascade, teacher.
+
+    threshold: the mean over the seeds that choose one, -inf where none does.
+    """
 
     threshold: float
     share: float
@@ -119,7 +122,8 @@ def chosen(run: Recorded) -> Choice | None:
     ends = [(test.worth[0], test.worth[n], test.worth[-1]) for n, (_, test) in zip(counts, pairs, strict=True)]
     student, cascade, teacher = np.mean(ends, axis=0).tolist()
     surest = 1.0 if run.results["task"]["kind"] != "regression" else 0.0
-    return Choice(float(np.mean([min(knee, surest) for knee, _ in pairs])), share, (student, cascade, teacher))
+    knees = [min(knee, surest) for knee, _ in pairs if knee > -np.inf]
+    return Choice(float(np.mean(knees)) if knees else -np.inf, share, (student, cascade, teacher))
 
 
 def sentence(run: Recorded, choice: Choice) -> str:

@@ -43,7 +43,7 @@ TAKEN: dict[str, tuple[str, tuple[str, ...]]] = {
             "teacher_max_tokens",
         ),
     ),
-    "plain_of": ("plain students", (*LEARNT, "student", "encoders", "fusion", "plan")),
+    "plain_of": ("plain students", (*LEARNT, "student", "encoders", "fusion", "plan", "search")),
 }
 """What can be taken from another run, and the settings that must then be the same."""
 

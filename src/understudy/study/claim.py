@@ -49,7 +49,8 @@ def installed() -> dict[str, str]:
 def state_of(folder: Path, settings: Mapping[str, Any], corpus: Corpus) -> State:
     """Whether the folder is free for a run with these settings, or holds it already; ValueError when it holds anything else.
 
-    The same run with more seeds goes on, too: only those are trained, unless students learn from an ensemble over all seeds.
+    The same run with more seeds goes on, too: only those are trained, unless students learn from an ensemble over all seeds, or
+    another seed comes first, with which what validation rows choose would be chosen anew.
     """
     if not (folder / "run.json").is_file():
         if folder.exists() and not all(ours(path) for path in folder.iterdir()):
@@ -62,7 +63,8 @@ def state_of(folder: Path, settings: Mapping[str, Any], corpus: Corpus) -> State
         theirs = known_of(folder, known).whole(corpus).to_json()
         names = dict.fromkeys([*asked, *theirs])
         differ = [name for name in names if name not in PLACES and asked.get(name) != theirs.get(name)] + differ
-    if differ == ["seeds"] and set(known["seeds"]) < set(asked["seeds"]) and asked["ensemble"] == "no":
+    more = set(known["seeds"]) < set(asked["seeds"]) and known["seeds"][0] == asked["seeds"][0]
+    if differ == ["seeds"] and more and asked["ensemble"] == "no":
         return "more seeds"
     if differ:
         raise ValueError(f"{folder} holds another run (differs in {', '.join(differ)}); give another --out or remove it")

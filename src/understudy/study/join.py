@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from understudy.evaluate import compare
-from understudy.process.whole import whole_folder, write_json
+from understudy.process.whole import read_json, whole_folder, write_json
 from understudy.study.claim import PLACES
 from understudy.study.run import WEIGHTS, Run, load, take
+from understudy.study.stage import TUNED, TUNINGS
 from understudy.tasks import task_from_json
 
 OWN = ("seeds", "teachers_of", "plain_of")
@@ -47,9 +48,11 @@ def join(parts: Sequence[Path | str], out: Path | str) -> Run:
 
 
 def core(run: Run) -> dict[str, Any]:
-    """What must be the same in all parts."""
+    """What must be the same in all parts, what a search chose included."""
     settings = {name: value for name, value in run.settings["arguments"].items() if name not in (*OWN, *PLACES)}
-    return settings | {name: value for name, value in run.settings.items() if name != "arguments"}
+    tuned = run.folder / TUNED
+    chosen = read_json(tuned, TUNINGS) if tuned.is_file() else {}
+    return settings | {name: value for name, value in run.settings.items() if name != "arguments"} | {TUNED: chosen}
 
 
 def compared(folder: Path, like: dict[str, Any]) -> dict[str, Any]:

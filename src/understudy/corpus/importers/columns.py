@@ -38,8 +38,11 @@ class Wanted:
         """What a mapping file says; ValueError for one that says something else."""
         document = read_json(Path(path))
         allowed = {each.name for each in fields(Wanted)} - {"guessed"}
-        if not isinstance(document.get("modalities", {}), dict) or set(document) - allowed:
-            raise ValueError(f"{path}: expected an object with the keys {', '.join(sorted(allowed))}")
+        if not isinstance(document.get("modalities", {}), dict):
+            raise ValueError(f"{path}: modalities: expected an object, what each is by its name")
+        if unknown := sorted(set(document) - allowed):
+            said = "; the types of a table's columns stand in its modality" if "columns" in unknown else ""
+            raise ValueError(f"{path}: no key {', '.join(unknown)}; choose from {', '.join(sorted(allowed))}{said}")
         if isinstance(document.get("task"), dict):
             document["task"] = task_from_json(document["task"])
         return Wanted(**document)
