@@ -7,10 +7,10 @@ from contextlib import contextmanager
 
 import pytest
 import uvicorn
-from browser import CHROMIUM, Browser
 from made_artifact import write_artifact
 from PIL import Image, ImageStat
 
+from browser import CHROMIUM, Browser
 from understudy.artifact.contract import write_checksums
 from understudy.serve import create_app
 
