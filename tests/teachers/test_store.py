@@ -273,6 +273,24 @@ def test_a_store_that_was_killed_before_its_first_shard_goes_on(tmp_path):
     assert len(write(tmp_path / "empty", Counting(seed=1))) == 32, "a store without answers is anyone's"
 
 
+def test_a_first_shard_that_was_not_counted_yet_is_overwritten(tmp_path, monkeypatch):
+    folder, write_json = tmp_path / "s", module.write_json
+
+    def killed(path, document):
+        if document["shards"]:
+            raise SystemExit
+        write_json(path, document)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(module, "write_json", killed)
+        with pytest.raises(SystemExit):
+            write(folder)
+    assert (folder / "00000.arrow").exists()
+    with pytest.raises(ValueError, match="holds other files"):
+        write(folder, Counting(seed=1))
+    assert len(write(folder)) == 32
+
+
 def test_two_processes_at_one_store_are_refused(tmp_path):
     with alone(tmp_path), pytest.raises(ValueError, match="another process is at work in"):
         write(tmp_path)

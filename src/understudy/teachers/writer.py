@@ -157,10 +157,13 @@ class Writer:
         self.folder, self.header, self.known, self.elsewhere = folder, header, set[str](), set[str]()
         self.pending: list[Columns] = []
         self.written_at = time.monotonic()
-        if (folder / FILE).exists() and read_header(folder).shards:
+        before = read_header(folder) if (folder / FILE).exists() else None
+        if before and before.shards:
             self._resume()
             return
-        if not all(ours(path) or path.name == FILE for path in folder.iterdir()):
+        # A job that was killed may leave its first shard, too, which its header does not count yet.
+        known = {FILE, shard_name(0)} if before and before.fingerprint == header.fingerprint else {FILE}
+        if not all(ours(path) or path.name in known for path in folder.iterdir()):
             raise ValueError(f"{folder} holds other files; give a new or empty folder for the store")
         write_json(folder / FILE, header.to_json())
 
@@ -187,7 +190,7 @@ class Writer:
             mean = (old["mean"] * before + error["mean"] * more) / max(before + more, 1)
             header.error[name] = {"max": max(old["max"], error["max"]), "mean": mean}
         for shard in theirs.shards:
-            file = f"{len(header.shards):05d}.arrow"
+            file = shard_name(len(header.shards))
             with whole_file(self.folder / file) as partial:
                 copyfile(folder / shard.file, partial)
             header.shards.append(replace(shard, file=file))
@@ -230,7 +233,7 @@ class Writer:
                     table[name] = columns[name]
                 elif name not in table:
                     table |= stored(name, columns, header)
-            file = f"{len(header.shards):05d}.arrow"
+            file = shard_name(len(header.shards))
             with whole_file(self.folder / file) as partial:
                 write_shard(partial, table)
                 size, digest = partial.stat().st_size, sha256(partial)
@@ -239,6 +242,11 @@ class Writer:
             # Only now, so that a flush that was interrupted can be done again.
             self.header, self.pending = header, []
         self.written_at = time.monotonic()
+
+
+def shard_name(number: int) -> str:
+    """The file of a store's shard."""
+    return f"{number:05d}.arrow"
 
 
 def stored(name: str, columns: Columns, header: Header) -> Columns:
