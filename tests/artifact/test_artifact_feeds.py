@@ -11,7 +11,7 @@ from understudy.artifact.feeds import STEPS_AT_ONCE, Feed, alike
 INPUTS = (GraphInput("t.ids", "int64", ("batch", "t.steps")), GraphInput("v.values", "float32", ("batch", 2)))
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(cost=st.lists(st.integers(0, 3000), min_size=1, max_size=60), most=st.integers(1, 70))
 def test_batches_hold_every_row_once_and_stay_within_their_bounds(cost, most):
     steps = np.array(cost)

@@ -54,7 +54,7 @@ def test_any_subset_is_answered_as_by_the_model(world, six, batch, subset):
     assert np.isnan(found.values[~seen]).all()
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(rows=st.lists(st.integers(0, ROWS - 1), min_size=1, max_size=100))
 def test_a_prediction_does_not_depend_on_its_company(world, six, rows):
     cells = {m: world.corpus.cells(m, np.arange(ROWS)) for m in MODALITIES}

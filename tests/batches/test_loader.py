@@ -95,7 +95,7 @@ def test_natural_order(hundred):
     assert torch.cat([batch.target for batch in with_labels.batches(0)]).tolist() == [3.5, 0, 0, 0, 0.5]
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(
     rows=st.integers(1, 200),
     labelled=st.integers(0, 200),
@@ -126,7 +126,7 @@ def test_an_epoch(rows, labelled, batch_size, seed, epoch, alike):
     assert [each[known[each]].tolist() for each in order] == [each.tolist() for each in only]
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(seed=st.integers(0, 9), epoch=st.integers(0, 9), start=st.integers(0, 13))
 def test_order_is_of_seed_and_epoch_alone(hundred, seed, epoch, start):
     def ids(loader, start=0):

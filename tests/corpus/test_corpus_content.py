@@ -36,7 +36,7 @@ def by_hand(cells: dict[str, Cells], row: int) -> bytes:
     return b"".join((total >> 32).to_bytes(4, "little") for total in sums)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     texts=st.lists(st.none() | st.text(max_size=60) | st.text(min_size=150, max_size=300), min_size=1, max_size=20),
     seed=st.integers(0, 99),
@@ -71,7 +71,6 @@ def test_a_row_has_one_digest_wherever_it_stands():
     assert len(np.unique(whole, axis=0)) == 60
 
 
-@settings(deadline=None)
 @given(st.lists(st.text(max_size=6), max_size=5), st.booleans())
 def test_strings_are_listed_as_json_lists_them(words, gap):
     column = pa.array([*words, *([None] if gap else [])], pa.large_string())

@@ -35,7 +35,7 @@ def mixed(folder, *, rows=60, seed=0, groups=False, classes=2, repeat=0.3) -> Co
     return vector_corpus(folder, values, targets=targets, groups=named, task=Classification(classes=tuple("abcdef"[:classes])))
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(seed=st.integers(0, 10**6), groups=st.booleans(), valid=st.sampled_from([0.0, 0.1, 0.3]))
 def test_groups_and_duplicates_never_cross(tmp_path_factory, seed, groups, valid):
     corpus = mixed(tmp_path_factory.mktemp("s") / "c", seed=seed, groups=groups, repeat=0.15)
@@ -87,7 +87,7 @@ def assigned_by_hand(unit, strata, shares, seed):
     return part[unit]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     seed=st.integers(0, 10**6),
     rows=st.integers(12, 90),

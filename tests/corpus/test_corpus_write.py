@@ -20,7 +20,7 @@ from understudy.prepare.vector import Vector
 from understudy.tasks import Classification, Regression
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=12)
 @given(rows=st.integers(1, 30), seed=st.integers(0, 10**6), shard=st.sampled_from([1, 700, 2**30]), data=st.data())
 def test_round_trip(rows, seed, shard, data):
     cells = made_cells(rows, seed=seed)

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import understudy as us
@@ -184,7 +184,6 @@ def test_a_target_far_from_nought_is_learnt_in_its_own_unit(tmp_path):
     assert found["mae"] == pytest.approx(30 * 0.1 * np.sqrt(2 / np.pi), rel=0.1)
 
 
-@settings(deadline=None)
 @given(st.text(st.sampled_from(" \t+-0123456789.,eE%$€£¥[]()'’\u00a0\u202f/:;infatysrubIN_x١\x1f"), max_size=12))
 def test_whatever_is_a_number_or_written_as_one_is_looked_at(word):
     """`NEAR`, which Arrow looks for, leaves out no word that Python's `number_of` and `remedy` would name."""

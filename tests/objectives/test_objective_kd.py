@@ -17,7 +17,7 @@ from understudy.tasks import Choice, Classification, MultiLabel, Regression
 logits = st.lists(st.floats(-1e4, 1e4, width=32), min_size=3, max_size=3)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(logits, logits, st.floats(0.5, 8))
 def test_kl_is_never_below_zero_and_always_finite(student, teacher, temperature):
     value = kl_divergence(torch.tensor([student]), torch.tensor([teacher]), temperature=temperature)
@@ -25,7 +25,7 @@ def test_kl_is_never_below_zero_and_always_finite(student, teacher, temperature)
     assert value.item() >= -1e-4
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(logits, logits, st.floats(0.5, 8))
 def test_classes_apart_are_never_below_zero_and_always_finite(student, teacher, temperature):
     value = bernoulli_divergence(torch.tensor([student]), torch.tensor([teacher]), temperature=temperature)

@@ -5,7 +5,7 @@ from datetime import date, datetime, timedelta, timezone
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from understudy.prepare.columns import Column
@@ -16,7 +16,6 @@ def column(values) -> Column:
     return Column.of(pa.table({"when": values}), "when", 1)
 
 
-@settings(deadline=None)
 @given(st.datetimes(datetime(1700, 1, 1), datetime(2200, 1, 1)))
 def test_the_parts_are_those_of_the_calendar(moment):
     for values in (

@@ -87,7 +87,7 @@ def cells(*texts: str) -> Cells:
 
 
 @pytest.mark.parametrize("name", ["own", "wordpiece", "unigram", "unigram-unsplit", "clip"])
-@settings(max_examples=120, deadline=None, derandomize=True)
+@settings(max_examples=120, derandomize=True)
 @given(
     parts=st.lists(
         st.tuples(st.lists(st.sampled_from(PIECES), min_size=1, max_size=6), st.integers(1, 60)), min_size=1, max_size=5
@@ -105,7 +105,7 @@ def test_the_tokens_are_those_of_the_whole_text(name, parts, most):
 
 
 @pytest.mark.parametrize("name", ["own", "wordpiece", "unigram", "unigram-unsplit", "clip"])
-@settings(max_examples=60, deadline=None, derandomize=True)
+@settings(max_examples=60, derandomize=True)
 @given(
     parts=st.lists(
         st.tuples(st.lists(st.sampled_from(PIECES), min_size=1, max_size=6), st.integers(1, 60)), min_size=1, max_size=5

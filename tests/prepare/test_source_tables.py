@@ -48,7 +48,7 @@ def test_csv_with_cells_of_a_megabyte(tmp_path):
     assert [len(text) for text in table["text"].to_pylist()] == [len(long), len(long) + 2]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(rows=st.lists(st.tuples(CELL, CELL), max_size=6))
 def test_csv_round_trip(tmp_path_factory, rows):
     quoted = "".join(",".join('"' + cell.replace('"', '""') + '"' for cell in row) + "\r\n" for row in [("a", "b"), *rows])

@@ -14,7 +14,7 @@ from understudy.prepare.standardisation import LIMIT, Standardisation
 TABLES = arrays(np.float64, st.tuples(st.integers(1, 20), st.just(3)), elements=st.floats(-1e6, 1e6) | st.just(float("nan")))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(TABLES, st.integers(1, 20))
 def test_chunks_agree_with_scikit_learn(values, size):
     known = StandardScaler().fit(np.where(np.isnan(values).all(axis=0), 0.0, values))

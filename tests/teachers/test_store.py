@@ -76,7 +76,7 @@ def test_answers_come_back_in_the_order_asked_with_the_error_on_record(tmp_path,
         assert recorded["max"] < {"float32": 1e-9, "float16": 2e-3, "int8": 2e-2}[codec]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(arrays(np.float32, (3, 4), elements=st.floats(-(2.0**60), 2.0**60, width=32)))
 def test_int8_is_off_by_at_most_half_a_step_of_its_row(values):
     step = np.abs(values).max(axis=1) / 127
