@@ -69,6 +69,7 @@ def test_the_first_setting_is_what_was_asked_and_both_may_try_as_much(run):
             each: found[f"{tried}-0/{each}"]["plan"] for each in (1, 2)
         }
     assert found["plain/search-0/1"]["options"] == {}
+    assert "pretrained_rate" not in found["plain/search-0/1"]["plan"], "nothing is pretrained here"
     assert 0 < found["tried/search-0/1"]["options"]["weight"] < 1
 
 

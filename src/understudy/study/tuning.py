@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from understudy.methods import CATALOGUE
+from understudy.players.blueprint import begins_anew
 from understudy.process.log import LOG, read_log
 from understudy.process.progress import say
 from understudy.process.whole import read_json, write_json
@@ -20,7 +21,8 @@ from understudy.study.stage import TUNED, TUNINGS, Changes, Engine, Stage, Stage
 
 SYSTEMS = {"plain": "plain/search", "distilled": "tried/search"}
 """A system that is tuned -> how the trainings that try its settings begin."""
-PLANNED = ("rate", "pretrained_rate", "weight_decay")
+PLANNED = ("rate", "weight_decay")
+"""Settings of a plan that are drawn; beside them the rate of pretrained weights, where there are any."""
 PLAN, STRENGTH = 5.0, 8.0
 """How many times as large or small as asked a setting of the plan may be, and how strongly a method teaches."""
 
@@ -100,9 +102,11 @@ def rounds(many: int, epochs: int) -> list[int]:
 def candidates(settings: Settings, system: str) -> list[Changes]:
     """What is tried, the first as asked: the same for the same number, the same run's first seed and the same system."""
     plan, found = settings.student.planned, list[Changes]([{"plan": {}, "options": {}}])
+    anew = all(begins_anew(name) for name in settings.student.encoders.values())
+    names = PLANNED if anew else (*PLANNED, "pretrained_rate")
     for number in range(1, settings.search):
         random = np.random.default_rng([settings.seeds[0], number])
-        plans = {name: getattr(plan, name) * PLAN ** random.uniform(-1, 1) for name in PLANNED}
+        plans = {name: getattr(plan, name) * PLAN ** random.uniform(-1, 1) for name in names}
         times = STRENGTH ** random.uniform(-1, 1)
         options = {} if system == "plain" else CATALOGUE[settings.method].stronger(times, **settings.options)
         found.append({"plan": plans, "options": options})
