@@ -49,8 +49,9 @@ def write_result(
     seeds: Sequence[int],
     text: str,
 ) -> None:
-    """`text` is the Markdown body: what was done, then the table. The command line is recorded as it was typed."""
-    command = f"python -m benchmarks.{name} {' '.join(sys.argv[1:])}".strip()
+    """`text` is the Markdown body: what was done, then the table. The command line is recorded as it was typed, no folder of this machine."""
+    words = (os.path.relpath(word) if os.path.isabs(word) else word for word in sys.argv[1:])
+    command = f"python -m benchmarks.{name} {' '.join(words)}".strip()
     where = machine()
     document = {
         "command": command,

@@ -60,5 +60,17 @@ def test_a_result_names_its_command_and_its_table(name):
     document = json.loads((ROOT / "results" / f"{name}.json").read_text())
     assert set(document) == {"command", "commit", "date", "machine", "seeds", "figures", "rows"}
     assert document["command"].startswith(f"python -m benchmarks.{name}")
+    assert " /" not in document["command"], "a folder of one machine says nothing to another"
     assert all(isinstance(value, float | int | str) for value in document["figures"].values())
     assert document["command"] in (ROOT / "results" / f"{name}.md").read_text()
+
+
+def test_a_command_is_recorded_without_the_folders_of_a_machine(monkeypatch, tmp_path):
+    from benchmarks import record
+
+    monkeypatch.setattr(record, "RESULTS", tmp_path)
+    monkeypatch.setattr(sys, "argv", ["made", "--data", str(Path.cwd().parent / "data"), "--tries", "1"])
+    record.write_result("made", figures={}, rows=[], seeds=[0], text="made")
+    command = "python -m benchmarks.made --data ../data --tries 1"
+    assert f'"{command}"' in (tmp_path / "made.json").read_text()
+    assert command in (tmp_path / "made.md").read_text()
