@@ -16,6 +16,7 @@ from understudy.evaluate.baselines import against as against_baselines
 from understudy.evaluate.predictions import PREDICTIONS, Predictions
 from understudy.evaluate.results import OPEN, read_results
 from understudy.evaluate.significance import LEVEL, crossed_bootstrap, holm, recovered_share, verdict
+from understudy.process.log import seeds_of
 from understudy.process.whole import write_json
 from understudy.tasks import Task, task_from_json
 
@@ -177,8 +178,7 @@ def write_results(run: Path, document: Mapping[str, Any]) -> None:
 
 def predictions_of(run: Path, system: str) -> list[Predictions]:
     """One system's test predictions in a run's folder, in the order of its seeds."""
-    folders = sorted((run / system).glob("seed-*"), key=lambda folder: int(folder.name.removeprefix("seed-")))
-    return [Predictions.load(folder / PREDICTIONS) for folder in folders]
+    return [Predictions.load(folder / PREDICTIONS) for folder in seeds_of(run / system)]
 
 
 def compare_runs(runs: Sequence[os.PathLike[str] | str]) -> list[dict[str, Any]]:
