@@ -23,7 +23,7 @@ from understudy.study.answers import (
     outside_teacher,
     simple_teacher,
 )
-from understudy.study.run import GIVEN, take
+from understudy.study.run import GIVEN
 from understudy.study.stage import Engine, Stage, Stages
 from understudy.teachers.teacher import Ensemble, Frozen, Teacher
 from understudy.teachers.writer import write_store
@@ -109,9 +109,7 @@ class Listening:
             found[name] = scores.primary * (1 if scores.higher_is_better else -1)
         say(f"answers on validation rows: {', '.join(f'{name} {value:.4f}' for name, value in found.items())}")
         better = max(found, key=lambda name: found[name])
-        if not stages.settings.search and not stages.folder("distilled", seed).exists():
-            # It is trained: the student of the first seed that learnt from what all will learn from.
-            take(stages.folder(wanted[better].system, seed), stages.folder("distilled", seed))
+        stages.adopt(wanted[better], "distilled")
         return better == "crossfit"
 
     def insample(self, leads: Mapping[int, Model]) -> Told:

@@ -25,6 +25,7 @@ from understudy.prepare.cells import TEXTS
 from understudy.prepare.view import Views
 from understudy.process.document import Shape
 from understudy.process.hardware import accelerator
+from understudy.process.log import read_log
 from understudy.process.progress import say
 from understudy.process.whole import read_json
 from understudy.study.answers import fold_by_id, without_fold
@@ -48,6 +49,8 @@ class Changes(TypedDict):
     options: Mapping[str, float]
 
 
+SEARCHES = {"plain": "plain/search", "distilled": "tried/search"}
+"""A system that a search tunes -> how the trainings that try its settings begin."""
 TUNED = "tuned.json"
 """In the folder of a run that searches: system -> its `Changes`."""
 TUNINGS: Shape = {...: {"plan": {...: (float, int, str, None)}, "options": {...: float}}}
@@ -139,6 +142,17 @@ class Stages:
             else:
                 found.append(stage)
         return found
+
+    def best_score(self, stage: Stage) -> float:
+        """The best validation score of a training that is done, the larger the better."""
+        task, log = self.corpus.task, read_log(self.folder(stage.system, stage.seed))
+        return max(line["valid"][task.primary] * (1 if task.higher_is_better else -1) for line in log)
+
+    def adopt(self, stage: Stage, system: str) -> None:
+        """Keep a training on the way as that of a system, unless there is one, or a search has yet to say how it trains."""
+        there = self.folder(system, stage.seed)
+        if not there.exists() and not (self.settings.search and system in SEARCHES):
+            take(self.folder(stage.system, stage.seed), there)
 
     def play(self, stage: Stage, *, quiet: bool = False) -> float:
         """Train, score the test rows once, write predictions and weights; seconds of training, 0 where that was done before.

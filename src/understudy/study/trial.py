@@ -11,9 +11,8 @@ from typing import Any
 from understudy.corpus import Corpus
 from understudy.players.blueprint import AUTO, TRIED, Blueprint
 from understudy.prepare.cells import Kind
-from understudy.process.log import read_log
 from understudy.process.progress import say
-from understudy.study.run import load, take
+from understudy.study.run import load
 from understudy.study.settings import Settings
 from understudy.study.stage import TAKEN, TRIAL, Engine, Stage, Stages
 
@@ -45,14 +44,12 @@ class Trial:
     def decide(self) -> Blueprint:
         """The player with the better encoders, saved as the run's; of equals the first. All of its stages are done."""
         stages, wanted = self.stages, self.wanted
-        scores = {name: best_score(stages, stage) for name, stage in wanted.items()}
+        scores = {name: stages.best_score(stage) for name, stage in wanted.items()}
         better = max(scores, key=lambda name: scores[name])
         said = ", ".join(f"{name} {abs(score):.4f}" for name, score in scores.items())
         say(f"encoders of the {self.player} on validation rows: {said}")
         first = wanted[better]
-        searched = self.player == "student" and stages.settings.search
-        if not searched and not stages.folder(SYSTEM[self.player], first.seed).exists():
-            take(stages.folder(first.system, first.seed), stages.folder(SYSTEM[self.player], first.seed))
+        stages.adopt(first, SYSTEM[self.player])
         found = Blueprint.load(stages.run.folder / first.system, self.player)
         found.save(stages.run.folder)
         return found
@@ -128,10 +125,3 @@ def known_blueprint(stages: Stages, player: str) -> Blueprint | None:
     of = getattr(stages.settings, TAKEN[SYSTEM[player]])
     folder = load(of).folder if of else stages.run.folder
     return Blueprint.load(folder, player) if (folder / f"{player}.json").is_file() else None
-
-
-def best_score(stages: Stages, stage: Stage) -> float:
-    """The best validation score of a training that is done, the larger the better."""
-    task = stages.corpus.task
-    lines = read_log(stages.folder(stage.system, stage.seed))
-    return max(line["valid"][task.primary] * (1 if task.higher_is_better else -1) for line in lines)

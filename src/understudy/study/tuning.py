@@ -17,10 +17,8 @@ from understudy.process.log import LOG, read_log
 from understudy.process.progress import say
 from understudy.process.whole import read_json, write_json
 from understudy.study.settings import Settings
-from understudy.study.stage import TUNED, TUNINGS, Changes, Engine, Stage, Stages
+from understudy.study.stage import SEARCHES, TUNED, TUNINGS, Changes, Engine, Stage, Stages
 
-SYSTEMS = {"plain": "plain/search", "distilled": "tried/search"}
-"""A system that is tuned -> how the trainings that try its settings begin."""
 PLANNED = ("rate", "weight_decay")
 """Settings of a plan that are drawn; beside them the rate of pretrained weights, where there are any."""
 PLAN, STRENGTH = 5.0, 8.0
@@ -42,20 +40,15 @@ class Tuning:
         tried = candidates(settings, self.system)
         left = list(range(len(tried)))
         for number, epochs in enumerate(rounds(len(tried), settings.student.planned.epochs)):
-            names = {each: f"{SYSTEMS[self.system]}-{number}/{each}" for each in left}
+            names = {each: f"{SEARCHES[self.system]}-{number}/{each}" for each in left}
             self.keep({name: shortened(tried[each], epochs) for each, name in names.items()})
             wanted = {each: Stage(name, settings.seeds[0], self.listens) for each, name in names.items()}
             self.engine.begin([*wanted.values()])
             self.engine.finish([*wanted.values()])
-            scores = {each: self.best(stage) for each, stage in wanted.items()}
+            scores = {each: self.stages.best_score(stage) for each, stage in wanted.items()}
             left = sorted(left, key=lambda each: -scores[each])[: math.ceil(len(left) / 2)]
         self.keep({self.system: tried[left[0]]})
         say(f"{self.system}: {told(tried[left[0]])}; the best on validation rows of {len(tried)} settings")
-
-    def best(self, stage: Stage) -> float:
-        """The best validation score of a training, the larger the better."""
-        task, log = self.stages.corpus.task, read_log(self.stages.folder(stage.system, stage.seed))
-        return max(line["valid"][task.primary] * (1 if task.higher_is_better else -1) for line in log)
 
     def keep(self, found: Mapping[str, Changes]) -> None:
         """Where stages look for what their system trains with."""
@@ -65,7 +58,7 @@ class Tuning:
 
 def searches(settings: Settings) -> dict[str, str]:
     """The systems that a run tunes which searches -> how their trainings begin."""
-    return {system: name for system, name in SYSTEMS.items() if system != "plain" or not settings.plain_of}
+    return {system: name for system, name in SEARCHES.items() if system != "plain" or not settings.plain_of}
 
 
 def found_by_search(stages: Stages) -> dict[str, Any]:
