@@ -17,7 +17,6 @@ from typing import Any
 from understudy import objectives
 from understudy.batches.batch import Batch, Output
 from understudy.methods.mixup import MIXED, with_mixtures
-from understudy.methods.options import odds_times
 from understudy.methods.taught import Taught
 from understudy.models.model import Model
 from understudy.objectives.kd import Distance, answer_kd
@@ -35,10 +34,7 @@ class KD(Taught):
     """
 
     weighs = True
-
-    @classmethod
-    def stronger(cls, times: float, *, weight: float, **others: Any) -> dict[str, float]:
-        return {"weight": odds_times(times, weight)}
+    shares = True
 
     def __init__(
         self,

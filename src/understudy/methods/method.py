@@ -62,11 +62,14 @@ class Method(nn.Module, ABC):
 
     strengths: tuple[str, ...] = ("weight",)
     """The options that say how strongly it teaches."""
+    shares: bool = False
+    """Whether these are shares of the loss, in [0, 1], the rest of which is the labels'."""
 
     @classmethod
     def stronger(cls, times: float, **options: Any) -> dict[str, float]:
-        """The options of how strongly it teaches, so many times as strong."""
-        return {name: times * options[name] for name in cls.strengths}
+        """The options of how strongly it teaches, so many times as strong; of shares their odds."""
+        rest = {name: 1 - options[name] + times * options[name] if cls.shares else 1.0 for name in cls.strengths}
+        return {name: times * options[name] / rest[name] for name in cls.strengths}
 
     @classmethod
     def check(cls, task: Task, teacher_head: Mapping[str, Any], **options: Any) -> None:

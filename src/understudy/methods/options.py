@@ -15,11 +15,6 @@ def check_weights(**weights: float) -> None:
         raise ValueError(f"{given} given; weights must be finite and at least 0")
 
 
-def odds_times(times: float, share: float) -> float:
-    """A share, in [0, 1], whose odds are so many times those of `share`."""
-    return times * share / (1 - share + times * share)
-
-
 def check_words(method: Method, kind: type[Method]) -> None:
     """ValueError for an option that takes one of several words and was given another: those of `kind`'s constructor."""
     for name, hint in typing.get_type_hints(kind.__init__).items():

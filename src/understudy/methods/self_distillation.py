@@ -10,14 +10,12 @@ Related: `kd` with a frozen teacher.
 """
 
 from copy import deepcopy
-from typing import Any
 
 import torch
 
 from understudy import objectives
 from understudy.batches.batch import Batch
 from understudy.methods.method import Method, Terms
-from understudy.methods.options import odds_times
 from understudy.models.model import Model, branches_of
 from understudy.objectives.kd import Distance, answer_kd
 from understudy.objectives.objective import together
@@ -31,10 +29,7 @@ class SelfDistillation(Method):
     """
 
     weighs = True
-
-    @classmethod
-    def stronger(cls, times: float, *, weight: float, **others: Any) -> dict[str, float]:
-        return {"weight": odds_times(times, weight)}
+    shares = True
 
     def __init__(
         self,
