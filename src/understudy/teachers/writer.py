@@ -96,8 +96,8 @@ def write_store(
 
 def refuse_drawn(loader: Batches) -> None:
     """ValueError where a row is another one each time it is read."""
-    drawn = [m for m, by_key in loader.views.items() for v in by_key.values() if v.random] if isinstance(loader, Loader) else []
-    if isinstance(loader, Loader) and loader.training and drawn:
+    views = loader.views if isinstance(loader, Loader) and loader.training else {}
+    if drawn := [modality for modality, by_key in views.items() if any(view.random for view in by_key.values())]:
         raise ValueError(
             f"the loader draws {', '.join(drawn)} anew each epoch, and a store keeps one answer a row; give one without training"
         )
