@@ -65,13 +65,12 @@ def killed(run: Path, out: Path, way: str, shards: int) -> None:
     job.wait()
     for more in [["--shard", "1/2"], ["--shard", "2/2"], []] if way == "sharded" else [first]:
         # Ray ends the workers of a command that was killed some seconds later; until then their shards are said to be in work.
-        for _ in range(TRIES if way == "ray" else 1):
-            code = begun(*asked, *more).wait()
-            if not code:
-                break
+        tries = TRIES if way == "ray" else 1
+        while begun(*asked, *more).wait():
+            tries -= 1
+            if not tries:
+                raise RuntimeError(f"{way}, killed at {shards} shards: the same command does not end well")
             time.sleep(1.0)
-        else:
-            raise RuntimeError(f"{way}, killed at {shards} shards: the same command ended with {code}")
 
 
 def begun(*words: str) -> subprocess.Popen[bytes]:
