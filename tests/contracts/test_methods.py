@@ -178,7 +178,8 @@ def test_options_are_keyword_only_with_plain_types_and_defaults(name):
 def test_the_defaults_of_options_stand_in_the_constructor_alone(name):
     kind = getattr(methods, name)
     options = inspect.signature(kind).parameters
-    for hook in (kind.check, kind.check_players, kind.embeds, kind.tokens, kind.lead, kind.beside, kind.fixed_auxiliary):
+    hooks = (kind.check, kind.check_players, kind.embeds, kind.tokens, kind.wants, kind.lead, kind.beside, kind.fixed_auxiliary)
+    for hook in hooks:
         for option in inspect.signature(hook).parameters.values():
             if option.kind is option.KEYWORD_ONLY:
                 assert option.name in options, f"{hook.__name__} asks for {option.name}, which is no option of {name}"

@@ -9,6 +9,7 @@ from toy import CLASSES, NUMBER, toy_batch, toy_model
 from understudy.encoders.encoder import Encoded
 from understudy.models.fusion import Concat
 from understudy.models.model import Model, hide, views_of
+from understudy.models.wanted import Wanted, shown
 
 PRESENCE = st.integers(1, 6).flatmap(
     lambda rows: st.lists(st.lists(st.booleans(), min_size=3, max_size=3), min_size=rows, max_size=rows)
@@ -98,3 +99,26 @@ def test_equal_views_are_prepared_once():
     one, same, other = (toy_model(CLASSES, "x", "y", version=version) for version in (1, 1, 2))
     assert [len(views_of(one, same)[m]) for m in "xy"] == [1, 1]
     assert [len(views_of(one, other)[m]) for m in "xy"] == [2, 2]
+
+
+@pytest.mark.parametrize("subset", [("x",), ("y",), ("x", "y")], ids="+".join)
+def test_what_it_says_of_a_subset_is_what_it_says_where_nothing_else_is_present(subset):
+    model, batch = toy_model(CLASSES, "x", "y").eval(), toy_batch(CLASSES, 12)
+    output = model(batch, Wanted((subset,)))
+    assert torch.equal(output.need(shown(subset)), model(batch.keep(*subset)).need("logits"))
+    assert torch.equal(output.need("logits"), model(batch).need("logits"))
+
+
+def test_asking_for_subsets_changes_neither_the_answer_nor_what_is_drawn_for_it():
+    model, batch = toy_model(CLASSES, "x", "y").train(), toy_batch(CLASSES, 12)
+    model.modality_dropout = 0.5
+    found = []
+    for subsets in ((), (("x",), ("y",))):
+        torch.manual_seed(0)
+        found.append(model(batch, Wanted(subsets)).need("logits"))
+    assert torch.equal(*found)
+
+
+def test_a_subset_that_is_not_read_is_refused():
+    with pytest.raises(ValueError, match="does not read z; it reads x, y"):
+        toy_model(CLASSES, "x", "y")(toy_batch(CLASSES, 3), Wanted((("x", "z"),)))

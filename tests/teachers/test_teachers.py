@@ -9,6 +9,7 @@ from scipy.special import softmax
 
 from toy import CLASSES, NUMBER, ToyView, toy_batch, toy_loader, toy_model
 from understudy.batches.batch import Batch, Output
+from understudy.models.wanted import NOTHING, Wanted, shown
 from understudy.teachers.stored import Stored
 from understudy.teachers.teacher import Ensemble, Frozen, Teacher
 from understudy.teachers.writer import write_store
@@ -126,3 +127,32 @@ def test_a_stored_teacher_needs_nothing_of_the_batch_but_its_ids(tmp_path):
         assert torch.equal(one.valid, two.valid)
         assert torch.equal(one.logits[one.valid], two.logits[one.valid])
         assert torch.equal(one.embedding[one.valid], two.embedding[one.valid])
+
+
+PARTS = Wanted((("x",), ("y",)))
+
+
+@pytest.mark.parametrize("task", [CLASSES, NUMBER], ids=["classes", "number"])
+def test_answers_to_subsets_are_averaged_and_stored_like_the_answers(task, tmp_path):
+    members = [Frozen(toy_model(task, "x", "y", seed=seed)) for seed in (1, 2)]
+    together = Ensemble(members).saying(PARTS)
+    store = write_store(tmp_path / "store", together, toy_loader(task), corpus="c")
+    batch = next(toy_loader(task).batches(0))
+    said, kept = together(batch), Stored(store).saying(PARTS)(batch)
+    for subset in PARTS.subsets:
+        alone = Ensemble(members)(batch.keep(*subset))
+        here = alone.valid
+        torch.testing.assert_close(said.need(shown(subset))[here], alone.need("logits")[here])
+        torch.testing.assert_close(kept.need(shown(subset))[here], alone.need("logits")[here])
+    assert torch.equal(said.need("logits"), Ensemble(members)(batch).need("logits"))
+    assert len({each.identity for each in (members[0], members[0].saying(PARTS))}) == 2, "a store of less is not one of more"
+
+
+def test_a_teacher_that_knows_no_subsets_refuses_to_be_asked(tmp_path):
+    told = Told(CLASSES, [[0.0, 1.0, 2.0]], [True])
+    assert told.saying(NOTHING) is told
+    with pytest.raises(ValueError, match="Told has none but these"):
+        told.saying(PARTS)
+    plain = Stored(write_store(tmp_path / "store", Frozen(toy_model(CLASSES, "x", "y")), toy_loader(CLASSES), corpus="c"))
+    with pytest.raises(ValueError, match="has no answers to these modalities alone: x; y"):
+        plain.saying(PARTS)

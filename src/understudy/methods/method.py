@@ -13,6 +13,7 @@ from torch import nn
 
 from understudy.batches.batch import Batch, Output
 from understudy.models.model import Model, branches_of, views_of
+from understudy.models.wanted import NOTHING, Wanted
 from understudy.objectives.objective import Objective, Term
 from understudy.prepare.view import Views
 from understudy.tasks import Task
@@ -93,6 +94,14 @@ class Method(nn.Module, ABC):
         return False
 
     @classmethod
+    def wants(cls, student: Sequence[str], teacher: Sequence[str], **options: Any) -> Wanted:
+        """What else it reads that a teacher can say, which is then stored too: answers to some modalities alone.
+
+        student, teacher: the modalities that they read.
+        """
+        return NOTHING
+
+    @classmethod
     def lead(cls, teacher: Model, **options: Any) -> "Method | None":
         """How this paper trains its teacher alone: a method whose student is `teacher`; None = on its labels, as ever.
 
@@ -147,17 +156,21 @@ class Method(nn.Module, ABC):
     def after_epoch(self, scores: dict[str, float]) -> None:
         """After validation: gated weights, monitors."""
 
-    def play(self, name: str, batch: Batch) -> Output:
-        """The answer of player `name` under its own randomness, drawn from (seed, player, step, process) alone.
+    def play(self, name: str, batch: Batch, wanted: Wanted = NOTHING) -> Output:
+        """The answer of player `name` under its own randomness, and what else is wanted of it."""
+        player = getattr(self, name)
+        if player.training:
+            self.draw(name, batch)
+        return player(batch, wanted)
+
+    def draw(self, name: str, batch: Batch) -> None:
+        """Let what is drawn next depend on (seed, player, step, process) alone.
 
         So no player's dropout depends on who else plays, and a resumed run draws what the uninterrupted one drew.
         """
-        player = getattr(self, name)
-        if player.training:
-            # torch.manual_seed queues the seed for CUDA with a stack trace (0.1 ms) even where nothing runs on CUDA.
-            generator = torch.default_generator if batch.labelled.device.type == "cpu" else torch
-            generator.manual_seed(crc32(f"{self.seed}/{name}/{self.step}/{self.process}".encode()))
-        return player(batch)
+        # torch.manual_seed queues the seed for CUDA with a stack trace (0.1 ms) even where nothing runs on CUDA.
+        generator = torch.default_generator if batch.labelled.device.type == "cpu" else torch
+        generator.manual_seed(crc32(f"{self.seed}/{name}/{self.step}/{self.process}".encode()))
 
     def say(self, name: str, batch: Batch) -> Answers:
         """What player `name`, a Model or a frozen Teacher, says of a batch, branch by branch."""

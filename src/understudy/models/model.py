@@ -14,6 +14,7 @@ from understudy.encoders.lora import merge
 from understudy.models.choices import folded, folded_tokens, repeated, repeated_tokens, unfolded_fields
 from understudy.models.fusion import Concat, Fusion
 from understudy.models.head import Features, Head, LinearHead, visible
+from understudy.models.wanted import NOTHING, Subset, Wanted, shown
 from understudy.prepare.view import View, Views, merge_views
 from understudy.tasks import Choice, Task
 
@@ -106,13 +107,14 @@ class Model(nn.Module):
         assert isinstance(encoder, Encoder)
         return encoder
 
-    def forward(self, batch: Batch) -> Output:
-        seen = {m: batch.present.get(m, torch.zeros_like(batch.labelled)) for m in self.modalities}
-        if self.training and self.modality_dropout > 0:
-            seen = hide(seen, self.modality_dropout)
+    def forward(self, batch: Batch, wanted: Wanted = NOTHING) -> Output:
+        present = {m: batch.present.get(m, torch.zeros_like(batch.labelled)) for m in self.modalities}
+        seen = hide(present, self.modality_dropout) if self.training and self.modality_dropout > 0 else present
         here = [m for m in self.modalities if m in batch.inputs]
         fields = {m: batch.inputs[m][self._encoder(m).view.key] for m in here}
-        logits, embedding, tokens, features = self.answer(fields, seen)
+        encoded = self.encode(fields, present)
+        logits, embedding, tokens, features = self.join(encoded, seen)
+        features |= {shown(each): self.join_only(each, encoded, present).logits for each in wanted.subsets}
         valid = reduce(torch.logical_or, seen.values())
         return Output(valid=valid, logits=logits, embedding=embedding, tokens=tokens, features=features, source=self.name)
 
@@ -143,6 +145,13 @@ class Model(nn.Module):
         tokens = {self._encoder(m).view.key: each for m, each in said.items() if each is not None}
         answer = Answer(logits, embedding, tokens, features)
         return answer.folded(self.choices) if self.choices else answer
+
+    def join_only(self, subset: Subset, encoded: Mapping[str, Encoded], present: dict[str, Bool[Tensor, " B"]]) -> Answer:
+        """As if no modality but these were there; ValueError for one that is not read."""
+        if strange := [modality for modality in subset if modality not in present]:
+            raise ValueError(f"{self.name} does not read {', '.join(strange)}; it reads {', '.join(self.modalities)}")
+        here = {m: rows if m in subset else torch.zeros_like(rows) for m, rows in present.items()}
+        return self.join({m: said for m, said in encoded.items() if m in subset}, here)
 
     def _chosen(self, modality: str) -> bool:
         """Whether it holds the choices."""

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from understudy.corpus import Corpus, Split
 from understudy.methods import CATALOGUE
 from understudy.models.model import check_names
+from understudy.models.wanted import NOTHING
 from understudy.players import AUTO, check_encoders, check_fusion, own_encoder, published, seen_kinds
 from understudy.players.cast import asks_for, auxiliary_modalities
 from understudy.players.player import Player, Sizes
@@ -210,9 +211,10 @@ def reads_more(whole: "Settings") -> bool:
 
 
 def beyond_answers(whole: "Settings") -> bool:
-    """Whether it needs what no file of answers says: the teacher itself, or its tokens."""
+    """Whether it needs what no file of answers says: the teacher itself, its tokens, or what else it is asked."""
     method, options = CATALOGUE[whole.method], whole.options
-    return bool(method.beside(**options) or method.tokens(**options))
+    wants = method.wants(whole.student.modalities, whole.teacher.modalities, **options)
+    return bool(method.beside(**options) or method.tokens(**options) or wants != NOTHING)
 
 
 def lead_of(settings: "Settings") -> dict[str, Any]:

@@ -10,6 +10,7 @@ from understudy.evaluate import score
 from understudy.evaluate.predictions import PREDICTIONS
 from understudy.methods.method import Tokens
 from understudy.models.model import Model
+from understudy.models.wanted import NOTHING
 from understudy.process.progress import say
 from understudy.study.answer_table import Answers
 from understudy.study.answers import (
@@ -116,11 +117,14 @@ class Listening:
         """The answers of teachers to the rows that they learnt from."""
         settings, method = self.stages.settings, self.stages.method
         tokens = method.tokens(**settings.options)
+        wanted = method.wants(settings.student.modalities, settings.teacher.modalities, **settings.options)
         name = {False: "answers", "text": "answers_with_tokens", "located": "answers_with_regions"}[tokens]
+        name += "" if wanted == NOTHING else "_and_more"
+        teachers = {seed: Frozen(model, wanted) for seed, model in leads.items()}
         if settings.ensemble == "yes" or (settings.ensemble == "if better" and self.better(leads)):
-            together = Ensemble([Frozen(model) for model in leads.values()])
+            together = Ensemble([*teachers.values()], wanted)
             return Told(dict.fromkeys(leads, self.stored(name, together, tokens=tokens)), ENSEMBLE)
-        each = {seed: self.stored(f"seed-{seed}/{name}", Frozen(model), tokens=tokens) for seed, model in leads.items()}
+        each = {seed: self.stored(f"seed-{seed}/{name}", teacher, tokens=tokens) for seed, teacher in teachers.items()}
         return Told(each, "network, insample")
 
     def stored(self, name: str, teacher: Teacher, *, tokens: Tokens = False) -> str:

@@ -6,8 +6,9 @@ from itertools import repeat
 import torch
 
 from understudy.batches.batch import Batch, Output
+from understudy.models.wanted import Wanted, shown
 from understudy.prepare.view import Views
-from understudy.teachers.store import Store
+from understudy.teachers.store import FEATURES, Store
 from understudy.teachers.teacher import Teacher
 
 KEPT_BYTES = 2**28
@@ -33,6 +34,13 @@ class Stored(Teacher):
         """Every answer, and behind them the one to an unknown id, which the row -1 finds; None where that is too much to keep."""
         size = 4 * len(self.store) * sum(self.store.widths.values())
         return None if self.store.ragged or size > KEPT_BYTES else self.store.answers([*self.store.place, UNKNOWN])
+
+    def saying(self, wanted: Wanted) -> "Stored":
+        missing = [subset for subset in wanted.subsets if FEATURES + shown(subset) not in self.store.widths]
+        if missing and len(self.store):
+            lacks = "; ".join(", ".join(subset) for subset in missing)
+            raise ValueError(f"{self.store.folder} has no answers to these modalities alone: {lacks}; ask the teacher about them")
+        return self
 
     @property
     def experts(self) -> dict[str, int]:

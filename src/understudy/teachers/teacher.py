@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from understudy.batches.batch import Batch, Output
 from understudy.models.experts import Experts
 from understudy.models.model import Model, views_of
+from understudy.models.wanted import NOTHING, Wanted, shown
 from understudy.prepare.view import Views, merge_views
 from understudy.tasks import Task
 
@@ -37,6 +38,12 @@ class Teacher(ABC):
         """Width of each modality's own vector, of a teacher that says them (see `Experts`); {} of any other."""
         return {}
 
+    def saying(self, wanted: Wanted) -> "Teacher":
+        """The same teacher, which also says what is wanted; ValueError for one that has no more than its answers."""
+        if wanted != NOTHING:
+            raise ValueError(f"the method asks more of its teacher than answers, and {type(self).__name__} has none but these")
+        return self
+
     @property
     @abstractmethod
     def views(self) -> Views:
@@ -51,8 +58,9 @@ class Teacher(ABC):
 class Frozen(Teacher):
     """A trained model as it is. It answers in evaluation mode even if somebody calls `train()` on the model."""
 
-    def __init__(self, model: Model) -> None:
+    def __init__(self, model: Model, wanted: Wanted = NOTHING) -> None:
         self.model, self.task, self.modalities, self.width = model, model.task, model.modalities, model.width
+        self.wanted = wanted
 
     @torch.no_grad()
     def __call__(self, batch: Batch) -> Output:
@@ -61,7 +69,10 @@ class Frozen(Teacher):
             self.model.eval()
         if next(self.model.parameters()).device != batch.labelled.device:
             self.model.to(batch.labelled.device)
-        return self.model(batch)
+        return self.model(batch, self.wanted)
+
+    def saying(self, wanted: Wanted) -> "Frozen":
+        return Frozen(self.model, wanted)
 
     @property
     def experts(self) -> dict[str, int]:
@@ -73,8 +84,9 @@ class Frozen(Teacher):
 
     @property
     def identity(self) -> str:
-        """Over weights, the views' keys and the task."""
-        return identity_of(self.model, [self.task.to_json(), keys_of(self.views)])
+        """Over weights, the views' keys, the task, and what is wanted."""
+        more = [] if self.wanted == NOTHING else [self.wanted]
+        return identity_of(self.model, [self.task.to_json(), keys_of(self.views), *more])
 
 
 def identity_of(module: nn.Module, about: Any) -> str:
@@ -89,15 +101,16 @@ def identity_of(module: nn.Module, about: Any) -> str:
 class Ensemble(Teacher):
     """The mean answer of several teachers of one task: of probabilities for classes, of values for a number.
 
-    A row counts the members that are valid for it, evenly, and is valid when any is. Gives no embedding.
+    A row counts the members that are valid for it, evenly, and is valid when any is. Gives no embedding. Of wanted subsets
+    of modalities it says the mean, too.
     """
 
     width = None
 
-    def __init__(self, teachers: Sequence[Teacher]) -> None:
+    def __init__(self, teachers: Sequence[Teacher], wanted: Wanted = NOTHING) -> None:
         if not teachers:
             raise ValueError("an ensemble of no teachers given; it needs at least one")
-        self.teachers, self.task = tuple(teachers), teachers[0].task
+        self.teachers, self.task, self.wanted = tuple(teachers), teachers[0].task, wanted
         for teacher in self.teachers:
             if teacher.task != self.task:
                 raise ValueError(f"an ensemble answers one task; given {self.task} and {teacher.task}")
@@ -107,9 +120,16 @@ class Ensemble(Teacher):
     def __call__(self, batch: Batch) -> Output:
         outputs = [teacher(batch) for teacher in self.teachers]
         valid = torch.stack([output.valid for output in outputs])
-        logits = torch.stack([output.need("logits").float() for output in outputs])
         join = mean_probability if self.task.discrete else mean_value
-        return Output(valid=valid.any(dim=0), logits=join(logits, valid), source="ensemble")
+
+        def mean(name: str) -> Tensor:
+            return join(torch.stack([output.need(name).float() for output in outputs]), valid)
+
+        features = {shown(subset): mean(shown(subset)) for subset in self.wanted.subsets}
+        return Output(valid=valid.any(dim=0), logits=mean("logits"), features=features, source="ensemble")
+
+    def saying(self, wanted: Wanted) -> "Ensemble":
+        return Ensemble([teacher.saying(wanted) for teacher in self.teachers], wanted)
 
     @property
     def views(self) -> Views:
