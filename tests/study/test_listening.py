@@ -1,16 +1,22 @@
 """What students listen to: answers of teachers that never saw the row, of simple models, and the choice on validation rows."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from tests.study.small import PLAN, SIZES, make_corpus
 
 import understudy as us
+from understudy.corpus import Split
 from understudy.report import write_report
 from understudy.study.answers import fold_by_id, simple_teacher, without_fold
 from understudy.study.run import Run
+from understudy.study.settings import Settings
 from understudy.teachers.store import Store
 
 ASKED = {"student": ["weak"], "teacher": ["strong", "weak"], "plan": PLAN, "sizes": SIZES, "seeds": 2}
+HARMFUL = {"options": {"weight": 1.0}, "teacher_plan": {"epochs": 1, "rate": 0.0}}
+"""A teacher that learnt nothing, and is all that a student hears."""
 
 
 @pytest.fixture(scope="module")
@@ -32,6 +38,39 @@ def test_the_choice_is_made_on_validation_rows_and_told(run):
     assert len(list((run.folder / "teacher").glob("fold-*"))) == 5
     chosen = run.folder / "tried" / source.split(", ")[1] / "seed-0" / "model.safetensors"
     assert chosen.read_bytes() == (run.folder / "distilled" / "seed-0" / "model.safetensors").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("labelled", "train", "changes", "answers"),
+    [
+        (200, 400, {}, "auto"),
+        (199, 199, {}, "insample"),
+        (300, 601, {}, "insample"),
+        (300, 300, {"method": "pkt"}, "insample"),
+        (300, 300, {"ensemble": "yes"}, "insample"),
+        (300, 300, {"answers": "insample"}, "insample"),
+        (20, 400, {"teacher_model": "forest"}, "crossfit"),
+    ],
+)
+def test_who_says_nothing_has_the_rows_choose_where_most_train_rows_have_a_label(tmp_path, labelled, train, changes, answers):
+    corpus = make_corpus(tmp_path / "c", rows=train + 30)
+    corpus.save_split(Split("s", np.arange(train), np.arange(train, train + 30), np.arange(labelled)))
+    asked = Settings(corpus.place, us.Player(["weak"]), split="s")
+    assert replace(asked, **changes).checked(corpus).answers == answers
+
+
+def test_validation_rows_may_say_that_labels_alone_are_better(tmp_path):
+    corpus = make_corpus(tmp_path / "c")
+    run = us.distill(corpus, split="full", out=tmp_path / "run", answers="auto", report=False, **ASKED | HARMFUL)
+    assert run.results["listening"] == {"source": "labels alone"}
+    for seed in run.seeds:
+        files = [run.folder / system / f"seed-{seed}" / "model.safetensors" for system in ("plain", "distilled")]
+        assert files[0].read_bytes() == files[1].read_bytes()
+    assert run.verdict == "not distinguishable"
+    assert "labels alone" in write_report(run.folder).read_text()
+    before = (run.folder / "results.json").read_bytes()
+    again = us.distill(corpus, split="full", out=tmp_path / "run", answers="auto", report=False, **ASKED | HARMFUL)
+    assert (again.folder / "results.json").read_bytes() == before
 
 
 def test_no_fold_teacher_saw_the_rows_that_it_answers(corpus, run):
@@ -81,7 +120,7 @@ def test_answers_of_a_simple_teacher_are_out_of_fold(tmp_path):
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"teacher_model": "forest"}, "know their train rows by heart; say 'crossfit'"),
+        ({"teacher_model": "forest", "answers": "insample"}, "know their train rows by heart; say 'crossfit'"),
         ({"answers": "crossfit", "method": "pkt"}, "reads more of its teacher than its answers"),
     ],
 )

@@ -35,9 +35,9 @@ class Typed:
         ensemble: distil from the mean of all seeds' teachers.
         teachers_of: a finished run whose teachers are taken.
         plain_of: a finished run whose plain students are taken.
-        answers: what students listen to on rows with a label: of the teacher that learnt from them, or crossfit, of teachers that
-            never saw them; auto asks the validation rows.
-        teacher_model: a network, or with answers crossfit or auto a model of scikit-learn; auto takes the best out of fold.
+        answers: what students listen to on rows with a label: insample, of the teacher that learnt from them, or crossfit, of
+            teachers that never saw them; auto asks the validation rows, by default where most train rows have a label.
+        teacher_model: a network, or a model of scikit-learn; auto takes the best out of fold.
         teacher_answers: a file of answers by id (.csv, .parquet, .jsonl, .npz), of a teacher that is not trained here: a column
             id and one a class (probability_CLASS or logit_CLASS), or prediction; rows without an answer are not taught.
         space: of a retrieval task, where the student's modalities meet.
@@ -77,7 +77,7 @@ class Typed:
     ensemble: Literal["no", "yes", "if better"] = "no"
     teachers_of: str = ""
     plain_of: str = ""
-    answers: Literal["insample", "crossfit", "auto"] = "insample"
+    answers: Literal["insample", "crossfit", "auto"] | None = None
     teacher_model: Literal["network", "linear", "forest", "boosting", "auto"] = "network"
     teacher_answers: str = ""
     space: Literal["", "probabilities", "log_probabilities", "hidden"] = ""
@@ -127,7 +127,7 @@ class Typed:
             teacher_plan=values("--teacher-plan", self.teacher_plan),
             teachers_of=self.teachers_of,
             plain_of=self.plain_of,
-            answers=self.answers,
+            answers=self.answers or "",
             teacher_model=self.teacher_model,
             teacher_answers=self.teacher_answers,
             space=self.space,

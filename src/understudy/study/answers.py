@@ -25,12 +25,15 @@ FOLDS = 5
 SIMPLE: tuple[ModelName, ...] = ("linear", "forest", "boosting")
 HEARD = 10_000
 """Labelled train rows whose answers are scored, at most."""
-ENSEMBLE = "network, ensemble"
+ENSEMBLE, LABELS = "network, ensemble", "labels alone"
 
 
 @dataclass(frozen=True, eq=False)
 class Told:
-    """Where in the run's folder each seed's student finds its answers, and whose these are: "network, crossfit"."""
+    """Where in the run's folder each seed's student finds its answers, and whose these are: "network, crossfit".
+
+    Nowhere where it learns from labels alone, or beside its teacher.
+    """
 
     stores: Mapping[int, str]
     source: str

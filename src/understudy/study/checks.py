@@ -17,7 +17,7 @@ from understudy.players import AUTO, check_encoders, check_fusion, own_encoder, 
 from understudy.players.cast import asks_for, auxiliary_modalities
 from understudy.players.player import Player, Sizes
 from understudy.prepare.cells import TEXTS
-from understudy.study.answers import FOLDS
+from understudy.study.answers import FOLDS, Fit
 from understudy.study.run import JUDGED, load
 from understudy.tasks import Classification, Regression, Retrieval
 
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 Reads = Mapping[str, Sequence[str]]
 """Player -> the modalities that it reads."""
+KNOWN = 200
+"""Labelled train rows from which on teachers that never saw them are asked, too, if these are most of all."""
 LEAST = 2
 """Test rows that a comparison needs."""
 LEARNT = ("split", "sizes", "max_tokens", "space", "precision", *JUDGED)
@@ -163,6 +165,19 @@ def check_taken(whole: "Settings", corpus: Corpus) -> None:
             raise ValueError(
                 f"the teachers of {other.folder} were trained otherwise ({lead_of(before)}, not {lead}); train them here"
             )
+
+
+def usual_answers(whole: "Settings", corpus: Corpus, split: Split) -> Fit:
+    """What students listen to where nobody says: validation rows choose, where most of what a teacher answers is what it learnt.
+
+    Chosen on train rows of the sets of `python -m benchmarks.worth --inside`. Simple models have nothing but what they say out of
+    fold. Whoever says whose answers, or wants more of a teacher than these, has its own.
+    """
+    if whole.teacher_model != "network":
+        return "crossfit"
+    further = whole.teachers_of or whole.teacher_answers or whole.ensemble != "no" or reads_more(whole)
+    few = len(split.labelled) < max(KNOWN, len(split.train) / 2)
+    return "insample" if few or further or not isinstance(corpus.task, Classification | Regression) else "auto"
 
 
 def check_answers(whole: "Settings", corpus: Corpus, split: Split) -> None:

@@ -9,7 +9,7 @@ from understudy.evaluate.stopped import with_stops
 from understudy.models.model import Model
 from understudy.process.whole import write_json
 from understudy.report import write_report
-from understudy.study.answers import Told, heard
+from understudy.study.answers import LABELS, Told, heard
 from understudy.study.checks import untested
 from understudy.study.stage import Stages
 from understudy.study.tuning import found_by_search
@@ -50,6 +50,8 @@ def conclude(stages: Stages, systems: Systems, told: Told, *, report: bool) -> N
 
 def listening(stages: Stages, told: Told) -> dict[str, Any]:
     """Whose answers the first seed's student learnt from, and how good and how sure they are; of answers alone."""
+    if told.source == LABELS:
+        return {"listening": {"source": LABELS}}
     if not told.stores or isinstance(stages.corpus.task, Retrieval):
         return {}
     teacher = Stored(Store(stages.run.folder / told.stores[stages.settings.seeds[0]]))

@@ -4,10 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from understudy.batches.every_row import every_row
 from understudy.evaluate import score
-from understudy.evaluate.predictions import PREDICTIONS
+from understudy.evaluate.predictions import PREDICTIONS, VALIDATION, Predictions
+from understudy.evaluate.significance import crossed_bootstrap
 from understudy.methods.method import Tokens
 from understudy.models.model import Model
 from understudy.models.wanted import NOTHING
@@ -15,6 +17,7 @@ from understudy.process.progress import say
 from understudy.study.answer_table import Answers
 from understudy.study.answers import (
     ENSEMBLE,
+    LABELS,
     Simple,
     TeacherModel,
     Told,
@@ -28,6 +31,9 @@ from understudy.study.run import GIVEN
 from understudy.study.stage import Engine, Stage, Stages
 from understudy.teachers.teacher import Ensemble, Frozen, Teacher
 from understudy.teachers.writer import write_store
+
+ONE_ERROR = 0.68
+"""Level of an interval of one standard error to each side."""
 
 
 @dataclass(frozen=True)
@@ -87,31 +93,51 @@ class Listening:
         seeds = self.stages.settings.seeds
         if isinstance(unseen, Simple):
             return Told(dict.fromkeys(seeds, self.stored("answers", unseen.teacher)), unseen.source)
-        insample = None if self.stages.settings.answers == "crossfit" else self.insample(leads)
-        if insample and unseen is None:
-            return insample
-        assert unseen is not None
-        once = self.stored("answers_crossfit", unseen)
-        if insample and not self.prefers(once, insample.stores[seeds[0]]):
-            return insample
-        return Told(dict.fromkeys(seeds, once), "network, crossfit")
+        if unseen is None:
+            return self.insample(leads)
+        once = Told(dict.fromkeys(seeds, self.stored("answers_crossfit", unseen)), "network, crossfit")
+        if self.stages.settings.answers == "crossfit" or not len(self.stages.split.valid):
+            return once
+        return self.chosen({"crossfit": once, "insample": self.insample(leads)})
 
-    def prefers(self, once: str, insample: str) -> bool:
-        """Whether a student of the first seed is no worse on validation rows when it learns from `once`; so without such rows."""
+    def chosen(self, ways: Mapping[str, Told]) -> Told:
+        """Of these what the better student on validation rows learnt from, with the first seed; of equals the first.
+
+        Labels alone where the plain student is better than that by more than a standard error: what it is then compared with is
+        itself. A search, which tunes the plain student first, leaves it out.
+        """
         stages, seed = self.stages, self.stages.settings.seeds[0]
-        if not len(stages.split.valid):
-            return True
-        wanted = {name: Stage(f"tried/{name}", seed, store) for name, store in (("crossfit", once), ("insample", insample))}
+        wanted = {name: Stage(f"tried/{name}", seed, told.stores[seed]) for name, told in ways.items()}
+        plain = Stage("plain", seed)
         self.engine.begin([*wanted.values()])
-        self.engine.finish([*wanted.values()])
-        found = {}
-        for name, stage in wanted.items():
-            scores = stages.validator(stages.run.model(stage.system, seed=seed))()
-            found[name] = scores.primary * (1 if scores.higher_is_better else -1)
-        say(f"answers on validation rows: {', '.join(f'{name} {value:.4f}' for name, value in found.items())}")
-        better = max(found, key=lambda name: found[name])
+        self.engine.finish([plain, *wanted.values()])
+        said = {name: self.on_validation_rows(stage) for name, stage in ({LABELS: plain} | wanted).items()}
+        found = {name: self.quality(each) for name, each in said.items()}
+        say(f"answers on validation rows: {', '.join(f'{name} {rows.mean():.4f}' for name, rows in found.items())}")
+        better = max(ways, key=lambda name: found[name].mean())
+        ahead = crossed_bootstrap((found[LABELS] - found[better])[None, None], said[LABELS].group).interval(level=ONE_ERROR)[0]
+        if ahead > 0 and not stages.settings.search:
+            return self.labels_alone()
         stages.adopt(wanted[better], "distilled")
-        return better == "crossfit"
+        return ways[better]
+
+    def on_validation_rows(self, stage: Stage) -> Predictions:
+        """What a stage that is done says of the validation rows that have a target and something to read."""
+        said = Predictions.load(self.stages.folder(stage.system, stage.seed) / VALIDATION)
+        return said.take(said.seen & said.has_target)
+
+    def quality(self, said: Predictions) -> NDArray[np.float64]:
+        """Of each row, the larger the better."""
+        task = self.stages.corpus.task
+        return task.per_row(said.values, said.target) * (1 if task.higher_is_better else -1)
+
+    def labels_alone(self) -> Told:
+        """Every seed's distilled student is its plain one."""
+        wanted = [Stage("plain", seed) for seed in self.stages.settings.seeds]
+        self.engine.finish(wanted)
+        for stage in wanted:
+            self.stages.adopt(stage, "distilled")
+        return Told({}, LABELS)
 
     def insample(self, leads: Mapping[int, Model]) -> Told:
         """The answers of teachers to the rows that they learnt from."""

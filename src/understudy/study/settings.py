@@ -46,11 +46,12 @@ class Keywords(TypedDict, total=False):
     ... and the rest of `Settings`. teachers_of, plain_of: finished runs whose teachers and plain students are taken (same corpus,
     split, seeds, and settings of what is taken). space: of a retrieval task, where its branches, the student's modalities, meet;
     the corpus's own when "". answers: to the rows that the teacher learnt from: "insample", or "crossfit", of five teachers that
-    each never saw a fifth of them; "auto" asks the validation rows. teacher_model: "network", or a simple model of scikit-learn
-    (answers "crossfit"); "auto" takes the best on labelled train rows out of fold. teacher_answers: a file of answers by id, of a
-    teacher that is not trained here (`study.answer_table`). precision: of products in training. valid:
-    share of the labelled train rows that is held out to choose by, where the split has no validation rows; 0 forbids it. metric:
-    by which students are chosen and judged, one of the task's that are means over rows; its first when "". class_weights:
+    each never saw a fifth of them; "auto" asks the validation rows (without any: "crossfit"), which may say that labels alone
+    are better; it is the default where most train rows have a label, at least 200 of them. teacher_model: "network", or a simple
+    model of scikit-learn, which answers "crossfit"; "auto" takes the best on labelled train rows out of fold. teacher_answers: a
+    file of answers by id, of a teacher that is not trained here (`study.answer_table`). precision: of products in training.
+    valid: share of the labelled train rows that is held out to choose by, where the split has no validation rows; 0 forbids it.
+    metric: by which students are chosen and judged, one of the task's that are means over rows; its first when "". class_weights:
     "balanced" where each class counts alike in the loss, however rare. label_smoothing: share of a label that all classes get.
     search: how many settings of the plan and of how strongly the method teaches are tried on the validation rows, for plain and
     for distilled students; 0 takes what is asked.
@@ -71,7 +72,7 @@ class Keywords(TypedDict, total=False):
     teachers_of: os.PathLike[str] | str
     plain_of: os.PathLike[str] | str
     space: Space | Literal[""]
-    answers: Fit
+    answers: Fit | Literal[""]
     teacher_model: TeacherModel
     teacher_answers: os.PathLike[str] | str
     precision: Precision
@@ -131,7 +132,7 @@ class Settings:
     teachers_of: str = ""
     plain_of: str = ""
     space: Space | Literal[""] = ""
-    answers: Fit = "insample"
+    answers: Fit | Literal[""] = ""
     teacher_model: TeacherModel = "network"
     teacher_answers: str = ""
     precision: Precision = "fp32"
@@ -204,7 +205,8 @@ class Settings:
             )
         space = self.space or corpus.task.space if isinstance(corpus.task, Retrieval) else self.space
         valid = self.valid if len(split.valid) > len(corpus.split(self.split).valid) else 0.0
-        return replace(self, **both, options=options, space=space, valid=valid)
+        found = replace(self, **both, options=options, space=space, valid=valid)
+        return replace(found, answers=found.answers or checks.usual_answers(found, corpus, split))
 
     def rows(self, corpus: Corpus) -> Split:
         """The rows of each part, those included that are held out to choose by; ValueError for a share that is none."""
