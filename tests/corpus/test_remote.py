@@ -107,6 +107,9 @@ def test_a_run_says_the_url_and_is_opened_from_it(corpus, memory, tmp_path):
 
 def test_the_command_line_reads_urls(memory, capsys):
     assert main(["check", "memory://bucket/clips"]) == 0
+    assert "understudy distill memory://bucket/clips --student" in capsys.readouterr().out
+    assert main(["split", "memory://bucket/clips"]) == 2
+    assert "memory://bucket/clips is only read: save the split in the folder" in capsys.readouterr().err
     assert main(["check", "memory://bucket/none"]) == 2
     assert capsys.readouterr().err == "understudy: there is no memory://bucket/none/corpus.json\n"
     assert main(["check", "gopher://bucket/none"]) == 2

@@ -18,7 +18,7 @@ from understudy.tasks import Classification, Regression
 WIDTH = 6
 
 
-def made(folder, *, informative=False, seed=0, rows=400, number=False, test_shift=0.0, labelled=None, clear=False):
+def made(folder, *, informative=False, seed=0, rows=400, number=False, test_shift=0.0, labelled=None, clear=False, lacking=0):
     """Student modality `a` knows a part of the target; `b` knows the rest or nothing; the last quarter of rows is for testing."""
     draw = np.random.default_rng(seed)
     a, b = draw.normal(size=(2, rows, 80 if clear else WIDTH))
@@ -31,6 +31,7 @@ def made(folder, *, informative=False, seed=0, rows=400, number=False, test_shif
     a[test] += test_shift
     task = Regression() if number else Classification(classes=("no", "yes"))
     cells = {n: Cells("vector", v.astype(np.float32), np.ones(rows, bool)) for n, v in (("a", a), ("b", b))}
+    cells["a"].present[:lacking] = False
     schema = Schema(task, {n: Modality("vector", width=v.values.shape[1]) for n, v in cells.items()}, grouped=True)
     target = score if number else (score > 0).astype(int)
     corpus = write_corpus(
@@ -69,6 +70,13 @@ def test_a_complementary_modality_gives_yes(tmp_path):
 def test_noise_never_gives_yes(tmp_path, seed):
     corpus, split = made(tmp_path / "c", seed=seed, rows=200, number=seed % 2 == 0)
     assert advise(corpus, ["a"], split=split, seed=seed).verdict != "yes"
+
+
+def test_labelled_rows_without_the_students_modality_are_told(tmp_path):
+    corpus, split = made(tmp_path / "c", lacking=40, rows=200)
+    found = advise(corpus, ["a"], split=split)
+    assert (found.rows, found.left_out) == (110, 40)
+    assert "40 labelled train rows without a are left out." in str(found)
 
 
 def test_plenty_of_rows_say_no_to_noise(tmp_path):

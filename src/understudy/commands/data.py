@@ -284,19 +284,19 @@ def check(corpus: str, /) -> Answer:
 
     opened = Corpus(corpus)
     found = examine(opened)
-    return Answer(found.to_json(), str(found), "" if found.errors else after_check(opened), not found.errors)
+    return Answer(found.to_json(), str(found), "" if found.errors else after_check(opened, corpus), not found.errors)
 
 
-def after_check(corpus: Any) -> str:
-    """What to do with a sound corpus: distil on a split that it has, or draw one."""
+def after_check(corpus: Any, place: str) -> str:
+    """What to do with a sound corpus at this place: distil on a split that it has, or draw one."""
     names = corpus.splits
     if not names:
-        return step("split", corpus.folder)
-    return step("distill", corpus.folder, "--student", "MODALITY", *(["--split", names[0]] if len(names) > 1 else []))
+        return step("split", place)
+    return step("distill", place, "--student", "MODALITY", *(["--split", names[0]] if len(names) > 1 else []))
 
 
 def split(
-    corpus: Path,
+    corpus: str,
     /,
     *,
     name: str = "main",
@@ -340,7 +340,7 @@ def split(
     opened.save_splits(made)
     sizes = {s.name: {part: len(getattr(s, part)) for part in ("train", "labelled", "valid", "test")} for s in made}
     lines = [f"{n}: " + ", ".join(f"{count} {part}" for part, count in parts.items()) for n, parts in sizes.items()]
-    document: dict[str, Any] = {"corpus": str(corpus), "splits": sizes}
+    document: dict[str, Any] = {"corpus": corpus, "splits": sizes}
     if leave_one_group_out:
         assert opened.groups is not None
         mute = sorted({str(each) for each in opened.groups if each is not None and f"leave-{each}" not in sizes})

@@ -94,7 +94,7 @@ def features_of(corpus: str, asked: Typed) -> Answer:
         return Answer({"store": str(part.folder), "rows": len(part)}, f"features of {len(part)} rows{asked.joins}")
     kept = store_features(corpus, asked.out, crew=asked.crew, **given)
     document = {"corpus": str(asked.out), "rows": len(kept), "stored": int(kept.present(modality).sum())}
-    return Answer(document, f"features of {document['stored']} of {len(kept)} rows in {asked.out}", after_check(kept))
+    return Answer(document, f"features of {document['stored']} of {len(kept)} rows in {asked.out}", after_check(kept, kept.place))
 
 
 def answers_of(run: Path, asked: Typed) -> Answer:

@@ -49,7 +49,8 @@ class Advice:
     probes: by what was read, `constant` nothing. knows: all modalities over the student's. passes: the distilled over the plain
     probe, None where the task has none. verdict: "yes" where what all know more is passed on (both intervals above 0), "no" where
     it is not there, not passed on or not worth a teacher (upper end below 5 % of the student's error), else "undecided".
-    more: how many more labels would decide, of "undecided". gains: of the student with one more modality, the best one first.
+    left_out: labelled train rows in which the student would see nothing. more: how many more labels would decide, of "undecided".
+    gains: of the student with one more modality, the best one first.
     """
 
     verdict: Verdict
@@ -58,6 +59,7 @@ class Advice:
     metric: str
     rows: int
     unlabelled: int
+    left_out: int
     probes: dict[str, Probe]
     knows: Gain
     passes: Gain | None
@@ -76,6 +78,8 @@ class Advice:
             f"Positive is better. Probes, not networks: the better of linear and forest, cross-validated by group on {self.rows} "
             f"labelled train rows (and {self.unlabelled} unlabelled ones).",
         ]
+        if self.left_out:
+            lines.append(f"{self.left_out} labelled train rows without {' and '.join(self.student)} are left out.")
         lines += [f"  {read:40s} {probe.score:.4f}  {probe.model}" for read, probe in self.probes.items()]
         return "\n".join([*lines, f"What one more modality adds: {'; '.join(f'{name} {g}' for name, g in self.gains.items())}."])
 
@@ -98,6 +102,7 @@ def advise(corpus: Given, student: Sequence[str] | str, *, split: Split | str = 
     extra = [name for name in corpus.modalities if name not in student]
     check(corpus, student, extra)
     rows = chosen_rows(corpus, student, split.labelled, seed)
+    unseen = int((~seen_by(corpus, student, split.labelled)).sum())
     if len(rows) < LEAST:
         raise ValueError(f"{len(rows)} labelled train rows show {', '.join(student)}; probes need at least {LEAST}")
     more = chosen_rows(corpus, student, np.setdiff1d(split.train, split.labelled), seed)
@@ -119,7 +124,7 @@ def advise(corpus: Given, student: Sequence[str] | str, *, split: Split | str = 
         distilled, plain = distilled_and_plain(task, pupil, lead, truth, fold, seed=seed)
         passed = quality(task, distilled, truth) - quality(task, plain, truth)
     models_of: dict[str, str] = {"constant": "guess"} | {name: each.best for name, each in found.items()}
-    return judged(task, student, extra, rated, models_of, passed, groups, len(more), seed)
+    return judged(task, student, extra, rated, models_of, passed, groups, (len(more), unseen), seed)
 
 
 def check(corpus: Corpus, student: Sequence[str], extra: Sequence[str]) -> None:
@@ -138,8 +143,13 @@ def check(corpus: Corpus, student: Sequence[str], extra: Sequence[str]) -> None:
 def chosen_rows(corpus: Corpus, student: Sequence[str], rows: Array, seed: int) -> Array:
     """Rows that the student can see, 1,500 at most."""
     rows = np.sort(rows)
-    rows = rows[np.any([corpus.present(name)[rows] for name in student], axis=0)]
+    rows = rows[seen_by(corpus, student, rows)]
     return np.sort(np.random.default_rng(seed).permutation(rows)[:MOST_ROWS])
+
+
+def seen_by(corpus: Corpus, student: Sequence[str], rows: Array) -> Array:
+    """Whether the student has something to read in each of these rows."""
+    return np.any([corpus.present(name)[rows] for name in student], axis=0)
 
 
 def judged(
@@ -150,10 +160,13 @@ def judged(
     models: Mapping[str, str],
     passed: Array | None,
     groups: Array,
-    unlabelled: int,
+    others: tuple[int, int],
     seed: int,
 ) -> Advice:
-    """The advice on per-row scores (larger is better) of every probe, and on what was `passed` on in each row."""
+    """The advice on per-row scores (larger is better) of every probe, and on what was `passed` on in each row.
+
+    others: how many unlabelled rows were read, and how many labelled ones left out.
+    """
     own, sign = "+".join(student), 1.0 if task.higher_is_better else -1.0
     alone, everything = rated[own], rated["all"]
     differences = {"knows": everything - alone, "anything": alone - rated["constant"]}
@@ -172,7 +185,8 @@ def judged(
         student=student,
         metric=task.primary,
         rows=len(alone),
-        unlabelled=unlabelled,
+        unlabelled=others[0],
+        left_out=others[1],
         probes={name: Probe(models[name], sign * float(score.mean())) for name, score in rated.items()},
         knows=gains["knows"],
         passes=gains.get("passes"),
