@@ -14,6 +14,7 @@ from understudy.players.options import whole_options
 from understudy.process.log import LOG, read_log
 from understudy.report import write_report
 from understudy.report.page import title
+from understudy.study import tuning
 from understudy.study.ahead import ahead
 from understudy.study.join import join
 from understudy.study.tuning import rounds
@@ -59,6 +60,21 @@ def test_the_better_half_goes_on_and_the_best_is_what_all_seeds_train_with(run, 
     assert found[system] == {"plan": {n: kept["plan"][n] for n in found[system]["plan"]}, "options": kept["options"]}
     assert [len(read_log(run.folder / f"{tried}-{number}/{winner}" / "seed-0")) for number in (0, 1)] == [1, 2]
     assert {len(read_log(run.folder / system / f"seed-{seed}")) for seed in (0, 1)} == {4}
+
+
+def test_settings_that_diverge_are_out_and_no_candidate_meets_the_test_rows(corpus, run, tmp_path, monkeypatch):
+    assert not list(run.folder.glob("*/search-*/*/seed-*/*.npz"))
+    drawn = tuning.candidates
+
+    def endless(settings, system):
+        asked, wild, *others = drawn(settings, system)
+        return [asked, {**wild, "plan": {**wild["plan"], "rate": 1e30}}, *others]
+
+    monkeypatch.setattr(tuning, "candidates", endless)
+    found = us.distill(corpus, out=tmp_path / "run", **ASKED | {"seeds": 1})
+    assert not read_log(found.folder / "plain/search-0/1/seed-0"), "it diverged"
+    assert {path.name for path in found.folder.glob("plain/search-1/*")} == {"0", "2"}
+    assert us.distill(corpus, out=tmp_path / "run", **ASKED | {"seeds": 1}).results == found.results
 
 
 def test_the_first_setting_is_what_was_asked_and_both_may_try_as_much(run):

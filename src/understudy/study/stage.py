@@ -1,5 +1,6 @@
 """Stage: one training of one system with one seed: a function of the run's folder; it leaves files whole or not at all."""
 
+import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -25,9 +26,9 @@ from understudy.prepare.cells import TEXTS
 from understudy.prepare.view import Views
 from understudy.process.document import Shape
 from understudy.process.hardware import accelerator
-from understudy.process.log import read_log
+from understudy.process.log import LOG, read_log
 from understudy.process.progress import say
-from understudy.process.whole import read_json
+from understudy.process.whole import read_json, write_text
 from understudy.study.answers import fold_by_id, without_fold
 from understudy.study.checks import seen, with_target
 from understudy.study.run import WEIGHTS, Run, load, take
@@ -35,7 +36,7 @@ from understudy.study.settings import Settings
 from understudy.teachers.store import Store
 from understudy.teachers.stored import Stored
 from understudy.training.checkpoint import remove, save_weights
-from understudy.training.fit import Scores, fit
+from understudy.training.fit import Diverged, Scores, fit
 from understudy.training.plan import Plan
 
 TAKEN = {"teacher": "teachers_of", "plain": "plain_of"}
@@ -54,6 +55,8 @@ SEARCHES = {"plain": "plain/search", "distilled": "tried/search"}
 TUNED = "tuned.json"
 """In the folder of a run that searches: system -> its `Changes`."""
 TUNINGS: Shape = {...: {"plan": {...: (float, int, str, None)}, "options": {...: float}}}
+SEARCHED, FOLD = tuple(f"{name}-" for name in SEARCHES.values()), "teacher/fold-"
+"""How systems begin that nobody compares or ships: no test row is shown to them."""
 TRIAL = "/trial-"
 """In the name of a system that tries a player of its own."""
 
@@ -144,9 +147,9 @@ class Stages:
         return found
 
     def best_score(self, stage: Stage) -> float:
-        """The best validation score of a training that is done, the larger the better."""
+        """The best validation score of a training that is done, the larger the better; -inf of a search that diverged."""
         task, log = self.corpus.task, read_log(self.folder(stage.system, stage.seed))
-        return max(line["valid"][task.primary] * (1 if task.higher_is_better else -1) for line in log)
+        return max((line["valid"][task.primary] * (1 if task.higher_is_better else -1) for line in log), default=-math.inf)
 
     def adopt(self, stage: Stage, system: str) -> None:
         """Keep a training on the way as that of a system, unless there is one, or a search has yet to say how it trains."""
@@ -182,7 +185,13 @@ class Stages:
             return 0.0
         method, beside = self.cast(stage)
         began = time.monotonic()
-        self.train(stage, method, beside, quiet=quiet)
+        try:
+            self.train(stage, method, beside, quiet=quiet)
+        except Diverged as error:
+            if not stage.system.startswith(SEARCHED):
+                raise
+            say(f"{stage}: {error}; these settings are out")
+            write_text(self.folder(stage.system, stage.seed) / LOG, "")
         seconds = time.monotonic() - began
         # The student's weights come last: they say that the stage is done.
         for name, model in (beside | {stage.system: method.student}).items():
@@ -256,8 +265,9 @@ class Stages:
         """Score the test rows once, and the validation rows, then write the weights: they say that this model is done."""
         folder = self.folder(system, seed)
         if not (folder / WEIGHTS).is_file():
+            on_the_way = system.startswith((*SEARCHED, FOLD))
             for name, rows in ((VALIDATION, self.split.valid), (PREDICTIONS, self.split.test)):
-                if len(rows) or name == PREDICTIONS:
+                if not on_the_way and (len(rows) or name == PREDICTIONS):
                     self.grouped(score.predict(model, self.evaluation(model, rows))).save(folder / name)
             save_weights(model, folder / WEIGHTS)
         remove(folder)

@@ -66,7 +66,7 @@ def found_by_search(stages: Stages) -> dict[str, Any]:
     found = {}
     for system, name in searches(stages.settings).items():
         logs = [read_log(path.parent) for path in stages.run.folder.glob(f"{name}-*/*/seed-*/{LOG}")]
-        found[system] = {"chose": told(stages.changes(system)), "updates": sum(log[-1]["step"] for log in logs)}
+        found[system] = {"chose": told(stages.changes(system)), "updates": sum(log[-1]["step"] for log in logs if log)}
     return {"search": {"settings": stages.settings.search, "systems": found}}
 
 

@@ -12,6 +12,7 @@ from torch import nn
 from understudy.methods.method import Method
 from understudy.process.progress import progress
 from understudy.training.loop import Batches, History, Loop
+from understudy.training.loop import Diverged as Diverged
 from understudy.training.loop import Scores as Scores
 from understudy.training.plan import Plan as Plan
 
@@ -39,7 +40,8 @@ def fit(
     the same `out`, the fit goes on from there and ends bit for bit as if nothing had happened (CPU, same number of threads).
     Checkpoints stay until `checkpoint.remove(out)`. Devices, processes, mixed precision and trackers are the accelerator's.
 
-    Raises ValueError for a loss that is not finite, a checkpoint of another run, or groups that do not fit the parts.
+    Raises Diverged, a ValueError, for a loss or score that is not finite, ValueError for a checkpoint of another run, or groups
+    that do not fit the parts.
     """
     if plan.patience is not None and validate is None:
         warnings.warn(f"plan.patience={plan.patience} has no effect without validation; every epoch is trained")

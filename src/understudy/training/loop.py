@@ -33,6 +33,10 @@ Stop = Literal["plateau", "epochs", "minutes"]
 """Why a fit stopped: validation no longer improved, or it came to the end of its plan or of its time."""
 
 
+class Diverged(ValueError):
+    """A loss or a validation score is not finite: these settings lead nowhere."""
+
+
 @runtime_checkable
 class Batches(Protocol):
     """The training batches of this process: `len()` of them in every epoch, in an order that `epoch` decides."""
@@ -161,7 +165,7 @@ class Loop:
                 figures = self.gradient(part.name, window, first=first)
             except FloatingPointError as error:
                 advice = "lower the rate, clip more, or look at the inputs of these rows"
-                raise ValueError(f"{error} at update {place.step} (epoch {place.epoch}): {advice}") from None
+                raise Diverged(f"{error} at update {place.step} (epoch {place.epoch}): {advice}") from None
             if figures:
                 part.step(factor, self.accelerator.scaler)
                 moved = True
@@ -227,7 +231,7 @@ class Loop:
         """Keep the student's weights if these scores are better than the best so far."""
         place, score = self.place, scores.primary
         if not math.isfinite(score):
-            raise ValueError(f"the validation score of epoch {place.epoch} is {score}; it must be finite to select by it")
+            raise Diverged(f"the validation score of epoch {place.epoch} is {score}; it must be finite to select by it")
         place.waited += 1
         if place.best is None or (score > place.best if scores.higher_is_better else score < place.best):
             place.best, place.best_epoch, place.waited = score, place.epoch, 0
