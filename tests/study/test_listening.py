@@ -67,7 +67,9 @@ def test_validation_rows_may_say_that_labels_alone_are_better(tmp_path):
         files = [run.folder / system / f"seed-{seed}" / "model.safetensors" for system in ("plain", "distilled")]
         assert files[0].read_bytes() == files[1].read_bytes()
     assert run.verdict == "not distinguishable"
-    assert "labels alone" in write_report(run.folder).read_text()
+    page = write_report(run.folder).read_text()
+    assert "labels alone" in page
+    assert "The teacher’s answers would do harm, so the distilled student is the plain one" in page
     before = (run.folder / "results.json").read_bytes()
     again = us.distill(corpus, split="full", out=tmp_path / "run", answers="auto", report=False, **ASKED | HARMFUL)
     assert (again.folder / "results.json").read_bytes() == before

@@ -11,6 +11,8 @@ from understudy.process.whole import read_json
 SystemName = Literal["distilled", "plain", "teacher", "joint_teacher", "auxiliary"]
 """What a run may hold; joint_teacher and auxiliary where a teacher or an auxiliary model trained beside the student."""
 ONE_RUN, STILL = "one training run", "still learning when stopped"
+LABELS = "labels alone"
+"""Whom the distilled student listened to, where validation rows say that answers harm: it is the plain one."""
 OPEN = (ONE_RUN, STILL)
 """In place of a verdict, where there is none."""
 NUMBER: Shape = (float, None)

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from understudy.evaluate.results import ONE_RUN, STILL, recommended, todo
+from understudy.evaluate.results import LABELS, ONE_RUN, STILL, recommended, todo
 from understudy.report.numbers import SHARES, change, label, names, percent, signed, value
 from understudy.report.recorded import Recorded
 
@@ -36,8 +36,8 @@ class Story:
 def story(run: Recorded) -> Story:
     """The run in words, by its verdict (the rule: `evaluate.significance.verdict`)."""
     verdict = run.results["comparison"]["verdict"]
-    told = {"better": better, "worse": worse, ONE_RUN: one_run, STILL: learning}.get(verdict, undecided)
-    return told(run)
+    usual = alone if run.results.get("listening", {}).get("source") == LABELS else undecided
+    return {"better": better, "worse": worse, ONE_RUN: one_run, STILL: learning}.get(verdict, usual)(run)
 
 
 def better(run: Recorded) -> Story:
@@ -73,6 +73,19 @@ def undecided(run: Recorded) -> Story:
         evidence=f"{against(run)} The difference, {size(run)}, is within what chance gives (95 % interval {ends(run, 'to')}).",
         share=advantage,
         advice=f"Do not count on a gain here. {rather(run)}" if rather(run) else SIMPLER,
+        cautions=cautions(run),
+    )
+
+
+def alone(run: Recorded) -> Story:
+    """Nothing was distilled, since validation rows forbade it."""
+    return Story(
+        tag="not distilled",
+        headline=f"The teacher’s answers would do harm, so the distilled student is the plain one: {stood(run)}.",
+        evidence=f"{against(run)} On validation rows the plain student was better than one that listened to the teacher, or to "
+        "teachers that never saw the row, by more than a standard error (first seed).",
+        share="",
+        advice=rather(run) or "Ship the plain student; another teacher or more rows may have more to pass on.",
         cautions=cautions(run),
     )
 

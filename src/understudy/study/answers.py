@@ -25,7 +25,7 @@ FOLDS = 5
 SIMPLE: tuple[ModelName, ...] = ("linear", "forest", "boosting")
 HEARD = 10_000
 """Labelled train rows whose answers are scored, at most."""
-ENSEMBLE, LABELS = "network, ensemble", "labels alone"
+ENSEMBLE = "network, ensemble"
 
 
 @dataclass(frozen=True, eq=False)

@@ -5,11 +5,12 @@ from typing import Any
 
 from understudy.evaluate import compare, cost, score, subsets
 from understudy.evaluate.baselines import baselines_of
+from understudy.evaluate.results import LABELS
 from understudy.evaluate.stopped import with_stops
 from understudy.models.model import Model
 from understudy.process.whole import write_json
 from understudy.report import write_report
-from understudy.study.answers import LABELS, Told, heard
+from understudy.study.answers import Told, heard
 from understudy.study.checks import untested
 from understudy.study.stage import Stages
 from understudy.study.tuning import found_by_search

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from understudy.batches.every_row import every_row
 from understudy.evaluate import score
 from understudy.evaluate.predictions import PREDICTIONS, VALIDATION, Predictions
+from understudy.evaluate.results import LABELS
 from understudy.evaluate.significance import crossed_bootstrap
 from understudy.methods.method import Tokens
 from understudy.models.model import Model
@@ -17,7 +18,6 @@ from understudy.process.progress import say
 from understudy.study.answer_table import Answers
 from understudy.study.answers import (
     ENSEMBLE,
-    LABELS,
     Simple,
     TeacherModel,
     Told,
