@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 from typing import NamedTuple
 
 import torch
@@ -14,10 +15,14 @@ from understudy.encoders.transformer import Transformer
 
 
 class Fused(NamedTuple):
-    """One vector a row, and what became of each modality's tokens; no tokens where a fusion leaves them as they are."""
+    """One vector a row, what became of each modality's tokens, and the features that a fusion declares, as a head does.
+
+    No tokens where it leaves them as they are.
+    """
 
     embedding: Float[Tensor, "B D"]
     tokens: dict[str, Tokens]
+    features: Mapping[str, Float[Tensor, "B _"]] = MappingProxyType({})
 
 
 class Fusion(nn.Module, ABC):

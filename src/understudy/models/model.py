@@ -20,7 +20,7 @@ from understudy.tasks import Choice, Task
 
 
 class Answer(NamedTuple):
-    """Logits, embedding, tokens by view key and the head's features, from plain tensors."""
+    """Logits, embedding, tokens by view key and the features of fusion and head, from plain tensors."""
 
     logits: Float[Tensor, "B C"]
     embedding: Float[Tensor, "B D"]
@@ -139,11 +139,11 @@ class Model(nn.Module):
             encoded = {m: e if self._chosen(m) else repeated_encoded(e, self.choices) for m, e in encoded.items()}
             present = {m: repeated(here, self.choices) for m, here in present.items()}
         seen = {m: visible(e, present[m]) for m, e in encoded.items()}
-        embedding, changed = self.fusion(seen, present)
+        embedding, changed, joined = self.fusion(seen, present)
         logits, features = self.head(embedding, seen, present)
         said = {m: changed.get(m, e.tokens) for m, e in seen.items()}
         tokens = {self._encoder(m).view.key: each for m, each in said.items() if each is not None}
-        answer = Answer(logits, embedding, tokens, features)
+        answer = Answer(logits, embedding, tokens, {**joined, **features})
         return answer.folded(self.choices) if self.choices else answer
 
     def join_only(self, subset: Subset, encoded: Mapping[str, Encoded], present: dict[str, Bool[Tensor, " B"]]) -> Answer:
