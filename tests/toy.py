@@ -13,6 +13,7 @@ from understudy.models.experts import Experts
 from understudy.models.fusion import Beside
 from understudy.models.model import Model
 from understudy.models.prompts import PromptHead
+from understudy.models.slots import Branches, Slots
 from understudy.prepare.cells import Cells
 from understudy.prepare.view import FieldArrays, View
 from understudy.tasks import Classification, Regression, Retrieval, Task
@@ -95,6 +96,16 @@ def toy_experts(task: Task, *modalities: str, width: int = 5, seed: int = 0) -> 
         torch.manual_seed(seed)
         encoders = {m: plain._encoder(m) for m in modalities}
         return Model(task, encoders, fusion=Beside(widths), head=Experts(task, widths), name="experts")
+
+
+def toy_slots(task: Task, *modalities: str, seed: int = 0, slots: int = 4, dropout: float = 0.1) -> Model:
+    """A model whose modalities join over common slots, with two branches: the student of UMI."""
+    plain = toy_model(task, *modalities, width=5, seed=seed)
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        fusion = Slots(dict.fromkeys(modalities, 5), width=8, slots=slots, depth=1, heads=2, dropout=dropout)
+        head = Branches(task, 16, dropout=dropout)
+        return Model(task, {m: plain._encoder(m) for m in modalities}, fusion=fusion, head=head, name="+".join(modalities))
 
 
 def toy_batch(

@@ -1,16 +1,20 @@
-"""Toy methods for tests of the loop: one student with two terms, and one with a critic beside it."""
+"""Toy methods for tests of the loop: one student with two terms, one with a critic beside it; whether a fit resumes exactly."""
 
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from pathlib import Path
 
+import pytest
 import torch
 from torch import Tensor, nn
 
-from toy import NUMBER, toy_model
+from toy import NUMBER, ToyLoader, toy_loader, toy_model
 from understudy.batches.batch import Batch
 from understudy.methods.method import Group, Method, Terms
 from understudy.objectives import Supervised
 from understudy.objectives.objective import Term, over
-from understudy.training.fit import Plan
+from understudy.tasks import Task
+from understudy.training.fit import Plan, fit
 
 FLAT = Plan(epochs=1, rate=0.01, warmup=0.0, schedule="constant", clip=None)
 
@@ -96,3 +100,25 @@ class Two(Alone):
         if self.part == "main":
             return super().forward(batch) | critic
         return critic if part == self.part else super().forward(batch)
+
+
+class Stopped(ToyLoader):
+    """Ends in the third epoch."""
+
+    def batches(self, epoch: int, start: int = 0) -> Iterator[Batch]:
+        for place, batch in enumerate(super().batches(epoch, start)):
+            if epoch == 2 and place == 2:
+                raise KeyboardInterrupt
+            yield batch
+
+
+def resumes_exactly(make: Callable[[], Method], task: Task, folder: Path) -> None:
+    """Whether a fit that was stopped between two updates and asked for again ends as one that was not, in everything it keeps."""
+    plan, whole, again = Plan(epochs=4, rate=0.01), make(), make()
+    fit(whole, toy_loader(task), plan=plan, seed=0, quiet=True)
+    with pytest.raises(KeyboardInterrupt):
+        fit(make(), Stopped(toy_loader(task).of), plan=plan, seed=0, quiet=True, out=folder / "run", save_every=0.0)
+    fit(again, toy_loader(task), plan=plan, seed=0, quiet=True, out=folder / "run")
+    assert again.state_dict().keys() == whole.state_dict().keys()
+    for name, value in whole.state_dict().items():
+        assert torch.equal(value, again.state_dict()[name]), name

@@ -14,17 +14,19 @@ from understudy.encoders.encoder import Encoded
 from understudy.models.choices import folded_tokens, unfolded, unfolded_tokens
 from understudy.models.experts import Experts
 from understudy.models.fusion import Beside, Concat, Fusion, SingleStream
+from understudy.models.head import Head
 from understudy.models.model import Model
 from understudy.models.published_fusion import MODELS
+from understudy.models.slots import Branches, Slots
 from understudy.prepare import Choices, Image, Text, Vector
-from understudy.tasks import Choice, Classification
+from understudy.tasks import Choice, Classification, Task
 
 TASK = Classification(classes=("a", "b", "c"))
 NAMES = {"x": "TextTransformer", "y": "ImagePatches", "z": "RegionTokens", "u": "VectorMLP"}
 PRESENT_ALL = PRESENT | {"z": [False, True, True, False, False, False, True], "u": [True, True, False, False, False, True, True]}
 THREE = Choice(choices=3)
-FUSIONS = ("concat", "beside", "single_stream", *MODELS)
-WITH_TOKENS = FUSIONS[2:]
+FUSIONS = ("concat", "beside", "slots", "single_stream", *MODELS)
+READS_TOKENS, WITH_TOKENS = FUSIONS[2:], FUSIONS[3:]
 
 
 def fusion_of(name: str, widths: dict[str, int]) -> Fusion:
@@ -32,6 +34,8 @@ def fusion_of(name: str, widths: dict[str, int]) -> Fusion:
         return MODELS[name](widths, texts=["x"], config=joint(name))
     if name == "single_stream":
         return SingleStream(widths, width=16, depth=1, heads=2)
+    if name == "slots":
+        return Slots(widths, width=16, slots=4, depth=1, heads=2)
     return Beside(widths) if name == "beside" else Concat(widths, width=16, dropout=0.1)
 
 
@@ -40,10 +44,15 @@ def name(request):
     return request.param
 
 
+def head_of(name: str, task: Task) -> Head | None:
+    return Branches(task, 32, dropout=0.1) if name == "slots" else None
+
+
 def made_model(name: str, modalities: str = "xyzu") -> Model:
     with drawn(5):
         built = {m: made_encoder(NAMES[m]) for m in modalities}
-        return Model(TASK, built, fusion=fusion_of(name, {m: e.width for m, e in built.items()}))
+        fusion = fusion_of(name, {m: e.width for m, e in built.items()})
+        return Model(TASK, built, fusion=fusion, head=head_of(name, TASK))
 
 
 def said(model: Model, batch: Batch) -> Output:
@@ -142,7 +151,7 @@ def test_fused_tokens_keep_their_order_mask_and_spans(name):
     assert not torch.allclose(one[:, 0], one[:, 1])
 
 
-@pytest.mark.parametrize("name", WITH_TOKENS)
+@pytest.mark.parametrize("name", READS_TOKENS)
 def test_the_order_of_words_matters(name):
     model = made_model(name, "xy").eval()
     batch = made_batch(model, {"x": [True] * 4, "y": [True] * 4})
@@ -153,7 +162,7 @@ def test_the_order_of_words_matters(name):
     assert not torch.allclose(said(model, batch).need("embedding"), said(model, turned).need("embedding"), atol=1e-4)
 
 
-@pytest.mark.parametrize("name", WITH_TOKENS)
+@pytest.mark.parametrize("name", READS_TOKENS)
 def test_padding_changes_nothing(name):
     model = made_model(name, "xz").eval()
     rows, here = {m: cells(v.kind, [True] * 6, seed=3) for m, v in model.views.items()}, torch.ones(1, dtype=torch.bool)
@@ -198,7 +207,7 @@ def chooser(name: str) -> Model:
         widths = {m: e.width for m, e in built.items()}
         if name == "experts":
             return Model(THREE, built, fusion=Beside(widths), head=Experts(THREE, widths, text="x"))
-        return Model(THREE, built, fusion=fusion_of(name, widths))
+        return Model(THREE, built, fusion=fusion_of(name, widths), head=head_of(name, THREE))
 
 
 def chosen_batch(model: Model, present: dict[str, list[bool]], **options) -> Batch:
@@ -208,7 +217,7 @@ def chosen_batch(model: Model, present: dict[str, list[bool]], **options) -> Bat
 CHOICE_PRESENT = {m: PRESENT_ALL[m] for m in "xyu"}
 
 
-@pytest.mark.parametrize("name", ["concat", "single_stream", "experts", "visual_bert"])
+@pytest.mark.parametrize("name", ["concat", "slots", "single_stream", "experts", "visual_bert"])
 def test_choices_together_are_each_choice_alone(name):
     model = chooser(name).eval()
     batch = made_batch(model, CHOICE_PRESENT)
@@ -222,12 +231,12 @@ def test_choices_together_are_each_choice_alone(name):
         one = chooser(name).eval()
         one.load_state_dict(model.state_dict())
         one.choices = 1
-        if isinstance(one.head, Experts):
+        if isinstance(one.head, Experts | Branches):
             one.head.choices = 1
         alone = said(one, replace(batch, inputs=batch.inputs | {"x": {key: fields}}))
         rows = torch.arange(7) * 3 + place
         torch.testing.assert_close(apart.need("embedding")[rows], alone.need("embedding"), rtol=0, atol=1e-5)
-        if name != "experts":  # whose logits are shares among the choices
+        if name not in ("experts", "slots"):  # whose logits are shares among the choices
             torch.testing.assert_close(output.need("logits")[:, place], alone.need("logits")[:, 0], rtol=0, atol=1e-5)
         for feature, values in alone.features.items():
             torch.testing.assert_close(apart.need(feature)[rows], values[:, 0], rtol=0, atol=1e-5)

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 
-from toy import CLASSES, NUMBER, SEARCH, toy_batch, toy_experts, toy_loader, toy_model, toy_prompted
+from toy import CLASSES, NUMBER, SEARCH, toy_batch, toy_experts, toy_loader, toy_model, toy_prompted, toy_slots
 from understudy import methods
 from understudy.batches.batch import Batch
 from understudy.methods import Method
@@ -36,6 +36,7 @@ OFF: dict[str, dict[str, Any]] = {
     "RKD": {"distance": 0.0, "angle": 0.0},
     "SelfDistillation": {"weight": 0.0},
     "Supervised": {},
+    "UMI": {"alpha": 0.0, "align": 0.0},
     "VID": {"weight": 0.0},
     "VideoAdviser": {"w1": 0.0, "w2": 0.0, "w3": 0.0, "w4": 0.0},
 }
@@ -52,6 +53,7 @@ ON: dict[str, dict[str, Any]] = {
     "RKD": {},
     "SelfDistillation": {},
     "Supervised": {},
+    "UMI": {},
     "VID": {},
     "VideoAdviser": {"w2": 0.0, "w3": 0.0},
 }
@@ -59,6 +61,9 @@ ON: dict[str, dict[str, Any]] = {
 FROZEN: dict[str, dict[str, Any]] = {"AMID": {"teacher_start": "frozen"}, "VideoAdviser": {"mode": "two_phase"}}
 ALWAYS_TRAINS = ("C2KD",)
 CLASSES_ONLY = ("C2KD", "DKD", "LSKD")
+NO_SEARCH = ("UMI",)
+EXPERTS = ("MAD", "UMI")
+"""Methods whose teacher has a head for each modality."""
 NAMES = [kind.__name__ for kind in methods.CATALOGUE.values()]
 EVERY = pytest.mark.parametrize("name", NAMES)
 BOTH = pytest.mark.parametrize(
@@ -73,14 +78,18 @@ BOTH = pytest.mark.parametrize(
 
 
 def toy_teacher(name: str, task: Task) -> Model:
-    return (toy_experts if name == "MAD" else toy_model)(task, "x", "y", width=7, seed=2)
+    return (toy_experts if name in EXPERTS else toy_model)(task, "x", "y", width=7, seed=2)
+
+
+def toy_student(name: str, task: Task) -> Model:
+    return toy_slots(task, "x", seed=1) if name == "UMI" else toy_model(task, "x", seed=1)
 
 
 def build(
     name: str, task: Task, options: dict[str, Any], *, student: Model | None = None, teacher: Model | None = None
 ) -> Method:
     kind = getattr(methods, name)
-    student = student or toy_model(task, "x", seed=1)
+    student = student or toy_student(name, task)
     if "teacher" in inspect.signature(kind).parameters:
         teacher = teacher or toy_teacher(name, task)
         others: list[Any] = [
@@ -195,7 +204,7 @@ def test_options_are_kept_under_their_names(name):
 
 @BOTH
 def test_all_weights_zero_is_plain_training_bit_for_bit(name, task):
-    plain = train(build("Supervised", task, {}), task)
+    plain = train(build("Supervised", task, {}, student=toy_student(name, task)), task)
     off = train(build(name, task, OFF[name]), task)
     assert plain.keys() == off.keys()
     assert all(torch.equal(plain[key], off[key]) for key in plain)
@@ -209,11 +218,18 @@ def test_what_needs_classes_refuses_a_number(name):
         build(name, NUMBER, ON[name])
 
 
+@pytest.mark.parametrize("name", NO_SEARCH)
+def test_what_cannot_search_refuses_retrieval(name):
+    with pytest.raises(ValueError, match="not a retrieval; use kd"):
+        getattr(methods, name).check(SEARCH, {}, **whole_options(name.lower(), {}))
+
+
 @BOTH
 def test_otherwise_it_is_not(name, task):
     if name == "Supervised":
         return
-    plain, on = train(build("Supervised", task, {}), task), train(build(name, task, ON[name]), task)
+    plain = train(build("Supervised", task, {}, student=toy_student(name, task)), task)
+    on = train(build(name, task, ON[name]), task)
     assert not all(torch.equal(plain[key], on[key]) for key in plain)
 
 
@@ -272,7 +288,7 @@ def test_every_parameter_that_trains_gets_a_gradient_under_default_options(name,
 
 @EVERY
 def test_what_ships_has_the_keys_of_the_plain_model(name):
-    student = toy_model(CLASSES, "x", seed=1)
+    student = toy_student(name, CLASSES)
     keys = list(student.state_dict())
     method = build(name, CLASSES, ON[name], student=student)
     assert method.student is student
@@ -290,7 +306,7 @@ def test_a_batch_with_nothing_to_count_is_finite_and_moves_nothing(name):
     assert all((p.grad == 0).all() for p in method.parameters() if p.grad is not None)
 
 
-@pytest.mark.parametrize("name", [name for name in NAMES if name != "AMID"])
+@pytest.mark.parametrize("name", [name for name in NAMES if name not in ("AMID", *NO_SEARCH)])
 def test_every_branch_of_a_retrieval_student_learns(name):
     """AMID's branches have auxiliaries of their own, which its own suite looks at."""
     student = toy_model(SEARCH, "x", "y", seed=1, branches=("x", "y"))

@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
+import common_space_examples
 import contrast_examples
 import mad_examples
 import numpy as np
@@ -158,10 +159,8 @@ EXAMPLES: dict[str, list[Example]] = {
         Example(lambda: objectives.FeatureRegression(STUDENT_WIDTH, TEACHER_WIDTH), CLASSES, True, feature_reference)
     ],
 }
-EXAMPLES |= {
-    name: [Example(**each) for each in examples]
-    for name, examples in (contrast_examples.EXAMPLES | mad_examples.EXAMPLES | relation_examples.EXAMPLES).items()
-}
+EVERYWHERE = contrast_examples.EXAMPLES | common_space_examples.EXAMPLES | mad_examples.EXAMPLES | relation_examples.EXAMPLES
+EXAMPLES |= {name: [Example(**each) for each in examples] for name, examples in EVERYWHERE.items()}
 ALL = [pytest.param(example, id=f"{name}-{n}") for name in objectives.__all__ for n, example in enumerate(EXAMPLES.get(name, ()))]
 
 

@@ -11,14 +11,15 @@ import torch.multiprocessing as mp
 from accelerate import Accelerator
 from torch import Tensor, nn
 
-from toy import NUMBER, ToyLoader, toy_batch, toy_model, toy_prompted
+from toy import NUMBER, ToyLoader, toy_batch, toy_experts, toy_model, toy_prompted, toy_slots
 from toy_method import joined
 from understudy.batches.batch import Batch
-from understudy.methods import AMID, VideoAdviser
+from understudy.methods import AMID, UMI, VideoAdviser
 from understudy.methods.method import Group, Method, Terms
 from understudy.objectives import Supervised
 from understudy.objectives.answer_entropy import AnswerGame
 from understudy.objectives.objective import over
+from understudy.teachers.teacher import Frozen
 from understudy.training.fit import Plan, Scores, fit
 
 # A small rate, since Adam turns the rounding of a gradient near 0 into a whole step.
@@ -105,7 +106,28 @@ class Three(AMID):
         self.gradients.append({name: p.grad.clone() for name, p in self.named_parameters() if p.grad is not None})
 
 
-KINDS = (Adversary, Along, Three)
+class Joined(UMI):
+    """Two branches over common slots, pseudo-labels of predictors of one modality each, and learnt tokens."""
+
+    def __init__(self) -> None:
+        torch.manual_seed(2)
+        teacher = Frozen(toy_experts(NUMBER, "x", "y", width=7, seed=2))
+        super().__init__(toy_slots(NUMBER, "x", "y", seed=1, dropout=0.0), teacher, align=0.5, tokens=3)
+        for module in self.modules():
+            if isinstance(module, nn.Dropout):
+                module.p = 0.0
+            if isinstance(module, nn.MultiheadAttention):
+                # No answer depends on a key's bias: its gradient is rounding alone, of which Adam makes a whole step.
+                queries_and_values = torch.tensor([1.0, 0.0, 1.0]).repeat_interleave(module.embed_dim)
+                module.in_proj_bias.register_hook(lambda gradient, some=queries_and_values: gradient * some)
+        self.gradients: list[dict[str, Tensor]] = []
+
+    def after_step(self) -> None:
+        super().after_step()
+        self.gradients.append({name: p.grad.clone() for name, p in self.named_parameters() if p.grad is not None})
+
+
+KINDS = (Adversary, Along, Three, Joined)
 
 
 def validate() -> Scores:
@@ -114,7 +136,7 @@ def validate() -> Scores:
 
 
 def trained(
-    kind: type[Adversary] | type[Along] | type[Three], train: ToyLoader, plan: Plan, out: Path | None = None
+    kind: type[Adversary] | type[Along] | type[Three] | type[Joined], train: ToyLoader, plan: Plan, out: Path | None = None
 ) -> tuple[list[dict[str, Tensor]], dict[str, Tensor], list]:
     method = kind()
     settings = {"plan": plan, "seed": 0, "validate": validate, "accelerator": Accelerator(cpu=True)}

@@ -12,7 +12,8 @@ import torch
 from benchmarks.weak_teacher import figures_of
 from torch import nn
 
-from toy import CLASSES, SEARCH, ToyLoader, toy_batch, toy_loader, toy_model
+from toy import CLASSES, SEARCH, toy_batch, toy_loader, toy_model
+from toy_method import resumes_exactly
 from understudy.methods import AMID
 from understudy.methods.amid import check_options
 from understudy.objectives.adversary import Adversary
@@ -318,27 +319,12 @@ RESUMED = ({}, {"cond_entropy": "answers_gan"}, {"cond_entropy": "cgan", "mi": "
 
 @pytest.mark.parametrize("options", RESUMED)
 def test_a_resumed_run_ends_as_the_uninterrupted_one(options, tmp_path):
-    plan = Plan(epochs=4, rate=0.01)
-    whole, first, second = (amid(**options) for _ in range(3))
-    for method in (whole, first, second):
+    def made() -> AMID:
+        method = amid(**options)
         method.meet([row for batch in toy_loader(CLASSES).of for row in batch.id], np.zeros(32, int), np.zeros(32, bool))
-    fit(whole, toy_loader(CLASSES), plan=plan, seed=0, quiet=True)
+        return method
 
-    class Stopped(ToyLoader):
-        """Ends in the third epoch."""
-
-        def batches(self, epoch: int, start: int = 0):
-            for place, batch in enumerate(super().batches(epoch, start)):
-                if epoch == 2 and place == 2:
-                    raise KeyboardInterrupt
-                yield batch
-
-    with pytest.raises(KeyboardInterrupt):
-        fit(first, Stopped(toy_loader(CLASSES).of), plan=plan, seed=0, quiet=True, out=tmp_path / "run", save_every=0.0)
-    fit(second, toy_loader(CLASSES), plan=plan, seed=0, quiet=True, out=tmp_path / "run")
-    assert second.state_dict().keys() == whole.state_dict().keys()
-    for name, value in whole.state_dict().items():
-        assert torch.equal(value, second.state_dict()[name]), name
+    resumes_exactly(made, CLASSES, tmp_path)
 
 
 def test_what_ships_is_a_plain_student():

@@ -185,7 +185,9 @@ def test_a_student_by_folder_trains_and_comes_back_without_it(folders, tmp_path,
 
 def test_a_wrong_folder_is_one_clear_error(folders, minilm, tmp_path):
     corpus = made_corpus(tmp_path / "corpus", CLASSES, "image")
-    allowed = "choose from concat, single_stream, experts, late, or a transformers folder or hub id of visual_bert, vilt, lxmert"
+    allowed = (
+        "choose from concat, single_stream, slots, experts, late, or a transformers folder or hub id of visual_bert, vilt, lx"
+    )
     for wrong in (str(tmp_path / "nowhere"), str(minilm)):
         with pytest.raises(ValueError, match=allowed):
             us.distill(corpus, student=["text", "image"], fusion=wrong, out=tmp_path / "run")

@@ -260,7 +260,10 @@ def test_networks_of_numbers_alone_are_held_back_where_rows_are_few():
         ({"plan": {"epochs": 2.5}}, "a plan: epochs is 2.5; expected int"),
         ({"plan": {"epochs": True}}, "epochs is True"),
         ({"sizes": {"layers": 2}}, "a model has no layers; it has width"),
-        ({"fusion": "sum"}, "student's fusion 'sum' .no published .*: choose from concat, single_stream, experts, late, or a"),
+        (
+            {"fusion": "sum"},
+            "student's fusion 'sum' .no published .*: choose from concat, single_stream, slots, experts, late",
+        ),
         ({"fusion": "experts"}, "student's fusion 'experts' never trains an encoder, so it is for a teacher"),
         ({"teacher_fusion": "sum"}, "teacher's fusion 'sum' .*: choose from concat"),
         ({"sizes": {"width": "wide"}}, "width is 'wide'"),

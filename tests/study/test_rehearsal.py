@@ -24,6 +24,7 @@ COUNTS: dict[str, dict[str, Any]] = {
         "teacher_fusion": "experts",
         "options": {"selection": "sampled", "score": "pooled", "distance": "infonce", "adaptive": True},
     },
+    "umi": {"fusion": "slots", "teacher_fusion": "late", "options": {"align_to": "nearest"}},
     "videoadviser": {"teacher_head": {"classes": 3, "heads": 2}},
 }
 NUMBER = ("videoadviser",)
@@ -80,6 +81,9 @@ def test_an_option_out_of_range_leaves_nothing(corpora, tmp_path, name, option):
         ({"sizes": {"dropout": 1.5}}, "dropout is 1.5; allowed: a probability"),
         ({"sizes": {"modality_dropout": 2}}, "modality_dropout is 2.0; allowed: a probability, 0 to 1"),
         ({"sizes": {"depth": 0}, "fusion": "single_stream"}, "depth is 0"),
+        ({"sizes": {"slots": 5}, "fusion": "slots"}, "slots is 5; allowed: an even number, 2 or more"),
+        ({"fusion": "slots", "method": "umi"}, "umi takes pseudo-labels .*'late'"),
+        ({"teacher_fusion": "late", "method": "umi"}, "umi's student has two branches .*'slots'"),
         ({"max_tokens": {"text": 1}}, "max_tokens text=1; give a number of tokens, 2 or more"),
         ({"max_tokens": {"seen": 9}}, "max_tokens is named for 'seen', a vector; it is for texts"),
         ({"options": {"weight": float("nan")}}, "kd: weight is nan; expected a finite number"),
@@ -97,7 +101,8 @@ def test_other_settings_that_cannot_be_meant(corpora, tmp_path, changes, message
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"sizes": {"width": 8, "depth": 3}}, "sizes: depth=3 has no effect: it is of fusion single_stream"),
+        ({"sizes": {"width": 8, "depth": 3}}, "sizes: depth=3 has no effect: it is of fusion single_stream or slots"),
+        ({"sizes": {"width": 8, "slots": 4}}, "sizes: slots=4 has no effect: it is of fusion slots"),
         ({"sizes": {"width": 8, "freeze": "clip"}}, "sizes: freeze=clip has no effect: no player reads a video"),
         ({"sizes": {"width": 8, "modality_dropout": 0.5}, "teacher": ["seen"]}, "modality_dropout=0.5 has no effect"),
         (

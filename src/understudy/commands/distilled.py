@@ -23,14 +23,15 @@ class Typed:
         encoder: MODALITY=ENCODER, e.g. `text=small`, `text=FOLDER` of a transformers model (or its hub id), `image=onnx:FILE`.
         teacher_encoder: the same for the teacher, where it differs.
         teacher_head: NAME=VALUE of class prompts that the teacher answers through, e.g. `classes=7`.
-        fusion: how the student's modalities join: concat, single_stream, or the FOLDER (or hub id) of a VisualBERT, ViLT, LXMERT.
+        fusion: how the student's modalities join: concat, single_stream, slots, or the FOLDER (or hub id) of a VisualBERT, ViLT
+            or LXMERT.
         teacher_fusion: the same for the teacher, or experts, late: a head a modality, its encoder frozen, or trained alone.
         max_tokens: MODALITY=N, how many tokens of a text are read at most; 128 (512 words of a bag), or what its encoder can.
         teacher_max_tokens: the same for the teacher, where it differs.
         plan: NAME=VALUE of training, e.g. `epochs=20 rate=0.001 batch_size=64 patience=5`.
         teacher_plan: the same for the teacher, where it differs.
-        sizes: width=N, dropout=P, modality_dropout=P, depth=N of a single stream, freeze=PART of a video encoder,
-            lora=RANK of published encoders.
+        sizes: width=N, dropout=P, modality_dropout=P, depth=N of a single stream or slots, slots=N,
+            freeze=PART of a video encoder, lora=RANK of published encoders.
         teacher_sizes: the same for the teacher, where they differ.
         ensemble: distil from the mean of all seeds' teachers.
         teachers_of: a finished run whose teachers are taken.

@@ -12,6 +12,7 @@ from understudy.methods.pkt import PKT as PKT
 from understudy.methods.rkd import RKD as RKD
 from understudy.methods.self_distillation import SelfDistillation as SelfDistillation
 from understudy.methods.supervised import Supervised as Supervised
+from understudy.methods.umi import UMI as UMI
 from understudy.methods.vid import VID as VID
 from understudy.methods.videoadviser import VideoAdviser as VideoAdviser
 

@@ -4,6 +4,7 @@ from understudy.objectives.alignment import AlignedKD
 from understudy.objectives.answer_entropy import AnswerEntropy, AnswerGame
 from understudy.objectives.attention import AttentionTransfer
 from understudy.objectives.classes import ClassCrossEntropy
+from understudy.objectives.common_space import CommonSpace
 from understudy.objectives.conditional_entropy import AdversarialEntropy, GaussianEntropy
 from understudy.objectives.crd import CRD
 from understudy.objectives.distribution import SimilarityDistribution
@@ -36,6 +37,7 @@ __all__ = [
     "BernoulliKD",
     "ClassCrossEntropy",
     "ClassStructure",
+    "CommonSpace",
     "ExpectedValue",
     "FeatureRegression",
     "GaussianEntropy",

@@ -20,8 +20,9 @@ from understudy.models.experts import Experts, Late
 from understudy.models.fusion import Fusion
 from understudy.models.head import Head
 from understudy.models.model import Model
+from understudy.models.slots import Branches
 from understudy.players import brought
-from understudy.players.fusions import DEPTH, FUSIONS, fusion_of, own_parts
+from understudy.players.fusions import DEPTH, FUSIONS, SLOTS, fusion_of, own_parts
 from understudy.players.player import Player
 from understudy.players.prompting import prompt_head, resolved
 from understudy.players.published import BROUGHT, READERS, published_encoder, published_view, seen_kinds, stored_features
@@ -122,6 +123,7 @@ DOCUMENT: Shape = {
     "modality_dropout": float,
     "freeze?": str,
     "lora?": int,
+    "slots?": int,
     "head?": {},
     "branches?": [str],
     "fusion?": str,
@@ -137,9 +139,9 @@ class Blueprint:
     """A model before training: what it reads through which fitted views and encoders, and its sizes.
 
     configs: the transformers configuration of each encoder that is not ours, so that a trained one comes back without its source.
-    freeze: what never trains of a published video encoder. lora: as in `Sizes`. head: class prompts as `prompting.resolved`
-    gives them; linear if empty. branches: as in `Model`. fusion: one of `fusions.FUSIONS`, or where a published model came from,
-    whose transformers configuration is fusion_config. depth: of a single stream, in blocks.
+    freeze, lora, depth, slots: as in `Sizes`. head: class prompts as `prompting.resolved` gives them; linear if empty. branches:
+    as in `Model`. fusion: one of `fusions.FUSIONS`, or where a published model came from, whose transformers configuration is
+    fusion_config.
     """
 
     name: str
@@ -152,6 +154,7 @@ class Blueprint:
     modality_dropout: float = 0.0
     freeze: Freeze = "tower"
     lora: int = 0
+    slots: int = SLOTS
     head: Mapping[str, Any] = field(default_factory=dict)
     branches: Sequence[str] = ()
     fusion: str = "concat"
@@ -174,13 +177,15 @@ class Blueprint:
 
     def _fusion(self, widths: Mapping[str, int], weights: bool) -> Fusion:
         texts = [modality for modality, view in self.views.items() if view.kind in TEXTS]
-        sizes = {"width": self.width, "depth": self.depth, "dropout": self.dropout}
+        sizes = {"width": self.width, "depth": self.depth, "slots": self.slots, "dropout": self.dropout}
         return fusion_of(self.fusion, widths, **sizes, texts=texts, config=self.fusion_config, weights=weights)
 
     def _head(self, widths: Mapping[str, int], weights: bool) -> Head | None:
         """None where it is linear."""
         if self.fusion == "late":
             return Late(self.task, widths, dropout=self.dropout)
+        if self.fusion == "slots":
+            return Branches(self.task, 2 * self.width, dropout=self.dropout)
         if self.fusion == "experts":
             return Experts(self.task, widths, text=next((m for m, view in self.views.items() if view.kind == "choices"), ""))
         return prompt_head(self.task, self.head, widths, self.width, self.dropout, weights) if self.head else None
@@ -207,6 +212,7 @@ class Blueprint:
             "modality_dropout": self.modality_dropout,
             "freeze": self.freeze,
             **({"lora": self.lora} if self.lora else {}),
+            **({"slots": self.slots} if self.slots != SLOTS else {}),
             "head": dict(self.head),
             "branches": list(self.branches),
             "fusion": self.fusion,

@@ -8,15 +8,18 @@ from understudy.encoders.joint import JOINT
 from understudy.encoders.published import published_config
 from understudy.models.fusion import Beside, Concat, Fusion, SingleStream
 from understudy.models.published_fusion import MODELS
+from understudy.models.slots import Slots
 from understudy.prepare.cells import TEXTS
 from understudy.tasks import Choice, Retrieval
 
 APART = {"experts": "never trains an encoder", "late": "trains each modality alone"}
 """Fusions of a teacher: each modality has a head of its own, and its encoder stays as it is, or trains without the others."""
-FUSIONS = ("concat", "single_stream", *APART)
-"""Vectors beside each other; one transformer over all tokens; those of a teacher."""
-DEPTH = 2
-"""Blocks of a single stream where `sizes` says nothing else."""
+FUSIONS = ("concat", "single_stream", "slots", *APART)
+"""Vectors beside each other; one transformer over all tokens; the sum over common slots; those of a teacher."""
+DEEP = ("single_stream", "slots")
+"""Those that have blocks of their own."""
+DEPTH, SLOTS = 2, 16
+"""Blocks of these, and slots, where `sizes` says nothing else."""
 
 
 def check_fusion(player: str, name: str, corpus: Corpus, modalities: Sequence[str], *, prompts: bool = False) -> None:
@@ -79,6 +82,7 @@ def fusion_of(
     *,
     width: int,
     depth: int,
+    slots: int,
     dropout: float,
     texts: Collection[str],
     config: Mapping[str, Any],
@@ -90,6 +94,8 @@ def fusion_of(
     """
     if name == "single_stream":
         return SingleStream(widths, width=width, depth=depth, dropout=dropout)
+    if name == "slots":
+        return Slots(widths, width=width, slots=slots, depth=depth, dropout=dropout)
     if name in APART:
         return Beside(widths)
     if name == "concat":

@@ -7,7 +7,7 @@ from typing import Any
 from understudy.corpus import named
 from understudy.encoders.clip import Freeze
 from understudy.players.brought import labelled
-from understudy.players.fusions import DEPTH
+from understudy.players.fusions import DEPTH, SLOTS
 from understudy.players.options import typed
 from understudy.training.plan import Plan
 
@@ -17,8 +17,9 @@ class Sizes:
     """Of a model's networks; ValueError for a value that cannot be meant.
 
     width: of encoders and what joins them. dropout: everywhere in them. modality_dropout: how often a modality is hidden in
-    training. freeze: what never trains of a published video encoder. depth: of a single stream, in blocks. lora: rank of the
-    matrices that train in place of a published encoder's own (Hu et al. 2021, arXiv 2106.09685); 0 trains those themselves.
+    training. freeze: what never trains of a published video encoder. depth: of a single stream or slots, in blocks. lora: rank of
+    the matrices that train in place of a published encoder's own (Hu et al. 2021, arXiv 2106.09685); 0 trains those themselves.
+    slots: how many, of that fusion.
     """
 
     width: int = 128
@@ -27,6 +28,7 @@ class Sizes:
     freeze: Freeze = "tower"
     depth: int = DEPTH
     lora: int = 0
+    slots: int = SLOTS
 
     def __post_init__(self) -> None:
         allowed = {
@@ -35,6 +37,7 @@ class Sizes:
             "modality_dropout": (0 <= self.modality_dropout <= 1, "a probability, 0 to 1"),
             "depth": (self.depth >= 1, "1 block or more"),
             "lora": (self.lora >= 0, "a rank, 0 or more"),
+            "slots": (self.slots >= 2 and self.slots % 2 == 0, "an even number, 2 or more"),
         }
         for name, (fine, said) in allowed.items():
             if not fine:
@@ -53,12 +56,13 @@ class Player:
 
     modalities: what it reads; a text is one of them. encoders: modality -> encoder, by a name of ours, a transformers or
     sentence-transformers folder or hub id, `onnx:FILE`, or a torch.nn.Module that says its `width`.
-    fusion: how modalities join: "concat", "single_stream" (one transformer over all tokens), for a teacher also "experts" (a head
-    of each modality's own on a frozen encoder) and "late" (on one that trains alone), or a transformers folder or hub id of a
-    VisualBERT, ViLT or LXMERT. max_tokens: text or choices -> how many tokens of one are read at most,
-    128 or what its encoder can where that is less. head: settings of the class prompts that a teacher answers through, such as
-    `classes` and `prompts`; a linear head when empty. sizes, plan: `Sizes` and `Plan`, or what to change in those that it
-    would have anyway: the student's are the defaults, the teacher's are the student's.
+    fusion: how modalities join: "concat", "single_stream" (one transformer over all tokens), "slots" (the sum of what each lays
+    out over common slots, so that those may meet that never did), for a teacher also "experts" (a head of each modality's own on
+    a frozen encoder) and "late" (on one that trains alone), or a transformers folder or hub id of a VisualBERT, ViLT or LXMERT.
+    max_tokens: text or choices -> how many tokens of one are read at most, 128 or what its encoder can where that is less. head:
+    settings of the class prompts that a teacher answers through, such as `classes` and `prompts`; a linear head when empty.
+    sizes, plan: `Sizes` and `Plan`, or what to change in those that it would have anyway: the student's are the defaults, the
+    teacher's are the student's.
     """
 
     modalities: Sequence[str] = ()

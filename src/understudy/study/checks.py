@@ -15,6 +15,7 @@ from understudy.models.model import check_names
 from understudy.models.wanted import NOTHING
 from understudy.players import AUTO, check_encoders, check_fusion, own_encoder, published, seen_kinds
 from understudy.players.cast import asks_for, auxiliary_modalities
+from understudy.players.fusions import DEEP
 from understudy.players.player import Player, Sizes
 from understudy.prepare.cells import TEXTS
 from understudy.study.answers import FOLDS, Fit
@@ -266,8 +267,10 @@ def warn_unheeded(asked: "Settings", whole: "Settings", corpus: Corpus) -> None:
 def unheeded_sizes(sizes: Sizes, players: Sequence[Player], corpus: Corpus) -> Iterator[tuple[str, str]]:
     """Each size other than usual that changes nothing in these players, and why."""
     usual = Sizes()
-    if sizes.depth != usual.depth and all(player.fusion != "single_stream" for player in players):
-        yield f"depth={sizes.depth}", "it is of fusion single_stream, and no player has that"
+    if sizes.depth != usual.depth and all(player.fusion not in DEEP for player in players):
+        yield f"depth={sizes.depth}", f"it is of fusion {' or '.join(DEEP)}, and no player has that"
+    if sizes.slots != usual.slots and all(player.fusion != "slots" for player in players):
+        yield f"slots={sizes.slots}", "it is of fusion slots, and no player has that"
     if sizes.modality_dropout and all(len(player.modalities) == 1 for player in players):
         yield f"modality_dropout={sizes.modality_dropout}", "every player reads one modality, which is never hidden"
     named = [name for player in players for name in player.encoders.values()]
