@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
+import class_examples
 import common_space_examples
 import contrast_examples
 import mad_examples
@@ -54,11 +55,6 @@ class Example(NamedTuple):
     least: bool = True
 
 
-def step_reference(difference: np.ndarray, distance: str) -> np.ndarray:
-    size = np.abs(difference)
-    return {"l1": size, "mse": size**2, "smooth_l1": np.where(size < 1, size**2 / 2, size - 0.5)}[distance]
-
-
 def feature_reference(a: dict[str, np.ndarray], objective: Objective) -> np.ndarray:
     projection = objective.state_dict()["projection.weight"].double().numpy()
     return ((a["student_embedding"] @ projection.T - a["teacher_embedding"]) ** 2).mean(axis=1)
@@ -67,24 +63,6 @@ def feature_reference(a: dict[str, np.ndarray], objective: Objective) -> np.ndar
 def coins(teacher: np.ndarray, student: np.ndarray) -> np.ndarray:
     p, q = expit(teacher), expit(student)
     return (rel_entr(p, q) + rel_entr(1 - p, 1 - q)).sum(axis=1)
-
-
-ANCHORS = (-3.0, -1.5, 0.0, 1.5, 3.0)
-
-
-def class_reference(a: dict[str, np.ndarray], objective: Objective) -> np.ndarray:
-    away = (a["target"] / 1.5).clip(-2, 2)
-    rule = np.rint(away) if objective.rule == "round" else np.sign(away) * np.ceil(np.abs(away))
-    return -log_softmax(a["student_classes"], axis=1)[np.arange(len(away)), rule.astype(int) + 2]
-
-
-def expected_reference(a: dict[str, np.ndarray], objective: Objective) -> np.ndarray:
-    number, expected, target = a["student"][:, 0], a["student_expected"], (a["target"] - 0.5) / 2
-    pull = step_reference(number - expected, objective.distance)
-    if not objective.guarded:
-        return pull
-    known, nearer = a["rows"] & a["labelled"], np.abs(expected - target) < np.abs(number - target)
-    return pull * np.where(known, nearer, nearer[known].mean())
 
 
 EXAMPLES: dict[str, list[Example]] = {
@@ -130,37 +108,16 @@ EXAMPLES: dict[str, list[Example]] = {
             lambda distance=distance: objectives.RegressionKD(distance=distance),
             NUMBER,
             True,
-            lambda a, o: step_reference((a["student"] - a["teacher"])[:, 0], o.distance),
+            lambda a, o: class_examples.step((a["student"] - a["teacher"])[:, 0], o.distance),
         )
         for distance in ("l1", "mse", "smooth_l1")
-    ],
-    "ClassCrossEntropy": [
-        Example(
-            lambda rule=rule: objectives.ClassCrossEntropy(ANCHORS, rule=rule),
-            NUMBER,
-            False,
-            class_reference,
-        )
-        for rule in ("round", "bin")
-    ],
-    "ExpectedValue": [
-        Example(
-            lambda distance=distance, detach=detach, guarded=guarded: objectives.ExpectedValue(
-                NUMBER, distance=distance, detach=detach, guarded=guarded
-            ),
-            NUMBER,
-            False,
-            expected_reference,
-            needs_label=False,
-        )
-        for distance, detach, guarded in (("l1", True, True), ("mse", False, False), ("smooth_l1", True, True))
     ],
     "FeatureRegression": [
         Example(lambda: objectives.FeatureRegression(STUDENT_WIDTH, TEACHER_WIDTH), CLASSES, True, feature_reference)
     ],
 }
-EVERYWHERE = contrast_examples.EXAMPLES | common_space_examples.EXAMPLES | mad_examples.EXAMPLES | relation_examples.EXAMPLES
-EXAMPLES |= {name: [Example(**each) for each in examples] for name, examples in EVERYWHERE.items()}
+ELSEWHERE = class_examples, common_space_examples, contrast_examples, mad_examples, relation_examples
+EXAMPLES |= {name: [Example(**each) for each in examples] for module in ELSEWHERE for name, examples in module.EXAMPLES.items()}
 ALL = [pytest.param(example, id=f"{name}-{n}") for name in objectives.__all__ for n, example in enumerate(EXAMPLES.get(name, ()))]
 
 
@@ -173,7 +130,7 @@ def case(task: Task, rows: int, *, seed: int = 0, scale: float = 1.0, dtype: tor
     def output(width: int, name: str) -> Output:
         valid = torch.rand(rows, generator=draw) < 0.8
         valid[:1] = True
-        features = {"classes": numbers(len(ANCHORS)), "expected": numbers(1).detach()[:, 0].requires_grad_()}
+        features = {"classes": numbers(len(class_examples.ANCHORS)), "expected": numbers(1).detach()[:, 0].requires_grad_()}
         return Output(valid=valid, logits=numbers(task.outputs), embedding=numbers(width), features=features, source=name)
 
     labelled = torch.rand(rows, generator=draw) < 0.7
