@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
@@ -114,10 +115,12 @@ class Stopped(ToyLoader):
 
 def resumes_exactly(make: Callable[[], Method], task: Task, folder: Path) -> None:
     """Whether a fit that was stopped between two updates and asked for again ends as one that was not, in everything it keeps."""
-    plan, whole, again = Plan(epochs=4, rate=0.01), make(), make()
+    plan, (whole, first, again) = Plan(epochs=4, rate=0.01), [make() for _ in range(3)]
+    for method in (whole, first, again):
+        method.meet([row for batch in toy_loader(task).of for row in batch.id], np.zeros(32, int), np.zeros(32, bool))
     fit(whole, toy_loader(task), plan=plan, seed=0, quiet=True)
     with pytest.raises(KeyboardInterrupt):
-        fit(make(), Stopped(toy_loader(task).of), plan=plan, seed=0, quiet=True, out=folder / "run", save_every=0.0)
+        fit(first, Stopped(toy_loader(task).of), plan=plan, seed=0, quiet=True, out=folder / "run", save_every=0.0)
     fit(again, toy_loader(task), plan=plan, seed=0, quiet=True, out=folder / "run")
     assert again.state_dict().keys() == whole.state_dict().keys()
     for name, value in whole.state_dict().items():

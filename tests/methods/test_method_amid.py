@@ -319,12 +319,7 @@ RESUMED = ({}, {"cond_entropy": "answers_gan"}, {"cond_entropy": "cgan", "mi": "
 
 @pytest.mark.parametrize("options", RESUMED)
 def test_a_resumed_run_ends_as_the_uninterrupted_one(options, tmp_path):
-    def made() -> AMID:
-        method = amid(**options)
-        method.meet([row for batch in toy_loader(CLASSES).of for row in batch.id], np.zeros(32, int), np.zeros(32, bool))
-        return method
-
-    resumes_exactly(made, CLASSES, tmp_path)
+    resumes_exactly(lambda: amid(**options), CLASSES, tmp_path)
 
 
 def test_what_ships_is_a_plain_student():
