@@ -16,15 +16,15 @@ def reference(a: dict[str, np.ndarray], o: Any) -> np.ndarray:
     for row in np.flatnonzero(a["rows"]):
         for name in READS:
             away = ((a[f"student_{name}"][row] - tokens) ** 2).sum(axis=1)
-            found[row] += away[int(a["target"][row])] if o.to == "class" else away.min()
+            found[row] += away[int(a["target"][row])] if o.by == "class" else away.min()
     return found
 
 
-def example(task: Any, *, to: Any, needs_label: bool) -> dict[str, Any]:
-    make = lambda: objectives.CommonSpace(READS, 5, task, to=to, tokens=7)  # noqa: E731
+def example(task: Any, *, by: Any, needs_label: bool) -> dict[str, Any]:
+    make = lambda: objectives.CommonSpace(READS, 5, task, by=by, tokens=7)  # noqa: E731
     return {"make": make, "task": task, "distils": False, "reference": reference, "needs_label": needs_label}
 
 
 EXAMPLES = {
-    "CommonSpace": [example(CLASSES, to="class", needs_label=True), example(NUMBER, to="nearest", needs_label=False)],
+    "CommonSpace": [example(CLASSES, by="class", needs_label=True), example(NUMBER, by="nearest", needs_label=False)],
 }

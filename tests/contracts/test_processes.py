@@ -112,7 +112,7 @@ class Joined(UMI):
     def __init__(self) -> None:
         torch.manual_seed(2)
         teacher = Frozen(toy_experts(NUMBER, "x", "y", width=7, seed=2))
-        super().__init__(toy_slots(NUMBER, "x", "y", seed=1, dropout=0.0), teacher, align=0.5, tokens=3)
+        super().__init__(toy_slots(NUMBER, "x", "y", seed=1, dropout=0.0), teacher, align=0.5, anchors=3)
         for module in self.modules():
             if isinstance(module, nn.Dropout):
                 module.p = 0.0

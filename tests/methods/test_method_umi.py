@@ -64,7 +64,7 @@ def test_the_tokens_learn_from_the_common_space_alone_and_are_in_the_optimiser()
 @pytest.mark.parametrize("task", [CLASSES, NUMBER], ids=lambda task: task.kind)
 def test_the_terms_are_what_a_loop_in_float64_says(task):
     method, batch = (
-        player(task, alpha=2.0, align=0.5, tokens=5) if task is NUMBER else player(task, alpha=2.0, align=0.5),
+        player(task, alpha=2.0, align=0.5, anchors=5) if task is NUMBER else player(task, alpha=2.0, align=0.5),
         toy_batch(task, 24),
     )
     with torch.no_grad():
@@ -156,7 +156,7 @@ def test_rows_may_come_in_any_order():
         torch.testing.assert_close(one[name].total, two[name].total)
 
 
-@pytest.mark.parametrize("wrong", [{"alpha": -1.0}, {"align": -1.0}, {"tokens": 0}])
+@pytest.mark.parametrize("wrong", [{"alpha": -1.0}, {"align": -1.0}, {"anchors": 0}])
 def test_impossible_options_are_refused(wrong):
     with pytest.raises(ValueError, match=f"{next(iter(wrong))} .*given"):
         player(**wrong)
@@ -171,7 +171,7 @@ def test_a_resumed_run_ends_as_the_uninterrupted_one(task, tmp_path):
     ("task", "options", "said"),
     [
         (NUMBER, {"reduction": "mean"}, "reduction 'mean' has no effect"),
-        (CLASSES, {"tokens": 5}, "tokens 5 has no effect"),
+        (CLASSES, {"anchors": 5}, "anchors 5 has no effect"),
         (CLASSES, {"align": 0.0, "align_to": "nearest"}, "align_to 'nearest' has no effect"),
     ],
 )

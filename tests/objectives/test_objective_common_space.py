@@ -30,7 +30,7 @@ def test_vectors_and_tokens_of_a_class_meet():
 
 def test_a_row_counts_what_it_has():
     torch.manual_seed(0)
-    objective, batch = CommonSpace(["x", "y"], 4, NUMBER, to="nearest", tokens=3), toy_batch(NUMBER, 6)
+    objective, batch = CommonSpace(["x", "y"], 4, NUMBER, by="nearest", tokens=3), toy_batch(NUMBER, 6)
     x = torch.randn(6, 4)
     both, alone = (objective(batch, said(6, x=x, y=y)) for y in (x, torch.zeros(6, 4)))
     torch.testing.assert_close(both.total, 2 * alone.total)

@@ -1,4 +1,4 @@
-"""UMI from end to end: views that never met in training, a run with its report, and what ships of it."""
+"""UMI from end to end: views that never met in training, a run, and what ships of it."""
 
 import json
 
@@ -25,6 +25,7 @@ ASKED = {
     "plan": Plan(epochs=2, batch_size=32, rate=5e-3),
     "sizes": {"width": 8, "depth": 1, "slots": 4},
     "seeds": 1,
+    "report": False,
 }
 
 
@@ -54,8 +55,6 @@ def test_a_run_has_its_three_systems_and_its_terms(run):
     assert set(run.results["systems"]) == {"teacher", "plain", "distilled"}
     line = json.loads((run.folder / "distilled" / "seed-0" / "log.jsonl").read_text().splitlines()[-1])
     assert set(line["terms"]) == {"supervised", "pseudo", "align"}
-    assert "<html" in run.report.read_text()
-    assert len(json.loads((run.folder / "subsets.json").read_text())["distilled"]) == 7
 
 
 def test_what_ships_has_nothing_of_the_method_and_answers_any_subset(run, corpus, tmp_path):

@@ -42,8 +42,8 @@ class UMI(Taught):
 
     The student's fusion is "slots", the teacher's "late" or "experts", whose predictors give the pseudo-labels: of each labelled
     row the one closest to the truth. alpha, align: at least 0; with alpha 0 labels teach the mean of both branches. reduction: of
-    the divergence over classes. align_to: u is the learnt token of the row's class, or of `tokens` (at least 1) the nearest;
-    "auto" is the class where there are classes. ValueError for other players, and for retrieval and choices.
+    the divergence over classes. align_to: u is the learnt token of the row's class, or of `anchors` (at least 1) learnt ones the
+    nearest; "auto" is the class where there are classes. ValueError for other players, and for retrieval and choices.
     """
 
     weighs = True
@@ -58,19 +58,19 @@ class UMI(Taught):
         align: float = 0.001,
         reduction: Literal["sum", "mean"] = "sum",
         align_to: AlignTo = "auto",
-        tokens: int = 128,
+        anchors: int = 128,
     ) -> None:
         super().__init__(student, teacher)
         task = student.task
         self.check(task, {}, align_to=align_to)
         check_weights(alpha=alpha, align=align)
-        check_counts(tokens=tokens)
+        check_counts(anchors=anchors)
         if not isinstance(student.head, Branches):
             raise ValueError("umi's student has two branches over common slots: give it the fusion 'slots'")
         if alpha and not teacher.experts:
             raise ValueError("umi takes pseudo-labels from a predictor of each modality: give its teacher the fusion 'late'")
-        self.alpha, self.align, self.reduction, self.align_to, self.tokens = alpha, align, reduction, align_to, tokens
-        to = ("class" if task.classed else "nearest") if align_to == "auto" else align_to
+        self.alpha, self.align, self.reduction, self.align_to, self.anchors = alpha, align, reduction, align_to, anchors
+        by = ("class" if task.classed else "nearest") if align_to == "auto" else align_to
         check_words(self, UMI)
         warn_idle(
             self,
@@ -78,14 +78,14 @@ class UMI(Taught):
             {
                 "reduction": (alpha and not isinstance(task, Regression), "alpha is 0, or a number has no classes"),
                 "align_to": (align, "align is 0"),
-                "tokens": (align and to == "nearest", "align is 0, or tokens are those of classes"),
+                "anchors": (align and by == "nearest", "align is 0, or each class has its own"),
             },
         )
         number = isinstance(task, Regression)
         self.pseudo = answer_kd(task, temperature=2.0 if number else 1.0, distance="mse" if number else "l1")
         if align:
             width = student.fusion.width // 2
-            self.common = objectives.CommonSpace([m + MEAN for m in student.modalities], width, task, to=to, tokens=tokens)
+            self.common = objectives.CommonSpace([m + MEAN for m in student.modalities], width, task, by=by, tokens=anchors)
 
     @classmethod
     def check(cls, task: Task, teacher_head: Mapping[str, Any], *, align_to: AlignTo, **others: Any) -> None:

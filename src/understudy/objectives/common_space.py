@@ -21,22 +21,22 @@ AlignTo = Literal["class", "nearest"]
 class CommonSpace(Objective):
     """The sum over `features` x of ||x - u||^2, where u is the token of the row's class, or the one that is nearest to x.
 
-    features: names of vectors of the student, all of this width, 0 where a row lacks what they are of. to: "class" counts
+    features: names of vectors of the student, all of this width, 0 where a row lacks what they are of. by: "class" counts
     labelled rows alone, as only these have one, and needs classes; of "nearest" there are `tokens`.
     """
 
     counts = "rows that the student sees; to classes, labelled ones alone"
 
-    def __init__(self, features: Sequence[str], width: int, task: Task, *, to: AlignTo = "class", tokens: int = 128) -> None:
+    def __init__(self, features: Sequence[str], width: int, task: Task, *, by: AlignTo = "class", tokens: int = 128) -> None:
         super().__init__()
-        if to == "class" and not task.classed:
-            raise ValueError(f"to 'class' given, but a {task.kind} has no classes; use 'nearest'")
-        self.features, self.to = tuple(features), to
-        self.tokens = nn.Parameter(torch.randn(task.outputs if to == "class" else tokens, width) * 0.02)
+        if by == "class" and not task.classed:
+            raise ValueError(f"by 'class' given, but a {task.kind} has no classes; use 'nearest'")
+        self.features, self.by = tuple(features), by
+        self.tokens = nn.Parameter(torch.randn(task.outputs if by == "class" else tokens, width) * 0.02)
 
     def forward(self, batch: Batch, student: Output) -> Term:
-        rows = student.valid & batch.labelled if self.to == "class" else student.valid
-        target = only(rows, batch.target) if self.to == "class" else None
+        rows = student.valid & batch.labelled if self.by == "class" else student.valid
+        target = only(rows, batch.target) if self.by == "class" else None
         loss = rows.new_zeros(len(rows), dtype=torch.float32)
         for name in self.features:
             said = only(rows, student.need(name).float())
