@@ -1,8 +1,10 @@
 """Float64 references of objectives over relations, rankings and decoupled classes, for the suites over all objectives."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import torch
 from scipy.spatial.distance import cdist
 from scipy.special import huber, rel_entr, softmax
 from scipy.stats import kendalltau, zscore
@@ -105,6 +107,25 @@ def attention_reference(a: Arrays, o: Any) -> np.ndarray:
     return ((maps("student") - maps("teacher")) ** 2).sum(axis=1)
 
 
+def views_reference(a: Arrays, o: Any) -> np.ndarray:
+    """Of the text, and of the picture where a row has one: in every third it is not there."""
+    losses = []
+    for modality in o.modalities:
+        teacher, student = (a[f"{player}_{modality}.shown"] / o.of.temperature for player in ("teacher", "student"))
+        losses.append(o.of.temperature**2 * divergence(teacher, student))
+    losses[1][np.arange(len(losses[1])) % 3 == 0] = 0
+    return losses[0] + losses[1]
+
+
+class Blanked(objectives.ViewKD):
+    """Of a teacher that lacks the picture in every third row."""
+
+    def forward(self, batch: Batch, student: Output, teacher: Output) -> Term:  # type: ignore[override]
+        here = torch.tensor([int(row) % 3 > 0 for row in batch.id], dtype=torch.bool)
+        picture = teacher.features["image.shown"].where(here[:, None], 0.0)
+        return super().forward(batch, student, replace(teacher, features={**teacher.features, "image.shown": picture}))
+
+
 class OneSided(objectives.SimilarityDistribution):
     """The distributions of rows over rows of the same player, so that two outputs say all."""
 
@@ -129,6 +150,9 @@ EXAMPLES = {
     "LSKD": [example(lambda t=t: objectives.LSKD(temperature=t), standardised_reference) for t in (1.0, 4.0)],
     "NonTargetKD": [example(lambda: objectives.NonTargetKD(temperature=2.0), non_target_reference, labelled=True)],
     "AlignedKD": [example(lambda t=t: objectives.AlignedKD(threshold=t), aligned_reference, labelled=True) for t in (0.0, -0.5)],
+    "ViewKD": [
+        example(lambda: Blanked(("text", "image"), objectives.LogitKD(temperature=2.0)), views_reference),
+    ],
     "RKD": [
         example(
             lambda d=d, a=a: objectives.RKD(distance=d, angle=a),

@@ -146,8 +146,9 @@ def case(task: Task, rows: int, *, seed: int = 0, scale: float = 1.0, dtype: tor
         for width, where in zip((2, 3), spans, strict=True)
     ]
     vectors = {f"{modality}.pooled": numbers(mad_examples.VECTOR_WIDTH) for modality in ("text", "image")}
-    student = replace(student, tokens=tokens[0])
-    return Case(batch, student, replace(teacher, tokens=tokens[1], features=teacher.features | vectors))
+    views = [{f"{modality}.shown": numbers(task.outputs) for modality in ("text", "image")} for _ in range(2)]
+    student = replace(student, tokens=tokens[0], features=student.features | views[0])
+    return Case(batch, student, replace(teacher, tokens=tokens[1], features=teacher.features | vectors | views[1]))
 
 
 def build(example: Example) -> Objective:

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from toy import NUMBER, ToyLoader, toy_batch, toy_experts, toy_model, toy_prompted, toy_slots
 from toy_method import joined
 from understudy.batches.batch import Batch
-from understudy.methods import AMID, UMI, VideoAdviser
+from understudy.methods import AMID, MSD, UMI, VideoAdviser
 from understudy.methods.method import Group, Method, Terms
 from understudy.objectives import Supervised
 from understudy.objectives.answer_entropy import AnswerGame
@@ -127,7 +127,23 @@ class Joined(UMI):
         self.gradients.append({name: p.grad.clone() for name, p in self.named_parameters() if p.grad is not None})
 
 
-KINDS = (Adversary, Along, Three, Joined)
+class Ahead(MSD):
+    """Views whose weights a look-ahead step judges: a gradient of all processes inside each one's loss."""
+
+    def __init__(self) -> None:
+        student, teacher = toy_model(NUMBER, "x", "y", seed=1), toy_model(NUMBER, "x", "y", width=7, seed=2)
+        torch.manual_seed(2)
+        super().__init__(student, Frozen(teacher), weights="learned", meta=0.5, look_ahead=1.0)
+        for module in self.modules():
+            if isinstance(module, nn.Dropout):
+                module.p = 0.0
+        self.gradients: list[dict[str, Tensor]] = []
+
+    def after_step(self) -> None:
+        self.gradients.append({name: p.grad.clone() for name, p in self.named_parameters() if p.grad is not None})
+
+
+KINDS = (Adversary, Along, Three, Joined, Ahead)
 
 
 def validate() -> Scores:
@@ -136,7 +152,10 @@ def validate() -> Scores:
 
 
 def trained(
-    kind: type[Adversary] | type[Along] | type[Three] | type[Joined], train: ToyLoader, plan: Plan, out: Path | None = None
+    kind: type[Adversary] | type[Along] | type[Three] | type[Joined] | type[Ahead],
+    train: ToyLoader,
+    plan: Plan,
+    out: Path | None = None,
 ) -> tuple[list[dict[str, Tensor]], dict[str, Tensor], list]:
     method = kind()
     settings = {"plan": plan, "seed": 0, "validate": validate, "accelerator": Accelerator(cpu=True)}

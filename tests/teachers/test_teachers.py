@@ -8,8 +8,7 @@ import torch
 from scipy.special import softmax
 
 from toy import CLASSES, NUMBER, ToyView, toy_batch, toy_loader, toy_model
-from understudy.batches.batch import Batch, Output
-from understudy.models.wanted import NOTHING, Wanted, shown
+from understudy.batches.batch import NOTHING, Batch, Output, Wanted, shown
 from understudy.teachers.stored import Stored
 from understudy.teachers.teacher import Ensemble, Frozen, Teacher
 from understudy.teachers.writer import write_store

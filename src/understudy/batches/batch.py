@@ -4,8 +4,9 @@ Axis letters, used in every shape of this project:
 B samples, T steps or tokens, D features, C classes (1 for regression), K choices, M modalities, R regions, H W pixels.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -13,6 +14,25 @@ from torch import Tensor
 
 Fields = dict[str, Tensor]
 """One view of one modality: field name (`values`, `mask`, `ids`, `boxes` ...) -> tensor with B first."""
+Subset = tuple[str, ...]
+"""Modalities that are shown while all others are blank."""
+
+
+class Wanted(NamedTuple):
+    """What a model is asked to say beside its answer, each as a feature of its Output.
+
+    subsets: of each its logits, as if no other modality were present, under the name `shown(subset)`; 0 in rows without any.
+    """
+
+    subsets: tuple[Subset, ...] = ()
+
+
+NOTHING = Wanted()
+
+
+def shown(subset: Sequence[str]) -> str:
+    """The feature that holds the logits of a model which is shown these modalities alone."""
+    return f"{'+'.join(subset)}.shown"
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,6 +62,21 @@ class Batch:
             self,
             inputs={m: views for m, views in self.inputs.items() if m in modalities},
             present={m: here for m, here in self.present.items() if m in modalities},
+        )
+
+    def take(self, rows: Int[Tensor, " N"]) -> "Batch":
+        """These rows."""
+        return replace(
+            self,
+            inputs={
+                m: {v: {f: x[rows] for f, x in fields.items()} for v, fields in views.items()} for m, views in self.inputs.items()
+            },
+            present={m: here[rows] for m, here in self.present.items()},
+            target=self.target[rows],
+            labelled=self.labelled[rows],
+            id=tuple(self.id[row] for row in rows.tolist()),
+            truth=None if self.truth is None else self.truth[rows],
+            weight=None if self.weight is None else self.weight[rows],
         )
 
     def seen_by(self, modalities: tuple[str, ...]) -> Bool[Tensor, " B"]:

@@ -8,6 +8,7 @@ from understudy.methods.kd import KD as KD
 from understudy.methods.lskd import LSKD as LSKD
 from understudy.methods.mad import MAD as MAD
 from understudy.methods.method import Method as Method
+from understudy.methods.msd import MSD as MSD
 from understudy.methods.pkt import PKT as PKT
 from understudy.methods.rkd import RKD as RKD
 from understudy.methods.self_distillation import SelfDistillation as SelfDistillation

@@ -11,9 +11,8 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from understudy.batches.batch import Batch, Output
+from understudy.batches.batch import NOTHING, Batch, Output, Wanted
 from understudy.models.model import Model, branches_of, views_of
-from understudy.models.wanted import NOTHING, Wanted
 from understudy.objectives.objective import Objective, Term
 from understudy.prepare.view import Views
 from understudy.tasks import Task

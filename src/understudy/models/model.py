@@ -8,13 +8,12 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from understudy.batches.batch import Batch, Fields, Output, Tokens
+from understudy.batches.batch import NOTHING, Batch, Fields, Output, Subset, Tokens, Wanted, shown
 from understudy.encoders.encoder import Encoded, Encoder
 from understudy.encoders.lora import merge
 from understudy.models.choices import folded, folded_tokens, repeated, repeated_tokens, unfolded_fields
 from understudy.models.fusion import Concat, Fusion
 from understudy.models.head import Features, Head, LinearHead, visible
-from understudy.models.wanted import NOTHING, Subset, Wanted, shown
 from understudy.prepare.view import View, Views, merge_views
 from understudy.tasks import Choice, Task
 
@@ -114,7 +113,7 @@ class Model(nn.Module):
         fields = {m: batch.inputs[m][self._encoder(m).view.key] for m in here}
         encoded = self.encode(fields, present)
         logits, embedding, tokens, features = self.join(encoded, seen)
-        features |= {shown(each): self.join_only(each, encoded, present).logits for each in wanted.subsets}
+        features |= {shown(each): said for each, said in self.shown(wanted.subsets, encoded, present).items()}
         valid = reduce(torch.logical_or, seen.values())
         return Output(valid=valid, logits=logits, embedding=embedding, tokens=tokens, features=features, source=self.name)
 
@@ -146,12 +145,25 @@ class Model(nn.Module):
         answer = Answer(logits, embedding, tokens, {**joined, **features})
         return answer.folded(self.choices) if self.choices else answer
 
-    def join_only(self, subset: Subset, encoded: Mapping[str, Encoded], present: dict[str, Bool[Tensor, " B"]]) -> Answer:
-        """As if no modality but these were there; ValueError for one that is not read."""
-        if strange := [modality for modality in subset if modality not in present]:
-            raise ValueError(f"{self.name} does not read {', '.join(strange)}; it reads {', '.join(self.modalities)}")
-        here = {m: rows if m in subset else torch.zeros_like(rows) for m, rows in present.items()}
-        return self.join({m: said for m, said in encoded.items() if m in subset}, here)
+    def shown(
+        self, subsets: Sequence[Subset], encoded: Mapping[str, Encoded], present: Mapping[str, Bool[Tensor, " B"]]
+    ) -> dict[Subset, Float[Tensor, "B C"]]:
+        """Logits as if no modality but these were there, 0 in rows without any; ValueError for one that is not read.
+
+        Vectors of all subsets are joined in one pass. Tokens are not, so that none is carried where its modality is blank.
+        """
+        if strange := {modality for subset in subsets for modality in subset if modality not in present}:
+            raise ValueError(f"{self.name} does not read {', '.join(sorted(strange))}; it reads {', '.join(self.modalities)}")
+        at_once = [subsets] if all(each.tokens is None for each in encoded.values()) else [[each] for each in subsets]
+        found: dict[Subset, Tensor] = {}
+        for some in (each for each in at_once if each):
+            blank = {m: torch.zeros_like(here) for m, here in present.items()}
+            here = {m: torch.cat([present[m] if m in subset else blank[m] for subset in some]) for m in present}
+            said = {m: e for m, e in encoded.items() if any(m in subset for subset in some)}
+            logits = self.join({m: repeated_rows(e, len(some)) for m, e in said.items()}, here).logits
+            logits = logits.where(reduce(torch.logical_or, here.values())[:, None], 0.0)
+            found |= dict(zip(some, logits.chunk(len(some)), strict=True))
+        return found
 
     def _chosen(self, modality: str) -> bool:
         """Whether it holds the choices."""
@@ -172,6 +184,11 @@ def repeated_encoded(encoded: Encoded, choices: int) -> Encoded:
     """Each row K times."""
     tokens = None if encoded.tokens is None else repeated_tokens(encoded.tokens, choices)
     return Encoded(repeated(encoded.pooled, choices), tokens)
+
+
+def repeated_rows(encoded: Encoded, times: int) -> Encoded:
+    """All rows, so many times; tokens only where that is once."""
+    return encoded if times == 1 else Encoded(encoded.pooled.repeat(times, 1))
 
 
 def branches_of(model: Model, batch: Batch) -> list[tuple[str, Batch]]:

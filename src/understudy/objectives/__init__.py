@@ -21,6 +21,7 @@ from understudy.objectives.supervised import Supervised
 from understudy.objectives.token_selection import TokenSelection
 from understudy.objectives.unimodal import Unimodal
 from understudy.objectives.vid import VID
+from understudy.objectives.view_kd import ViewKD
 
 __all__ = [
     "CRD",
@@ -50,4 +51,5 @@ __all__ = [
     "Supervised",
     "TokenSelection",
     "Unimodal",
+    "ViewKD",
 ]

@@ -49,18 +49,17 @@ def answer_distance(student: Float[Tensor, "B C"], teacher: Float[Tensor, "B C"]
     return (size if distance == "l1" else size.square()).mean(dim=-1)
 
 
-class SoftenedKD(Objective, ABC):
-    """A divergence of answers that are both softened by `temperature` > 0, in nats.
+class AnswerKD(Objective, ABC):
+    """A divergence of answers, row by row.
 
     detach: whether the teacher's side takes no gradient; only a teacher that trains beside the student has one to take.
     """
 
     counts = "rows where both the student and the teacher are valid; labels are ignored"
 
-    def __init__(self, *, temperature: float = 2.0, detach: bool = True) -> None:
+    def __init__(self, *, detach: bool = True) -> None:
         super().__init__()
-        check_temperature(temperature, usual="1 to 4")
-        self.temperature, self.detach = temperature, detach
+        self.detach = detach
 
     @abstractmethod
     def divergence(self, student: Float[Tensor, "B C"], teacher: Float[Tensor, "B C"]) -> Float[Tensor, " B"]:
@@ -69,6 +68,15 @@ class SoftenedKD(Objective, ABC):
     def forward(self, batch: Batch, student: Output, teacher: Output) -> Term:
         rows, ours, theirs = answers(student, teacher, detach=self.detach)
         return over(rows, self.divergence(ours, theirs), batch.weight)
+
+
+class SoftenedKD(AnswerKD):
+    """A divergence of answers that are both softened by `temperature` > 0, in nats. detach: as in `AnswerKD`."""
+
+    def __init__(self, *, temperature: float = 2.0, detach: bool = True) -> None:
+        super().__init__(detach=detach)
+        check_temperature(temperature, usual="1 to 4")
+        self.temperature = temperature
 
 
 class LogitKD(SoftenedKD):
@@ -85,24 +93,20 @@ class BernoulliKD(SoftenedKD):
         return bernoulli_divergence(student, teacher, temperature=self.temperature)
 
 
-class RegressionKD(Objective):
+class RegressionKD(AnswerKD):
     """The student's standardised number is pulled towards the teacher's; the median of its answers by l1, the mean by mse.
 
-    detach: as in `SoftenedKD`.
+    detach: as in `AnswerKD`.
     """
 
-    counts = "rows where both the student and the teacher are valid; labels are ignored"
-
     def __init__(self, *, distance: Distance = "l1", detach: bool = True) -> None:
-        super().__init__()
+        super().__init__(detach=detach)
         if distance not in get_args(Distance):
             raise ValueError(f"distance {distance!r} given; allowed: {', '.join(get_args(Distance))}")
         self.distance: Distance = distance
-        self.detach = detach
 
-    def forward(self, batch: Batch, student: Output, teacher: Output) -> Term:
-        rows, ours, theirs = answers(student, teacher, detach=self.detach)
-        return over(rows, answer_distance(ours, theirs, distance=self.distance), batch.weight)
+    def divergence(self, student: Float[Tensor, "B C"], teacher: Float[Tensor, "B C"]) -> Float[Tensor, " B"]:
+        return answer_distance(student, teacher, distance=self.distance)
 
 
 def answers(
@@ -130,7 +134,7 @@ def logits_of(
     return student.valid & teacher.valid, ours.float(), theirs.float()
 
 
-def answer_kd(task: Task, *, temperature: float, distance: Distance) -> Objective:
+def answer_kd(task: Task, *, temperature: float, distance: Distance) -> AnswerKD:
     """`LogitKD` for classes and choices, `BernoulliKD` for classes apart, `RegressionKD` for a number.
 
     A setting that then has no effect warns.

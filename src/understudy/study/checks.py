@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from understudy.batches.batch import NOTHING
 from understudy.corpus import Corpus, Split
 from understudy.methods import CATALOGUE
 from understudy.models.model import check_names
-from understudy.models.wanted import NOTHING
 from understudy.players import AUTO, check_encoders, check_fusion, own_encoder, published, seen_kinds
 from understudy.players.cast import asks_for, auxiliary_modalities
 from understudy.players.fusions import DEEP

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from understudy.batches.batch import NOTHING
 from understudy.batches.every_row import every_row
 from understudy.evaluate import score
 from understudy.evaluate.predictions import PREDICTIONS, VALIDATION, Predictions
@@ -13,7 +14,6 @@ from understudy.evaluate.results import LABELS
 from understudy.evaluate.significance import crossed_bootstrap
 from understudy.methods.method import Tokens
 from understudy.models.model import Model
-from understudy.models.wanted import NOTHING
 from understudy.process.progress import say
 from understudy.study.answer_table import Answers
 from understudy.study.answers import (

@@ -5,8 +5,7 @@ from itertools import repeat
 
 import torch
 
-from understudy.batches.batch import Batch, Output
-from understudy.models.wanted import Wanted, shown
+from understudy.batches.batch import Batch, Output, Wanted, shown
 from understudy.prepare.view import Views
 from understudy.teachers.store import FEATURES, Store
 from understudy.teachers.teacher import Teacher

@@ -12,10 +12,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from understudy.batches.batch import Batch, Output
+from understudy.batches.batch import NOTHING, Batch, Output, Wanted, shown
 from understudy.models.experts import Experts
 from understudy.models.model import Model, views_of
-from understudy.models.wanted import NOTHING, Wanted, shown
 from understudy.prepare.view import Views, merge_views
 from understudy.tasks import Task
 
