@@ -1,5 +1,8 @@
-"""Its place here lets every test file import its neighbours in tests/ (`toy`)."""
+"""Its place here lets every test file import its neighbours in tests/ (`toy`); and what each test would pay for is paid once."""
 
+import contextlib
+import functools
+import gc
 import importlib.util
 import os
 from pathlib import Path
@@ -19,6 +22,30 @@ torch.set_num_threads(1)
 # A test asserts what is right, never how long that took.
 hypothesis.settings.register_profile("untimed", deadline=None)
 hypothesis.settings.load_profile("untimed")
+
+
+@functools.cache
+def read_operators_once() -> None:
+    """Each export parses the source of some 500 operators of onnxscript, the same every time: a third of a small export."""
+    with contextlib.suppress(ImportError, AttributeError):  # Names of PyTorch's own, which may move.
+        from torch.onnx._internal.exporter._registration import ONNXRegistry
+
+        ONNXRegistry.from_torchlib = staticmethod(functools.cache(ONNXRegistry.from_torchlib))
+
+
+@functools.wraps(export := torch.onnx.export)
+def exported(*given, **options):
+    read_operators_once()
+    return export(*given, **options)
+
+
+torch.onnx.export = exported
+
+
+def pytest_collection_finish() -> None:
+    """What is imported by now stays to the end: the collector need not look through it again and again."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")
