@@ -7,6 +7,7 @@ B samples, T steps or tokens, D features, C classes (1 for regression), K choice
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
+from zlib import crc32
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -86,6 +87,18 @@ class Batch:
             if modality in self.present:
                 seen = seen | self.present[modality]
         return seen
+
+    def draws(self, many: int, *, key: str) -> Float[Tensor, "B N"]:
+        """So many even draws from (0, 1) for each row, by key, row and place alone.
+
+        So the other rows of a batch, and how rows are spread over processes, change none of them.
+        """
+        low, places = 0xFFFFFFFF, torch.arange(many)
+        bits = torch.tensor([crc32(f"{key}/{row}".encode()) for row in self.id])[:, None] ^ (places * 0x9E3779B9 & low)
+        # The last steps of MurmurHash3 (Appleby, public domain), in 64 bits of which the lower half is kept.
+        bits = (bits ^ bits >> 16) * 0x85EBCA6B & low
+        bits = (bits ^ bits >> 13) * 0xC2B2AE35 & low
+        return ((bits ^ bits >> 16) >> 9).float().add(0.5).div(2**23).to(self.labelled.device)
 
     def to(self, device: torch.device) -> "Batch":
         if self.labelled.device == device:

@@ -3,9 +3,7 @@
 import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
-from zlib import crc32
 
-import torch
 from jaxtyping import Float
 from torch import Tensor
 
@@ -143,15 +141,6 @@ def check_stored(teacher: Teacher, medium: Medium, asked: str) -> None:
 
 
 def draws(batch: Batch, student: Output, *, seed: int, step: int, of: Medium = "text") -> Float[Tensor, "B T"]:
-    """Even draws from (0, 1) for each token of the student's text or picture, by seed, step, row and place alone.
-
-    So the other rows of a batch, and how rows are spread over processes, change none of them.
-    """
+    """Even draws from (0, 1) for each token of the student's text or picture, by seed, step, row and place alone."""
     tokens = tokens_of(student, of)
-    steps = torch.arange(0 if tokens is None else tokens.mask.shape[1])
-    low = 0xFFFFFFFF
-    bits = torch.tensor([crc32(f"{seed}/{step}/{row}".encode()) for row in batch.id])[:, None] ^ (steps * 0x9E3779B9 & low)
-    # The last steps of MurmurHash3 (Appleby, public domain), in 64 bits of which the lower half is kept.
-    bits = (bits ^ bits >> 16) * 0x85EBCA6B & low
-    bits = (bits ^ bits >> 13) * 0xC2B2AE35 & low
-    return ((bits ^ bits >> 16) >> 9).float().add(0.5).div(2**23).to(student.valid.device)
+    return batch.draws(0 if tokens is None else tokens.mask.shape[1], key=f"{seed}/{step}")
