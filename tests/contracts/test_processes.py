@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from toy import NUMBER, ToyLoader, toy_batch, toy_experts, toy_model, toy_prompted, toy_slots
 from toy_method import joined
 from understudy.batches.batch import Batch
-from understudy.methods import AMID, MSD, UMI, VideoAdviser
+from understudy.methods import AMID, CET, MSD, UMI, VideoAdviser
 from understudy.methods.method import Group, Method, Terms
 from understudy.objectives import Supervised
 from understudy.objectives.answer_entropy import AnswerGame
@@ -143,7 +143,24 @@ class Ahead(MSD):
         self.gradients.append({name: p.grad.clone() for name, p in self.named_parameters() if p.grad is not None})
 
 
-KINDS = (Adversary, Along, Three, Joined, Ahead)
+class Competing(CET):
+    """Two students of which the more reliable one, over all rows of all processes, moves the teacher."""
+
+    def __init__(self) -> None:
+        student = toy_model(NUMBER, "x", "y", seed=1)
+        for module in student.modules():
+            if isinstance(module, nn.Dropout):
+                module.p = 0.0
+        super().__init__(student, weight=5.0, ramp=1, source="softmax", temperature=1.0, decay=0.4)
+        self.gradients: list[dict[str, Tensor]] = []
+
+    def after_step(self) -> None:
+        super().after_step()
+        self.gradients.append({name: p.grad.clone() for name, p in self.named_parameters() if p.grad is not None})
+
+
+KINDS = (Adversary, Along, Three, Joined, Ahead, Competing)
+Kind = type[Adversary] | type[Along] | type[Three] | type[Joined] | type[Ahead] | type[Competing]
 
 
 def validate() -> Scores:
@@ -152,10 +169,7 @@ def validate() -> Scores:
 
 
 def trained(
-    kind: type[Adversary] | type[Along] | type[Three] | type[Joined] | type[Ahead],
-    train: ToyLoader,
-    plan: Plan,
-    out: Path | None = None,
+    kind: Kind, train: ToyLoader, plan: Plan, out: Path | None = None
 ) -> tuple[list[dict[str, Tensor]], dict[str, Tensor], list]:
     method = kind()
     settings = {"plan": plan, "seed": 0, "validate": validate, "accelerator": Accelerator(cpu=True)}

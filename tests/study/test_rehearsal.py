@@ -19,6 +19,7 @@ from understudy.training.plan import Plan
 ASKED: dict[str, Any] = {"split": "main", "plan": Plan(epochs=1), "sizes": {"width": 8}, "seeds": 1, "student": ["text"]}
 # What makes every option of a method count; a number as target where it says so.
 COUNTS: dict[str, dict[str, Any]] = {
+    "cet": {"student": ["text", "seen"], "options": {"source": "softmax"}},
     "kd": {"student": ["seen"], "options": {"feature": 0.5, "mixup": 0.4}},
     "mad": {
         "teacher_fusion": "experts",

@@ -2,6 +2,7 @@
 
 from understudy.methods.amid import AMID as AMID
 from understudy.methods.c2kd import C2KD as C2KD
+from understudy.methods.cet import CET as CET
 from understudy.methods.crd import CRD as CRD
 from understudy.methods.dkd import DKD as DKD
 from understudy.methods.kd import KD as KD

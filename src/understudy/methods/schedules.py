@@ -1,5 +1,6 @@
 """Schedules: the factor in [0, 1] of a term's weight, as a function of how far training is or of what validation found."""
 
+import math
 from collections.abc import Sequence
 
 
@@ -11,6 +12,11 @@ def constant(step: int) -> float:
 def ramp(step: int, *, steps: int) -> float:
     """From 0 before the first update in a straight line to 1 after `steps` of them."""
     return min(1.0, step / steps) if steps > 0 else 1.0
+
+
+def late_ramp(step: int, *, steps: int) -> float:
+    """exp(-5 (1 - t)^2), t growing from 0 to 1 over `steps` updates: 0.0067 at first, exactly 1 from there on."""
+    return math.exp(-5 * (1 - ramp(step, steps=steps)) ** 2)
 
 
 def decay(step: int, *, half_life: int) -> float:

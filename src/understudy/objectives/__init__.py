@@ -6,6 +6,7 @@ from understudy.objectives.attention import AttentionTransfer
 from understudy.objectives.classes import ClassCrossEntropy
 from understudy.objectives.common_space import CommonSpace
 from understudy.objectives.conditional_entropy import AdversarialEntropy, GaussianEntropy
+from understudy.objectives.consistency import Consistency
 from understudy.objectives.crd import CRD
 from understudy.objectives.distribution import SimilarityDistribution
 from understudy.objectives.dkd import DKD, NonTargetKD
@@ -39,6 +40,7 @@ __all__ = [
     "ClassCrossEntropy",
     "ClassStructure",
     "CommonSpace",
+    "Consistency",
     "ExpectedValue",
     "FeatureRegression",
     "GaussianEntropy",
