@@ -174,7 +174,7 @@ def usual_answers(whole: "Settings", corpus: Corpus, split: Split) -> Fit:
     Chosen on train rows of the sets of `python -m benchmarks.worth --inside`. Simple models have nothing but what they say out of
     fold. Whoever says whose answers, or wants more of a teacher than these, has its own.
     """
-    if whole.teacher_model != "network":
+    if whole.teacher_model != "network" and not whole.teacher_answers:
         return "crossfit"
     further = whole.teachers_of or whole.teacher_answers or whole.ensemble != "no" or reads_more(whole)
     few = len(split.labelled) < max(KNOWN, len(split.train) / 2)
