@@ -55,6 +55,7 @@ def played(corpus: Corpus, folder: Path, *, seeds: Sequence[int], plan: Mapping[
         "kd": distill(corpus, method="kd", out=folder / "kd", **asked, **taken),
         "alpha 0": distill(corpus, method="umi", options={"alpha": 0.0}, out=folder / "alpha-0", **asked, **taken),
         "align 0": distill(corpus, method="umi", options={"align": 0.0}, out=folder / "align-0", **asked, **taken),
+        "umi dropped": distill(corpus, student=slots, method="umi", out=folder / "umi-dropped", **hidden),
         "dropped": distill(corpus, student=concat, method="kd", out=folder / "dropped", **hidden),
     }
 
@@ -69,6 +70,8 @@ def rows(folder: Path, *, quick: bool = False, seeds: Sequence[int] = tuple(rang
         PLAIN: (runs["umi"], "plain"),
         LATE: (runs["umi"], "teacher"),
         KD: (runs["kd"], "distilled"),
+        "umi, modality dropout": (runs["umi dropped"], "distilled"),
+        "slots, labels alone, modality dropout": (runs["umi dropped"], "plain"),
         DROPPED: (runs["dropped"], "plain"),
         f"{DROPPED}, kd": (runs["dropped"], "distilled"),
         "umi without pseudo-labels": (runs["alpha 0"], "distilled"),
