@@ -6,8 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from toy import CLASSES, NUMBER, toy_batch, toy_model
-from understudy.batches.batch import Wanted, shown
+from understudy.batches.batch import Wanted, layer, shown
 from understudy.encoders.encoder import Encoded
+from understudy.encoders.layers import layer_vector, layers_of
 from understudy.models.fusion import Concat
 from understudy.models.model import Model, hide, views_of
 
@@ -124,3 +125,42 @@ def test_asking_for_subsets_changes_neither_the_answer_nor_what_is_drawn_for_it(
 def test_a_subset_that_is_not_read_is_refused():
     with pytest.raises(ValueError, match="does not read z; it reads x, y"):
         toy_model(CLASSES, "x", "y")(toy_batch(CLASSES, 3), Wanted((("x", "z"),)))
+
+
+def deep_model() -> Model:
+    """Its x has two inner layers, its y none."""
+    model = toy_model(CLASSES, "x", "y")
+    encoder = model._encoder("x")
+    encoder.layers = torch.nn.Sequential(
+        *(torch.nn.Linear(4, 4), torch.nn.GELU(), torch.nn.Linear(4, 6), torch.nn.GELU(), torch.nn.Linear(6, 5), torch.nn.GELU())
+    )
+    return model.eval()
+
+
+def test_inner_layers_are_said_where_they_are_wanted_and_are_0_where_their_modality_is_absent():
+    model, batch = deep_model(), toy_batch(CLASSES, 12)
+    assert model.layers == {"x": 2, "y": 0}
+    output = model(batch, Wanted(layers=True))
+    assert torch.equal(output.need("logits"), model(batch).need("logits"))
+    values = next(iter(batch.inputs["x"].values()))["values"]
+    for number, depth in enumerate((2, 4)):
+        expected = model._encoder("x").layers[:depth](values)[batch.present["x"]]
+        assert torch.equal(output.need(layer("x", number))[batch.present["x"]], expected)
+        assert not output.need(layer("x", number))[~batch.present["x"]].any()
+    assert not model(batch).features
+    assert not any(module._forward_hooks for module in model.modules()), "nobody listens afterwards"
+
+
+def test_blocks_are_the_layers_of_what_has_blocks():
+    blocks = torch.nn.TransformerEncoder(torch.nn.TransformerEncoderLayer(8, 2, 16, batch_first=True), 3)
+    assert layers_of(blocks) == [*blocks.layers][:-1]
+
+
+def test_a_layer_is_one_vector_a_row():
+    mask = torch.tensor([[True, True, False], [True, False, False]])
+    tokens = torch.randn(2, 3, 5)
+    torch.testing.assert_close(layer_vector((tokens, None), 2, mask)[0], tokens[0, :2].mean(0))
+    torch.testing.assert_close(layer_vector(tokens, 2, None), tokens.mean(1))
+    assert layer_vector(torch.randn(2, 3, 9, 2), 2, None).shape == (2, 3 * 4 * 2)
+    frames = torch.randn(6, 3)
+    assert torch.equal(layer_vector(frames, 2, None)[1], frames[3:].flatten())

@@ -155,3 +155,18 @@ def test_a_teacher_that_knows_no_subsets_refuses_to_be_asked(tmp_path):
     plain = Stored(write_store(tmp_path / "store", Frozen(toy_model(CLASSES, "x", "y")), toy_loader(CLASSES), corpus="c"))
     with pytest.raises(ValueError, match="has no answers to these modalities alone: x; y"):
         plain.saying(PARTS)
+
+
+def test_inner_layers_are_stored_like_answers(tmp_path):
+    model = toy_model(CLASSES, "x", "y")
+    model._encoder("x").layers = torch.nn.Sequential(
+        torch.nn.Linear(4, 6), torch.nn.GELU(), torch.nn.Linear(6, 5), torch.nn.GELU()
+    )
+    live = Frozen(model).saying(Wanted(layers=True))
+    assert live.layers == {"x": 1, "y": 0}
+    assert Frozen(model).layers == {}
+    kept = Stored(write_store(tmp_path / "store", live, toy_loader(CLASSES), corpus="c"))
+    assert kept.layers == {"x": 1}
+    batch = next(toy_loader(CLASSES).batches(0))
+    here = live(batch).valid
+    torch.testing.assert_close(kept(batch).need("x.layer0")[here], live(batch).need("x.layer0")[here])

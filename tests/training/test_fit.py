@@ -300,3 +300,14 @@ def test_tensorboard_gets_the_curves(tmp_path: Path, fresh_accelerate: None):
     fit(Alone(), toy_loader(NUMBER), plan=FLAT, seed=0, out=tmp_path / "plain" / "seed-0", accelerator=accelerator)
     (events,) = (tmp_path / "plain" / "seed-0").glob("events*")
     assert b"terms/supervised" in events.read_bytes()
+
+
+def test_a_method_knows_its_epoch(tmp_path):
+    class Counts(Alone):
+        def forward(self, batch: Batch, part: str = "main") -> Terms:
+            epochs.append(self.epoch)
+            return super().forward(batch, part)
+
+    epochs: list[int] = []
+    fit(Counts(), toy_loader(NUMBER, batches=2), plan=replace(FLAT, epochs=3), seed=0, quiet=True)
+    assert epochs == [0, 0, 1, 1, 2, 2]

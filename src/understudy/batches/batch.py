@@ -23,9 +23,11 @@ class Wanted(NamedTuple):
     """What a model is asked to say beside its answer, each as a feature of its Output.
 
     subsets: of each its logits, as if no other modality were present, under the name `shown(subset)`; 0 in rows without any.
+    layers: of each inner layer of each encoder a vector, under the name `layer(modality, number)`; 0 in rows without it.
     """
 
     subsets: tuple[Subset, ...] = ()
+    layers: bool = False
 
 
 NOTHING = Wanted()
@@ -34,6 +36,11 @@ NOTHING = Wanted()
 def shown(subset: Sequence[str]) -> str:
     """The feature that holds the logits of a model which is shown these modalities alone."""
     return f"{'+'.join(subset)}.shown"
+
+
+def layer(modality: str, number: int) -> str:
+    """The feature that holds what an inner layer of a modality's encoder says, counted from 0, the first behind the input."""
+    return f"{modality}.layer{number}"
 
 
 @dataclass(frozen=True, eq=False)

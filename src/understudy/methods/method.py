@@ -50,9 +50,11 @@ class Method(nn.Module, ABC):
     student: Model
     """What ships."""
     step: int = 0
-    """Position of the batch in the whole run, which decides its randomness; set by `fit`, as are the next three."""
+    """Position of the batch in the whole run, which decides its randomness; set by `fit`, as are the next four."""
     update: int = 0
     """Updates before this one, of which each may take several batches: what schedules and turns go by."""
+    epoch: int = 0
+    """Epochs before this one: what a weight that falls from epoch to epoch goes by."""
     seed: int = 0
     process: int = 0
     weighs: bool = False
@@ -94,7 +96,7 @@ class Method(nn.Module, ABC):
 
     @classmethod
     def wants(cls, student: Sequence[str], teacher: Sequence[str], **options: Any) -> Wanted:
-        """What else it reads that a teacher can say, which is then stored too: answers to some modalities alone.
+        """What else it reads that a teacher can say, which is then stored too: answers to some modalities alone, inner layers.
 
         student, teacher: the modalities that they read.
         """
@@ -171,11 +173,11 @@ class Method(nn.Module, ABC):
         generator = torch.default_generator if batch.labelled.device.type == "cpu" else torch
         generator.manual_seed(crc32(f"{self.seed}/{name}/{self.step}/{self.process}".encode()))
 
-    def say(self, name: str, batch: Batch) -> Answers:
-        """What player `name`, a Model or a frozen Teacher, says of a batch, branch by branch."""
+    def say(self, name: str, batch: Batch, wanted: Wanted = NOTHING) -> Answers:
+        """What player `name`, a Model or a frozen Teacher, says of a batch, branch by branch; of a Model, what else is wanted."""
         player = getattr(self, name)
         if isinstance(player, Model):
-            return [(seen, self.play(name, seen)) for _, seen in branches_of(player, batch)]
+            return [(seen, self.play(name, seen, wanted)) for _, seen in branches_of(player, batch)]
         branches = branches_of(player.model, batch) if isinstance(player, Frozen) else [("", batch)]
         return [(seen, player(seen)) for _, seen in branches]
 

@@ -1,15 +1,16 @@
 """Model: encoders, fusion and a head. Teacher and student are both one; a student has fewer encoders."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from functools import reduce
-from typing import NamedTuple
+from functools import cached_property, reduce
+from typing import Any, NamedTuple
 
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from understudy.batches.batch import NOTHING, Batch, Fields, Output, Subset, Tokens, Wanted, shown
+from understudy.batches.batch import NOTHING, Batch, Fields, Output, Subset, Tokens, Wanted, layer, shown
 from understudy.encoders.encoder import Encoded, Encoder
+from understudy.encoders.layers import layer_vector, layers_of, overheard
 from understudy.encoders.lora import merge
 from understudy.models.choices import folded, folded_tokens, repeated, repeated_tokens, unfolded_fields
 from understudy.models.fusion import Concat, Fusion
@@ -111,8 +112,10 @@ class Model(nn.Module):
         seen = hide(present, self.modality_dropout) if self.training and self.modality_dropout > 0 else present
         here = [m for m in self.modalities if m in batch.inputs]
         fields = {m: batch.inputs[m][self._encoder(m).view.key] for m in here}
-        encoded = self.encode(fields, present)
+        with overheard(self.inner if wanted.layers else {}) as heard:
+            encoded = self.encode(fields, present)
         logits, embedding, tokens, features = self.join(encoded, seen)
+        features |= self.said_inside(heard, encoded, present) if heard else {}
         features |= {shown(each): said for each, said in self.shown(wanted.subsets, encoded, present).items()}
         valid = reduce(torch.logical_or, seen.values())
         return Output(valid=valid, logits=logits, embedding=embedding, tokens=tokens, features=features, source=self.name)
@@ -163,6 +166,28 @@ class Model(nn.Module):
             logits = self.join({m: repeated_rows(e, len(some)) for m, e in said.items()}, here).logits
             logits = logits.where(reduce(torch.logical_or, here.values())[:, None], 0.0)
             found |= dict(zip(some, logits.chunk(len(some)), strict=True))
+        return found
+
+    @cached_property
+    def inner(self) -> dict[str, nn.Module]:
+        """The inner layers of every encoder by `layer(modality, number)`."""
+        return {layer(m, k): each for m in self.modalities for k, each in enumerate(layers_of(self._encoder(m)))}
+
+    @property
+    def layers(self) -> dict[str, int]:
+        """Modality -> how many inner layers its encoder has."""
+        return {m: sum(layer(m, k) in self.inner for k in range(len(self.inner))) for m in self.modalities}
+
+    def said_inside(
+        self, heard: Mapping[str, Any], encoded: Mapping[str, Encoded], present: Mapping[str, Bool[Tensor, " B"]]
+    ) -> dict[str, Float[Tensor, "B _"]]:
+        """One vector a row of each inner layer, 0 where its modality is absent."""
+        found = {}
+        for name, said in heard.items():
+            modality = name.rpartition(".layer")[0]
+            tokens, here = encoded[modality].tokens, present[modality]
+            vector = layer_vector(said, len(here), None if tokens is None else tokens.mask)
+            found[name] = vector.where(here[:, None], 0.0)
         return found
 
     def _chosen(self, modality: str) -> bool:

@@ -5,7 +5,7 @@ from itertools import repeat
 
 import torch
 
-from understudy.batches.batch import Batch, Output, Wanted, shown
+from understudy.batches.batch import Batch, Output, Wanted, layer, shown
 from understudy.prepare.view import Views
 from understudy.teachers.store import FEATURES, Store
 from understudy.teachers.teacher import Teacher
@@ -33,6 +33,11 @@ class Stored(Teacher):
         """Every answer, and behind them the one to an unknown id, which the row -1 finds; None where that is too much to keep."""
         size = 4 * len(self.store) * sum(self.store.widths.values())
         return None if self.store.ragged or size > KEPT_BYTES else self.store.answers([*self.store.place, UNKNOWN])
+
+    @property
+    def layers(self) -> dict[str, int]:
+        names = [name.removeprefix(FEATURES) for name in self.store.widths]
+        return {m: many for m in self.modalities if (many := sum(layer(m, k) in names for k in range(len(names))))}
 
     def saying(self, wanted: Wanted) -> "Stored":
         missing = [subset for subset in wanted.subsets if FEATURES + shown(subset) not in self.store.widths]

@@ -44,6 +44,11 @@ class Teacher(ABC):
         return self
 
     @property
+    def layers(self) -> dict[str, int]:
+        """Modality -> how many inner layers of its encoder it says, of a teacher that says them; {} of any other."""
+        return {}
+
+    @property
     @abstractmethod
     def views(self) -> Views:
         """What a batch must hold for it to answer."""
@@ -69,6 +74,10 @@ class Frozen(Teacher):
         if next(self.model.parameters()).device != batch.labelled.device:
             self.model.to(batch.labelled.device)
         return self.model(batch, self.wanted)
+
+    @property
+    def layers(self) -> dict[str, int]:
+        return self.model.layers if self.wanted.layers else {}
 
     def saying(self, wanted: Wanted) -> "Frozen":
         return Frozen(self.model, wanted)

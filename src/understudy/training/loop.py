@@ -156,7 +156,7 @@ class Loop:
     def update(self, window: list[Batch]) -> None:
         """One update: each part in turn, its gradient and its step."""
         place, moved = self.place, False
-        self.method.update = place.step
+        self.method.update, self.method.epoch = place.step, place.epoch
         first = place.epoch * len(self.train) + place.batch
         factor = self.plan.factor(place.step, self.steps, place.cooling)
         for part in self.parts:
