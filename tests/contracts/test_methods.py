@@ -193,6 +193,7 @@ def test_the_defaults_of_options_stand_in_the_constructor_alone(name):
     kind = getattr(methods, name)
     options = inspect.signature(kind).parameters
     hooks = (kind.check, kind.check_players, kind.embeds, kind.tokens, kind.wants, kind.lead, kind.beside, kind.fixed_auxiliary)
+    hooks = (*hooks, kind.assisted, kind.assist)
     for hook in hooks:
         for option in inspect.signature(hook).parameters.values():
             if option.kind is option.KEYWORD_ONLY:

@@ -8,8 +8,11 @@ from typing import Any, Literal
 from understudy.process.document import Shape, misfit
 from understudy.process.whole import read_json
 
-SystemName = Literal["distilled", "plain", "teacher", "joint_teacher", "auxiliary"]
-"""What a run may hold; joint_teacher and auxiliary where a teacher or an auxiliary model trained beside the student."""
+SystemName = Literal["distilled", "plain", "teacher", "joint_teacher", "auxiliary", "assistant"]
+"""What a run may hold; joint_teacher and auxiliary where a teacher or an auxiliary model trained beside the student.
+
+assistant: where one stood between teacher and student.
+"""
 ONE_RUN, STILL = "one training run", "still learning when stopped"
 LABELS = "labels alone"
 """Whom the distilled student listened to, where validation rows say that answers harm: it is the plain one."""

@@ -16,7 +16,7 @@ from understudy.models.model import Model, branches_of, views_of
 from understudy.objectives.objective import Objective, Term
 from understudy.prepare.view import Views
 from understudy.tasks import Task
-from understudy.teachers.teacher import Frozen
+from understudy.teachers.teacher import Frozen, Teacher
 
 Terms = dict[str, Term]
 Answers = list[tuple[Batch, Output]]
@@ -114,6 +114,16 @@ class Method(nn.Module, ABC):
     def beside(cls, **options: Any) -> Beside:
         """Whether the teacher trains beside the student, and from where: `teacher` is then a Model, not a frozen Teacher."""
         return ""
+
+    @classmethod
+    def assisted(cls, **options: Any) -> bool:
+        """Whether the teacher teaches an assistant, of the student's kind and twice its width, which teaches the student."""
+        return False
+
+    @classmethod
+    def assist(cls, student: Model, teacher: Teacher, **options: Any) -> "Method":
+        """Of an `assisted` method, how the assistant learns: a method whose `student` it is."""
+        raise NotImplementedError(f"{cls.__name__} has no assistant")
 
     @classmethod
     def fixed_auxiliary(cls, **options: Any) -> bool:

@@ -40,6 +40,9 @@ def rehearse(method: str, options: Mapping[str, Any], cast: Mapping[str, Bluepri
     built = {name: each.build(0, weights=False) for name, each in cast.items()}
     kind.lead(built["teacher"], **options)
     frozen = Ensemble([Frozen(built["teacher"])]) if ensemble else Frozen(built["teacher"])
+    if kind.assisted(**options):
+        kind.assist(built["assistant"], frozen, **options)
+        frozen = Frozen(built["assistant"])
     others = {"teacher": built["teacher"] if kind.beside(**options) else frozen, "auxiliary": built.get("auxiliary")}
     method_of(method, options, 0, built["student"], others)
 

@@ -23,6 +23,7 @@ TITLES = {
     "ensemble": "Teachers together",
     "joint_teacher": "Teacher trained along",
     "auxiliary": "Auxiliary model",
+    "assistant": "Assistant",
 }
 
 TRUST = {"classification": draw.reliability_figure, "choice": draw.reliability_figure, "regression": draw.truth_figure}

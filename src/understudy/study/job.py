@@ -50,12 +50,14 @@ class Job:
         self.engine.finish(beside)
         leads = {each.seed: stages.run.model("teacher", seed=each.seed) for each in beside if each.system == "teacher"}
         told = Told({}, "") if start else listening.told(leads, unseen)
+        assisted = stages.method.assisted(**settings.options) and bool(told.stores)
+        told = listening.assisted(told) if assisted else told
         if tuned:
             Tuning(stages, self.engine, "distilled", told.stores.get(settings.seeds[0], "")).play()
         distilled = [Stage("distilled", seed, told.stores.get(seed, "")) for seed in settings.seeds]
         self.engine.begin(distilled)
         self.engine.finish([*plain, *distilled])
-        others = ("plain", "distilled", *stages.beside(distilled[0]))
+        others = ("plain", "distilled", *stages.beside(distilled[0]), *(["assistant"] if assisted else []))
         models = {name: {seed: stages.run.model(name, seed=seed) for seed in settings.seeds} for name in others}
         conclude(stages, ({"teacher": leads} if leads else {}) | models, told, report=report)
         return stages.run
@@ -129,7 +131,8 @@ def estimate_of(settings: Settings, corpus: Corpus, *, at_once: int) -> Estimate
     """Of the time that the trainings of so many seeds take."""
     fixed = CATALOGUE[settings.method].fixed_auxiliary(**settings.options)
     lead = [] if settings.teacher_answers else ["teacher"]
-    trained = [*lead, "plain", "distilled", *(["auxiliary"] if fixed else [])]
+    assisted = CATALOGUE[settings.method].assisted(**settings.options)
+    trained = [*lead, "plain", "distilled", *(["auxiliary"] if fixed else []), *(["assistant"] if assisted else [])]
     left: dict[str, int] = dict.fromkeys(trained, len(settings.seeds))
     if settings.undecided:
         left |= dict.fromkeys(trials_of(settings, corpus), 1)

@@ -144,6 +144,8 @@ class Listening:
         settings, method = self.stages.settings, self.stages.method
         tokens = method.tokens(**settings.options)
         wanted = method.wants(settings.student.modalities, settings.teacher.modalities, **settings.options)
+        # What an assistant learns is for its own method to say, of answers alone.
+        wanted = NOTHING if method.assisted(**settings.options) else wanted
         name = {False: "answers", "text": "answers_with_tokens", "located": "answers_with_regions"}[tokens]
         name += "" if wanted == NOTHING else "_and_more"
         teachers = {seed: Frozen(model, wanted) for seed, model in leads.items()}
@@ -153,9 +155,21 @@ class Listening:
         each = {seed: self.stored(f"seed-{seed}/{name}", teacher, tokens=tokens) for seed, teacher in teachers.items()}
         return Told(each, "network, insample")
 
-    def stored(self, name: str, teacher: Teacher, *, tokens: Tokens = False) -> str:
-        """A teacher's answers to the train rows, on disk; where in the run's folder."""
-        stages, place = self.stages, f"teacher/{name}"
+    def assisted(self, told: Told) -> Told:
+        """What each seed's student learns from its assistant, which learns from what was told."""
+        stages, method = self.stages, self.stages.method
+        wanted = [Stage("assistant", seed, store) for seed, store in told.stores.items()]
+        self.engine.begin(wanted)
+        self.engine.finish(wanted)
+        reads = stages.settings.student.modalities
+        more = method.wants(reads, reads, **stages.settings.options)
+        leads = {each.seed: Frozen(stages.run.model("assistant", seed=each.seed), more) for each in wanted}
+        stores = {seed: self.stored(f"seed-{seed}/answers", lead, of="assistant") for seed, lead in leads.items()}
+        return Told(stores, "network, assistant")
+
+    def stored(self, name: str, teacher: Teacher, *, tokens: Tokens = False, of: str = "teacher") -> str:
+        """A teacher's answers to the train rows, on disk, beside the system's other files; where in the run's folder."""
+        stages, place = self.stages, f"{of}/{name}"
         rows = every_row(stages.corpus, stages.split.train, teacher.views)
         write_store(stages.run.folder / place, teacher, rows, corpus=stages.corpus.fingerprint, tokens=tokens)
         return place

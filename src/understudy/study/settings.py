@@ -31,6 +31,8 @@ from understudy.training.plan import Plan
 
 Choice = Literal["no", "yes", "if better"]
 PLAYERS = ("student", "teacher")
+ASSISTANT_WIDTH = 2
+"""How often as wide as its student an assistant is."""
 WRITTEN = (
     *("method", "options", "encoders", "teacher_encoders", "teacher_head", "fusion", "teacher_fusion", "sizes", "space"),
     *("teachers_of", "plain_of", "corpus", "split", "student", "teacher", "plan", "teacher_plan", "ensemble", "seeds"),
@@ -226,7 +228,10 @@ class Settings:
         return {name: modalities for name, modalities in found.items() if modalities}
 
     def players(self, corpus: Corpus) -> dict[str, Player]:
-        """All who take part, by their blueprint's name. The auxiliary reads by what the teacher would read by."""
+        """All who take part, by their blueprint's name.
+
+        The auxiliary reads by what the teacher would read by, the assistant as the student does.
+        """
         found = {"student": self.student, "teacher": self.teacher}
         if extra := auxiliary_modalities(self.method, corpus.task, self.student.modalities, self.teacher.modalities):
             encoders = {**self.student.encoders, **self.teacher.encoders}
@@ -234,6 +239,9 @@ class Settings:
             found["auxiliary"] = replace(
                 self.teacher, modalities=extra, encoders=encoders, fusion="concat", head={}, max_tokens=tokens
             )
+        if CATALOGUE[self.method].assisted(**self.options):
+            wider = {"width": ASSISTANT_WIDTH * self.student.sized.width}
+            found["assistant"] = replace(self.student, sizes=self.student.sized.changed(wider))
         return found
 
     def to_json(self) -> dict[str, Any]:

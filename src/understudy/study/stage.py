@@ -65,7 +65,7 @@ TRIAL = "/trial-"
 class Stage:
     """One training.
 
-    system: `teacher`, `plain`, `auxiliary`, `distilled`, or one on the way: `teacher/fold-0`, `plain/trial-mlp`,
+    system: `teacher`, `plain`, `auxiliary`, `assistant`, `distilled`, or one on the way: `teacher/fold-0`, `plain/trial-mlp`,
     `plain/search-0/3`, `tried/crossfit`. listens: the store in the run's folder that a student learns from; "" for who learns
     from labels, or beside its teacher.
     """
@@ -206,6 +206,9 @@ class Stages:
     def cast(self, stage: Stage) -> tuple[Method, dict[str, Model]]:
         """The method with its players, untrained or as their stages left them; and by system the models that train along."""
         seed, name = stage.seed, stage.system.partition("/")[0]
+        if name == "assistant":
+            heard, model = Stored(Store(self.run.folder / stage.listens)), self.blueprint(name).build(seed)
+            return self.method.assist(model, heard, **self.settings.options), {}
         if name in ("teacher", "plain", "auxiliary"):
             model = self.blueprint(player_of(name), stage.own).build(seed)
             lead = self.method.lead(model, **self.settings.options) if name == "teacher" else None
