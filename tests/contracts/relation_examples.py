@@ -89,6 +89,20 @@ def neighbour_loss(student: np.ndarray, teacher: np.ndarray) -> np.ndarray:
     return rel_entr(theirs, ours).sum(axis=1)
 
 
+def flow_loss(student: np.ndarray, teacher: np.ndarray, kernel: str, divergence: str) -> np.ndarray:
+    kinds = {
+        "cosine": lambda x: 1 - cdist(x, x, "cosine") / 2 + 1e-6,
+        "student_t": lambda x: 1 / (1 + cdist(x, x)),
+    }
+    total = np.zeros(len(student))
+    for name, kind in kinds.items():
+        if kernel in (name, "combined"):
+            ours, theirs = (k / k.sum(axis=1, keepdims=True) for k in (others(kind(x)) for x in (student, teacher)))
+            total += rel_entr(theirs, ours).sum(axis=1)
+            total += rel_entr(ours, theirs).sum(axis=1) if divergence == "jeffreys" else 0
+    return total
+
+
 def product_loss(student: np.ndarray, teacher: np.ndarray) -> np.ndarray:
     ours, theirs = ((x @ x.T) / np.linalg.norm(x @ x.T, axis=1, keepdims=True) for x in (student, teacher))
     return ((ours - theirs) ** 2).mean(axis=1)
@@ -161,6 +175,13 @@ EXAMPLES = {
         for d, a in ((1.0, 0.0), (0.0, 1.0), (25.0, 50.0))
     ],
     "PKT": relation(objectives.PKT, neighbour_loss),
+    "IFD": [
+        example(
+            lambda k=k, d=d: objectives.IFD(kernel=k, divergence=d),
+            lambda a, o: of_rows(a, lambda s, t: flow_loss(s, t, o.kernel, o.divergence)),
+        )
+        for k, d in (("combined", "jeffreys"), ("student_t", "kl"), ("cosine", "jeffreys"))
+    ],
     "SimilarityPreserving": relation(objectives.SimilarityPreserving, product_loss),
     "SimilarityDistribution": relation(OneSided, distribution_loss),
     "ClassStructure": [

@@ -5,6 +5,7 @@ from understudy.methods.c2kd import C2KD as C2KD
 from understudy.methods.cet import CET as CET
 from understudy.methods.crd import CRD as CRD
 from understudy.methods.dkd import DKD as DKD
+from understudy.methods.ifd import IFD as IFD
 from understudy.methods.kd import KD as KD
 from understudy.methods.lskd import LSKD as LSKD
 from understudy.methods.mad import MAD as MAD

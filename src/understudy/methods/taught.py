@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from typing import Any
 
 from understudy import objectives
-from understudy.batches.batch import Batch, Output
+from understudy.batches.batch import NOTHING, Batch, Output, Wanted
 from understudy.methods.method import Method, Terms
 from understudy.models.model import Model, views_of
 from understudy.objectives.objective import Objective, summed
@@ -21,6 +21,8 @@ class Taught(Method, ABC):
 
     labels: float = 1.0
     """Weight of the loss on labels."""
+    wanted: Wanted = NOTHING
+    """What the student is asked beside its answer."""
 
     def __init__(self, student: Model, teacher: Teacher) -> None:
         super().__init__()
@@ -45,7 +47,7 @@ class Taught(Method, ABC):
     def forward(self, batch: Batch, part: str = "main") -> Terms:
         pulls = self.pulls()
         batch, *teacher = self.asked(batch) if pulls else (batch,)
-        student = self.say("student", batch)
+        student = self.say("student", batch, self.wanted)
         terms = {"supervised": summed(self.supervised, student).times(self.labels)}
         for name, (objective, weight) in pulls.items():
             terms[name] = summed(objective, student, *teacher).times(weight)

@@ -12,6 +12,7 @@ from understudy.objectives.distribution import SimilarityDistribution
 from understudy.objectives.dkd import DKD, NonTargetKD
 from understudy.objectives.expected import ClassStructure, ExpectedValue
 from understudy.objectives.feature import FeatureRegression
+from understudy.objectives.ifd import IFD
 from understudy.objectives.infonce import InfoNCE
 from understudy.objectives.kd import BernoulliKD, LogitKD, RegressionKD
 from understudy.objectives.lskd import LSKD
@@ -27,6 +28,7 @@ from understudy.objectives.view_kd import ViewKD
 __all__ = [
     "CRD",
     "DKD",
+    "IFD",
     "LSKD",
     "PKT",
     "RKD",
