@@ -378,7 +378,7 @@ def test_bad_input_is_one_sentence_exit_2_and_leaves_nothing(home, capsys, monke
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["split"], "Required options: Missing from understudy split: PATH folder of the corpus. (required)"),
+        (["split"], "Required options: Missing from understudy split: STR folder of the corpus. (required)"),
         (["split", "x", "--folds", "q"], "Value error: Error parsing --folds: invalid literal for int() with base 10: 'q'"),
         (["spilt"], "Unrecognized options: spilt"),
         (["import"], "Missing subcommand: Expected one of {table, "),
