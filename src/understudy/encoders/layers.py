@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 from jaxtyping import Bool, Float
@@ -26,15 +27,16 @@ def layers_of(encoder: nn.Module) -> Sequence[nn.Module]:
     return [module for module in encoder.modules() if isinstance(module, ACTIVATIONS)][:-1]
 
 
+def note(heard: dict[str, Any], name: str, module: nn.Module, given: Any, said: Any) -> None:
+    """A forward hook: writes down what the module said. It returns nothing, so that torch changes nothing."""
+    heard[name] = said
+
+
 @contextmanager
 def overheard(modules: Mapping[str, nn.Module]) -> Iterator[dict[str, Any]]:
     """What each of these modules says meanwhile, by name."""
     heard: dict[str, Any] = {}
-
-    def note(name: str) -> Any:
-        return lambda module, given, said: heard.__setitem__(name, said)
-
-    handles = [module.register_forward_hook(note(name)) for name, module in modules.items()]
+    handles = [module.register_forward_hook(partial(note, heard, name)) for name, module in modules.items()]
     try:
         yield heard
     finally:

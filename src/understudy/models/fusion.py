@@ -53,11 +53,10 @@ class Fusion(nn.Module, ABC):
 
     def vectors(self, encoded: Mapping[str, Encoded], present: Mapping[str, Bool[Tensor, " B"]]) -> list[Float[Tensor, "B _"]]:
         """Each modality's pooled vector, 0 where it is absent."""
-
-        def nothing(modality: str, width: int) -> Tensor:
-            return torch.zeros(present[modality].shape[0], width, device=present[modality].device)
-
-        return [encoded[m].pooled if m in encoded else nothing(m, width) for m, width in self.widths.items()]
+        return [
+            encoded[m].pooled if m in encoded else torch.zeros(present[m].shape[0], width, device=present[m].device)
+            for m, width in self.widths.items()
+        ]
 
 
 class Concat(Fusion):
