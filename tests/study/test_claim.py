@@ -39,7 +39,8 @@ def written(folder: Path) -> dict[Path, int]:
 def test_run_json_says_what_was_meant(run):
     asked = run.settings["arguments"]
     assert asked["options"] == {"weight": 0.5, "temperature": 2.0, "distance": "l1", "feature": 0.0, "mixup": 0.0}
-    assert asked["sizes"] == {"width": 16, "dropout": 0.1, "modality_dropout": 0.0, "freeze": "tower", "depth": 2, "lora": 0, "slots": 16}
+    sizes = {"width": 16, "dropout": 0.1, "modality_dropout": 0.0, "freeze": "tower", "depth": 2, "lora": 0, "slots": 16}
+    assert asked["sizes"] == sizes
     assert (asked["encoders"], asked["teacher_encoders"]) == ({"weak": "piecewise"}, {"strong": "piecewise", "weak": "piecewise"})
     card = (run.export(run.folder.parent / "shipped") / "card.md").read_text()
     assert "method: kd (weight 0.5, temperature 2.0, distance l1, feature 0.0, mixup 0.0)" in card
