@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
+from scipy.special import ndtri
 
 Array = NDArray[Any]
 
@@ -42,7 +42,7 @@ def eps_min(better: Array, other: Array, *, level: float = 0.95, draws: int = 10
     found = float(violation(np.asarray(better, np.float64), np.asarray(other, np.float64)))
     # sqrt(nm / (n + m)) scales the deviation and is divided out again.
     deviation = float(np.std(drawn - found))
-    return float(np.clip(found - deviation * stats.norm.ppf(1 - level), 0, 1))
+    return float(np.clip(found - deviation * ndtri(1 - level), 0, 1))
 
 
 SEEDS, FAVOURS = 5, 0.2

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
+from scipy.special import stdtrit
 
 from understudy.evaluate import aso
 from understudy.evaluate.baselines import Baseline
@@ -130,7 +130,7 @@ def over_seeds(values: Sequence[float]) -> dict[str, Any]:
     if len(values) < 2 or not np.isfinite(mean):
         return {"mean": mean if np.isfinite(mean) else None, "std": None, "low": None, "high": None, "seeds": seeds}
     std = float(np.std(values, ddof=1))
-    half = float(stats.t.ppf((1 + LEVEL) / 2, len(values) - 1)) * std / len(values) ** 0.5
+    half = float(stdtrit(len(values) - 1, (1 + LEVEL) / 2)) * std / len(values) ** 0.5
     return {"mean": mean, "std": std, "low": mean - half, "high": mean + half, "seeds": seeds}
 
 

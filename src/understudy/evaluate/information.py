@@ -195,11 +195,11 @@ def from_halves(estimate: Estimator, x: Array, y: Array, name: str, seed: int) -
     and Wu, Annals of Statistics 1989), so the spread of the halves about their own mean is the estimate's; their bias, which is
     that of fewer rows, does not enter.
     """
-    from scipy.stats import norm
+    from scipy.special import ndtri
 
     random, value = np.random.default_rng(seed), estimate(x, y)
     halves = [random.permutation(len(x))[: len(x) // 2] for _ in range(HALVES)]
-    reach = float(norm.ppf((1 + LEVEL) / 2) * np.std([estimate(x[rows], y[rows]) for rows in halves], ddof=1))
+    reach = float(ndtri((1 + LEVEL) / 2) * np.std([estimate(x[rows], y[rows]) for rows in halves], ddof=1))
     return Information(value, value - reach, value + reach, len(x), name)
 
 

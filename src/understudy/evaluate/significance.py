@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
+from scipy.special import ndtri, stdtrit
 
 from understudy.evaluate.results import ONE_RUN
 
@@ -38,11 +38,11 @@ class Error:
 
     def half_width(self, middle: float) -> float:
         """Half of the t interval that ends at the quantile `middle`."""
-        return self.whole * float(stats.t.ppf(middle, self.freedom))
+        return self.whole * float(stdtrit(self.freedom, middle))
 
     def half_width_alone(self, middle: float) -> float:
         """The wider of the t intervals of the seeds' means and of the groups' means."""
-        return max((error * float(stats.t.ppf(middle, freedom)) for error, freedom in self.alone), default=0.0)
+        return max((error * float(stdtrit(freedom, middle)) for error, freedom in self.alone), default=0.0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,7 +82,7 @@ class Resampled:
         """By how much the deviations are too small at this level."""
         error, middle = self.errors[which], (1 + level) / 2
         deviation, half = float(self.deviations[which].std()), float(np.ptp(self.ends(which, level))) / 2
-        whole = error.half_width(middle) / (float(stats.norm.ppf(middle)) * deviation) if deviation > 0 else 0.0
+        whole = error.half_width(middle) / (float(ndtri(middle)) * deviation) if deviation > 0 else 0.0
         return max(whole, error.half_width_alone(middle) / half if half > 0 else 0.0)
 
 
