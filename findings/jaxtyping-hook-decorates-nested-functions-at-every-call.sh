@@ -6,7 +6,7 @@
 # checks in two places: once a function when it is imported, and a little at each call. The hook puts its decorator before every
 # `def` of the source, nested ones too, and a nested `def` is carried out at each call of the function around it: a helper inside a
 # `forward` is compiled anew for every batch, twice (parameters alone, then with the result). It was a tenth of a test suite. Seen:
-# two checkers for each function of the module at import, then, after 50 calls, 100 more for the nested one, and a call 14 times
+# two checkers for each function of the module at import, then, after 50 calls, 100 more for the nested one, and a call 14 to 41 times
 # as dear as with the helper beside it. A lambda, a functools.partial and a function of the module are not affected.
 set -euo pipefail
 work=$(mktemp -d)
