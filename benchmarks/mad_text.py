@@ -12,7 +12,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from benchmarks.few_rows import few_rows
 from benchmarks.record import figures_of, write_result
+from understudy.corpus.importers.mosi import import_mosi
 from understudy.process.whole import write_json
 from understudy.recipes.mad_text import SIZES, STEPS, TEXT, mosi_text, stamp_classes, stamps_text
 from understudy.recipes.protocol_table import protocol_text
@@ -60,6 +62,7 @@ def quick(data: Path, stamps: Path) -> None:
             stamp_classes(stamps, Path(folder) / "stamps" / "corpus", test=0.05)
             found["stamps"] = stamps_text(stamps, Path(folder) / "stamps", **few)
         elif data.is_dir():
+            few_rows(import_mosi(data, Path(folder) / "mosi" / "corpus"), "sdk", train=64, valid=8, test=16)
             found["mosi"] = mosi_text(data, Path(folder) / "mosi", **few)
         page(found)
         figures_of(rows_of(found), "set", "size")
