@@ -80,10 +80,9 @@ def measured(run: Run, world: str, seed: int, out: Path) -> dict[str, Any]:
     target = corpus.target[rows]
     ours = student.predict_cells({m: cells[m] for m in student.modalities})
     theirs = teacher.predict_cells(cells)
-    sign = 1 if task.higher_is_better else -1
 
     def worth(predicted: Predicted) -> float:
-        return sign * float(np.mean(task.per_row(predicted.values, target)))
+        return task.sign * float(np.mean(task.per_row(predicted.values, target)))
 
     handed = np.sort(Cascade(student, teacher, BUDGET).least_sure(ours))
     mixed = ours.values.copy()

@@ -57,7 +57,7 @@ def held_against(run: Run, corpus: Corpus, beside: Mapping[str, Any]) -> dict[st
     task = corpus.task
     systems = {name: System((), 0, run.predictions(name)) for name in SYSTEMS}
     aligned, _ = on_same_rows(task, systems)
-    sign, first = 1.0 if task.higher_is_better else -1.0, aligned["plain"][0]
+    sign, first = task.sign, aligned["plain"][0]
     rows = {name: sign * per_row(task, seeds) for name, seeds in aligned.items()}
     said = {name: against(task, beside, first.id, first.target, first.group, rows[name]) for name in ("plain", "distilled")}
     drawn = crossed_bootstrap(paired(rows["teacher"], rows["plain"])[None], first.group)

@@ -1,5 +1,6 @@
 """What students listen to: answers of teachers that never saw the row, of simple models, and the choice on validation rows."""
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -8,6 +9,7 @@ from tests.study.small import PLAN, SIZES, make_corpus
 
 import understudy as us
 from understudy.corpus import Split
+from understudy.evaluate.predictions import VALIDATION, Predictions
 from understudy.report import write_report
 from understudy.study.answers import fold_by_id, simple_teacher, without_fold
 from understudy.study.run import Run
@@ -38,6 +40,17 @@ def test_the_choice_is_made_on_validation_rows_and_told(run):
     assert len(list((run.folder / "teacher").glob("fold-*"))) == 5
     chosen = run.folder / "tried" / source.split(", ")[1] / "seed-0" / "model.safetensors"
     assert chosen.read_bytes() == (run.folder / "distilled" / "seed-0" / "model.safetensors").read_bytes()
+
+
+def test_what_decided_is_told_in_the_metric_itself(tmp_path, capsys):
+    """An error is a positive number, although the smaller is the better."""
+    corpus = make_corpus(tmp_path / "corpus", regression=True)
+    asked = ASKED | {"plan": {"epochs": 1}, "seeds": 1}
+    run = us.distill(corpus, split="main", answers="auto", out=tmp_path / "run", report=False, **asked)
+    found = re.search(r"^answers on validation rows, mae: labels alone (\S+), ", capsys.readouterr().err, re.MULTILINE)
+    plain = Predictions.load(run.folder / "plain" / "seed-0" / VALIDATION)
+    assert found
+    assert float(found[1]) == pytest.approx(np.abs(plain.values - plain.target).mean(), abs=1e-4)
 
 
 @pytest.mark.parametrize(

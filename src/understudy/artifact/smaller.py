@@ -119,7 +119,7 @@ def check_loss(folder: Path, task: Task, parity: dict[str, Any], *, corpus: Corp
     predicted = predict_corpus(Artifact(folder), corpus, rows)
     scored = predicted.seen & corpus.has_target[rows]
     after = float(np.nanmean(task.per_row(predicted.values[scored], corpus.target[rows][scored])))
-    lost = (before - after if task.higher_is_better else after - before) / max(abs(before), 1e-12)
+    lost = task.sign * (before - after) / max(abs(before), 1e-12)
     if not lost <= most:
         raise ParityError(
             f"smaller weights cost {lost:.1%} of the {task.primary} on the test rows ({before:.4g} became {after:.4g}), "

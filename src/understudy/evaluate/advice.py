@@ -167,7 +167,7 @@ def judged(
 
     others: how many unlabelled rows were read, and how many labelled ones left out.
     """
-    own, sign = "+".join(student), 1.0 if task.higher_is_better else -1.0
+    own, sign = "+".join(student), task.sign
     alone, everything = rated[own], rated["all"]
     differences = {"knows": everything - alone, "anything": alone - rated["constant"]}
     differences |= {f"+{name}": rated[f"{own}+{name}"] - alone for name in extra}

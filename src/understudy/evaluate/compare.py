@@ -58,7 +58,7 @@ def compare(
             )
     aligned, coverage = on_same_rows(task, systems)
     rows = {name: per_row(task, seeds) for name, seeds in aligned.items() if name != AUXILIARY}
-    sign, shown = 1.0 if task.higher_is_better else -1.0, aligned["plain"][0]
+    sign, shown = task.sign, aligned["plain"][0]
     beside = against_baselines(task, baselines or {}, shown.id, shown.target, shown.group, sign * rows["distilled"])
     rows, groups = with_score(rows, aligned["plain"][0].group)
     scored = {name: [task.metrics(p.values, p.target) for p in seeds] for name, seeds in aligned.items() if len(seeds[0])}
@@ -216,7 +216,7 @@ def against(run: Path, first: Path) -> dict[str, Any] | None:
     task = task_from_json(results["task"])
     pair = {"plain": System((), 0, theirs), "distilled": System((), 0, ours)}
     aligned, _ = on_same_rows(task, pair)
-    sign = 1.0 if task.higher_is_better else -1.0
+    sign = task.sign
     rows, groups = with_score({name: per_row(task, seeds) for name, seeds in aligned.items()}, aligned["plain"][0].group)
     return comparison(sign * paired(rows["distilled"], rows["plain"]), groups, draws=10_000, seed=0)
 

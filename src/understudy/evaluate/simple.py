@@ -191,7 +191,7 @@ def groups_of(corpus: Corpus, rows: Array) -> Array:
 
 def quality(task: Task, values: Array, target: Array) -> Array:
     """The primary metric of each row, signed so that larger is better."""
-    return task.per_row(values, target) * (1.0 if task.higher_is_better else -1.0)
+    return task.per_row(values, target) * task.sign
 
 
 @dataclass(frozen=True, eq=False)

@@ -119,7 +119,7 @@ class Protocol:
             folder = self.out / size_name(size) / f"held-{draw}" / f"{weight:g}"
             run = self.train(self.held(size, draw), folder, label, weight, self.seeds[:1])
             scores.append(run.results["systems"]["distilled"]["metrics"][self.corpus.task.primary]["mean"])
-        return float(np.mean(scores)) * (1 if self.corpus.task.higher_is_better else -1)
+        return float(np.mean(scores)) * self.corpus.task.sign
 
     def table(self, sizes: Sequence[Size]) -> dict[str, Any]:
         """The document, written to table.json too; empty, and no such file, while a run or a seed of one is missing."""

@@ -113,7 +113,9 @@ class Listening:
         self.engine.finish([plain, *wanted.values()])
         said = {name: self.on_validation_rows(stage) for name, stage in ({LABELS: plain} | wanted).items()}
         found = {name: self.quality(each) for name, each in said.items()}
-        say(f"answers on validation rows: {', '.join(f'{name} {rows.mean():.4f}' for name, rows in found.items())}")
+        task = stages.corpus.task
+        shown = ", ".join(f"{name} {rows.mean() * task.sign:.4f}" for name, rows in found.items())
+        say(f"answers on validation rows, {task.primary}: {shown}")
         better = max(ways, key=lambda name: found[name].mean())
         ahead = crossed_bootstrap((found[LABELS] - found[better])[None, None], said[LABELS].group).interval(level=ONE_ERROR)[0]
         if ahead > 0 and not stages.settings.search:
@@ -129,7 +131,7 @@ class Listening:
     def quality(self, said: Predictions) -> NDArray[np.float64]:
         """Of each row, the larger the better."""
         task = self.stages.corpus.task
-        return task.per_row(said.values, said.target) * (1 if task.higher_is_better else -1)
+        return task.per_row(said.values, said.target) * task.sign
 
     def labels_alone(self) -> Told:
         """Every seed's distilled student is its plain one."""
@@ -181,4 +183,4 @@ class Listening:
         scores = [score.score(task, score.predict(m, each)) for m, each in zip(models, loaders, strict=True)]
         joint = score.collect(Ensemble([Frozen(model) for model in models]), task, loaders[0])
         gain = score.score(task, joint)[task.primary] - sum(each[task.primary] for each in scores) / len(scores)
-        return gain > 0 if task.higher_is_better else gain < 0
+        return gain * task.sign > 0

@@ -149,7 +149,7 @@ class Stages:
     def best_score(self, stage: Stage) -> float:
         """The best validation score of a training that is done, the larger the better; -inf of a search that diverged."""
         task, log = self.corpus.task, read_log(self.folder(stage.system, stage.seed))
-        return max((line["valid"][task.primary] * (1 if task.higher_is_better else -1) for line in log), default=-math.inf)
+        return max((line["valid"][task.primary] * task.sign for line in log), default=-math.inf)
 
     def adopt(self, stage: Stage, system: str) -> None:
         """Keep a training on the way as that of a system, unless there is one, or a search has yet to say how it trains."""

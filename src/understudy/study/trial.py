@@ -46,8 +46,9 @@ class Trial:
         stages, wanted = self.stages, self.wanted
         scores = {name: stages.best_score(stage) for name, stage in wanted.items()}
         better = max(scores, key=lambda name: scores[name])
-        said = ", ".join(f"{name} {abs(score):.4f}" for name, score in scores.items())
-        say(f"encoders of the {self.player} on validation rows: {said}")
+        task = stages.corpus.task
+        said = ", ".join(f"{name} {score * task.sign:.4f}" for name, score in scores.items())
+        say(f"encoders of the {self.player} on validation rows, {task.primary}: {said}")
         first = wanted[better]
         stages.adopt(first, SYSTEM[self.player])
         found = Blueprint.load(stages.run.folder / first.system, self.player)

@@ -53,6 +53,11 @@ class Task(ABC):
         return self.judges[self.primary]
 
     @property
+    def sign(self) -> float:
+        """What the primary metric is multiplied by so that the larger is the better: 1 or -1."""
+        return 1.0 if self.higher_is_better else -1.0
+
+    @property
     def said(self) -> dict[str, Any]:
         """What `to_json` adds where the primary metric is not the usual one."""
         return {"metric": self.metric} if self.metric else {}
