@@ -200,7 +200,7 @@ def test_an_ablation_trains_each_thing_once_and_joins_over_seeds(corpus, tmp_pat
         ({"teacher_head": {"classes": 2, "anchors": [3.0, -3.0]}}, "finite and ascend"),
         ({"teacher": ["clip", "word"], "teacher_head": {"tokens_of": "word"}}, "'word', a vector, whose encoder gives no tokens"),
         ({"teacher": ["word"]}, "class prompts need tokens"),
-        ({"teacher_head": {"classes": "many"}}, "classes is 'many'; expected int"),
+        ({"teacher_head": {"classes": "many"}}, "classes is 'many'; expected a whole number"),
         ({"ensemble": "yes"}, "trains the teacher beside the student"),
         ({"options": {"mode": "both"}}, "mode is 'both'"),
     ],

@@ -255,9 +255,9 @@ def test_networks_of_numbers_alone_are_held_back_where_rows_are_few():
         ({"method": "magic"}, "no method 'magic'; choose from amid, .*, kd"),
         ({"method": "supervised"}, "plain control is always trained"),
         ({"options": {"wait": 1}}, "kd has no wait; it has weight"),
-        ({"options": {"weight": "much"}}, "kd: weight is 'much'; expected float"),
-        ({"options": {"distance": "l3"}}, "distance is 'l3'"),
-        ({"plan": {"epochs": 2.5}}, "a plan: epochs is 2.5; expected int"),
+        ({"options": {"weight": "much"}}, "kd: weight is 'much'; expected a number"),
+        ({"options": {"distance": "l3"}}, "distance is 'l3'; expected one of 'l1', "),
+        ({"plan": {"epochs": 2.5}}, "a plan: epochs is 2.5; expected a whole number"),
         ({"plan": {"epochs": True}}, "epochs is True"),
         ({"sizes": {"layers": 2}}, "a model has no layers; it has width"),
         (

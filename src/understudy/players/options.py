@@ -30,11 +30,24 @@ def typed(what: str, given: Mapping[str, Any], allowed: Mapping[str, Any]) -> di
     found = {}
     for name, value in given.items():
         if not accepts(allowed[name], value):
-            raise ValueError(f"{what}: {name} is {value!r}; expected {inspect.formatannotation(allowed[name])}")
+            raise ValueError(f"{what}: {name} is {value!r}; expected {in_words(allowed[name])}")
         if isinstance(value, float) and not math.isfinite(value):
             raise ValueError(f"{what}: {name} is {value!r}; expected a finite number")
         found[name] = float(value) if allowed[name] is float else value
     return found
+
+
+WORDS = {float: "a number", int: "a whole number", bool: "True or False", str: "a text", NoneType: "None", None: "None"}
+
+
+def in_words(annotation: Any) -> str:
+    """What a value that fits a plain annotation is, in the words of an error."""
+    origin = get_origin(annotation)
+    if origin is Literal:
+        return "one of " + ", ".join(map(repr, get_args(annotation)))
+    if origin in (Union, UnionType):
+        return " or ".join(map(in_words, get_args(annotation)))
+    return WORDS.get(annotation) or inspect.formatannotation(annotation)
 
 
 def accepts(annotation: Any, value: object) -> bool:
