@@ -212,7 +212,9 @@ def test_impossible_options_are_refused(name):
 
 
 def test_students_that_are_no_modalities_are_refused():
-    with pytest.raises(ValueError, match="own 1 given, but cet's two students are modalities, and x is read"):
+    with pytest.raises(
+        ValueError, match="two students are modalities, and own 1 of x leaves the second none; let the student read more"
+    ):
         player(CLASSES, "x")
     with pytest.raises(ValueError, match="not a retrieval"):
         CET.check(SEARCH, {}, reliability="supervised")

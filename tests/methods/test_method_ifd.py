@@ -92,6 +92,8 @@ def test_the_last_layer_alone_by_kl_of_cosines_is_pkt_and_asks_for_no_more():
 def test_without_a_modality_in_common_only_the_last_layers_meet():
     method = IFD(deep("x", widths=(6,), seed=1), Frozen(deep("y", widths=(3,), seed=2)))
     assert method.pulls().keys() == {"last"}
+    with pytest.warns(UserWarning, match=r"alpha 5\.0 has no effect: no inner layer"):
+        IFD(method.student, method.teacher, alpha=5.0)
 
 
 def test_what_is_learnt_from_an_assistant_and_by_it():

@@ -78,7 +78,8 @@ class CET(Method):
         check_temperature(temperature, usual="0.01 to 1")
         if own >= len(student.modalities):
             raise ValueError(
-                f"own {own} given, but cet's two students are modalities, and {', '.join(student.modalities)} is read"
+                f"cet's two students are modalities, and own {own} of {', '.join(student.modalities)} leaves the second none; "
+                "let the student read more"
             )
         if not 0 <= hide <= 1 or not 0 <= decay < 1:
             raise ValueError(f"hide {hide} and decay {decay} given; hide must be in [0, 1] and decay in [0, 1)")

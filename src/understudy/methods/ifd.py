@@ -61,7 +61,8 @@ class IFD(TaughtByFeatures):
         check_words(self, IFD)
         if not 0 < gamma <= 1:
             raise ValueError(f"gamma {gamma} given; it must be above 0 and at most 1: what is left of alpha from epoch to epoch")
-        deep = pairs == "depth" and bool(weight)
+        both = set(student.modalities) & set(teacher.modalities)
+        deep = pairs == "depth" and weight and both
         effects = {"alpha": (deep, "no inner layer is paired"), "gamma": (deep and alpha, "no inner layer is paired")}
         warn_idle(self, IFD, effects)
         told: dict[str, Any] = {"kernel": kernel, "divergence": divergence}
