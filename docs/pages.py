@@ -126,8 +126,9 @@ def results() -> str:
 With every default, {worth["views"]:.0f} students of one sense each on five public sets: without a teacher
 {worth["plain_at_least_simple"]:.0%} of them are no worse than the best of four scikit-learn models on the same columns, with one
 {worth["distilled_at_least_simple"]:.0%}; of the {worth["teacher_ahead"]:.0f} whose teacher is ahead {worth["better_share"]:.0%}
-gain by distillation, those with few labels and many rows without, and {worth["worse"]:.0f} lose; `advise` foretells it in
-{worth["advise_hit_rate"]:.0%} of the cases that it decides ([the table](results/worth.md)).
+gain by distillation, most of them with few labels and many rows without, and {worth["worse"]:.0f}
+are worse by it; `advise` foretells it in {worth["advise_hit_rate"]:.0%} of the
+cases that it decides ([the table](results/worth.md)).
 Every row has its control; intervals and seeds of every verdict stand in results/; "not distinguishable" stays in the table.
 `make demo` took
 {mfeat["demo_seconds"]:.0f} s after installation: verdict "{mfeat["demo_verdict"]}", {share}. Against a loop written by hand,
