@@ -182,9 +182,9 @@ def test_options_without_effect_are_warned_of(task, options, said):
 
 def test_other_players_are_refused():
     student, teacher = toy_slots(CLASSES, "x"), Frozen(toy_experts(CLASSES, "x", "y"))
-    with pytest.raises(ValueError, match="give it the fusion 'slots'"):
+    with pytest.raises(ValueError, match="give the student the fusion 'slots', its teacher 'late'"):
         UMI(toy_model(CLASSES, "x"), teacher)
-    with pytest.raises(ValueError, match="give its teacher the fusion 'late'"):
+    with pytest.raises(ValueError, match="give the student the fusion 'slots', its teacher 'late'"):
         UMI(student, Frozen(toy_model(CLASSES, "x", "y")))
     UMI(student, Frozen(toy_model(CLASSES, "x", "y")), alpha=0.0)
     with pytest.raises(ValueError, match="a regression has no classes"):

@@ -35,6 +35,10 @@ from understudy.tasks import Choice, MultiLabel, Regression, Retrieval, Task
 from understudy.teachers.teacher import Teacher
 
 AlignTo = Literal["auto", "class", "nearest"]
+FUSIONS = (
+    "umi's student has two branches over common slots, and pseudo-labels from a predictor of each modality: give the student the "
+    "fusion 'slots', its teacher 'late'"
+)
 
 
 class UMI(Taught):
@@ -66,9 +70,9 @@ class UMI(Taught):
         check_weights(alpha=alpha, align=align)
         check_counts(anchors=anchors)
         if not isinstance(student.head, Branches):
-            raise ValueError("umi's student has two branches over common slots: give it the fusion 'slots'")
+            raise ValueError(FUSIONS)
         if alpha and not teacher.experts:
-            raise ValueError("umi takes pseudo-labels from a predictor of each modality: give its teacher the fusion 'late'")
+            raise ValueError(FUSIONS)
         self.alpha, self.align, self.reduction, self.align_to, self.anchors = alpha, align, reduction, align_to, anchors
         by = ("class" if task.classed else "nearest") if align_to == "auto" else align_to
         check_words(self, UMI)
@@ -97,7 +101,7 @@ class UMI(Taught):
     @classmethod
     def check_players(cls, student: Kinds, teacher: Kinds, fusion: str, published: Mapping[str, str], **options: Any) -> None:
         if options["alpha"] and fusion not in ("late", "experts"):
-            raise ValueError("umi takes pseudo-labels from a predictor of each modality: give its teacher the fusion 'late'")
+            raise ValueError(FUSIONS)
 
     @classmethod
     def embeds(cls, *, alpha: float, **others: Any) -> bool:
