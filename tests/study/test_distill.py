@@ -11,7 +11,9 @@ import torch
 
 import understudy as us
 from study.small import PLAN, SIZES, make_corpus
+from understudy.cli import main
 from understudy.corpus import Corpus, Split
+from understudy.evaluate.results import recommended
 from understudy.players.defaults import default_plan, default_sizes
 from understudy.players.player import Sizes
 from understudy.training.plan import Plan
@@ -58,6 +60,14 @@ def test_any_system_ships_and_auto_ships_what_the_verdict_says(run, tmp_path):
         assert f"This artifact is the system {shipped}." in (folder / "card.md").read_text()
         assert sorted(us.Artifact(folder).contract.modalities) == reads
     assert run.to_ship == ("distilled" if run.verdict == "better" else "plain")
+
+
+def test_the_command_says_what_auto_took_and_what_is_no_worse(run, tmp_path, capsys):
+    told = us.load(run.folder).results
+    assert main(["export", str(run.folder), "--system", "auto", "--out", str(tmp_path / "artifact")]) == 0
+    said = capsys.readouterr().out
+    assert f"auto took the {run.to_ship} student." in said
+    assert (f"Do not ship the {run.to_ship} student" in said) == bool(recommended(told).rather)
 
 
 def test_one_training_run_does_not_say_what_ships(run, tmp_path, monkeypatch):

@@ -71,9 +71,19 @@ def export(
     equal = f"equal to the trained model on {parity['rows']} test rows (largest difference {parity['max_difference']:.2g})"
     document = {"artifact": str(folder), "bytes": size, "parity": parity} | ({"page": str(out)} if browser else {})
     text = f"{folder}: {size / 2**20:.1f} MiB, {equal}"
+    if which.system == "auto":
+        text += f"\n{chosen(opened)}"
     if browser:
         return Answer(document, f"{text}\n{out}: its page, to be seen through a web server: python -m http.server -d {out}")
     return Answer(document, text, step("predict", out, "TABLE", "--out", "predictions.csv"))
+
+
+def chosen(run: "Run") -> str:
+    """Which system `auto` took, and what the report would rather keep, where something is no worse."""
+    from understudy.report.recorded import read_run
+    from understudy.report.words import rather
+
+    return f"auto took the {run.to_ship} student. {rather(read_run(run.folder))}".strip()
 
 
 def page_of(run: "Run", out: Path, modules: str, asked: dict[str, Any]) -> Path:
