@@ -13,6 +13,7 @@ import class_examples
 import common_space_examples
 import consistency_examples
 import contrast_examples
+import group_examples
 import mad_examples
 import numpy as np
 import pytest
@@ -117,7 +118,15 @@ EXAMPLES: dict[str, list[Example]] = {
         Example(lambda: objectives.FeatureRegression(STUDENT_WIDTH, TEACHER_WIDTH), CLASSES, True, feature_reference)
     ],
 }
-ELSEWHERE = class_examples, common_space_examples, consistency_examples, contrast_examples, mad_examples, relation_examples
+ELSEWHERE = (
+    class_examples,
+    common_space_examples,
+    consistency_examples,
+    contrast_examples,
+    group_examples,
+    mad_examples,
+    relation_examples,
+)
 EXAMPLES |= {name: [Example(**each) for each in examples] for module in ELSEWHERE for name, examples in module.EXAMPLES.items()}
 ALL = [pytest.param(example, id=f"{name}-{n}") for name in objectives.__all__ for n, example in enumerate(EXAMPLES.get(name, ()))]
 

@@ -12,6 +12,7 @@ from understudy.objectives.distribution import SimilarityDistribution
 from understudy.objectives.dkd import DKD, NonTargetKD
 from understudy.objectives.expected import ClassStructure, ExpectedValue
 from understudy.objectives.feature import FeatureRegression
+from understudy.objectives.group_kd import GroupKD
 from understudy.objectives.ifd import IFD
 from understudy.objectives.infonce import InfoNCE
 from understudy.objectives.kd import BernoulliKD, LogitKD, RegressionKD
@@ -46,6 +47,7 @@ __all__ = [
     "ExpectedValue",
     "FeatureRegression",
     "GaussianEntropy",
+    "GroupKD",
     "InfoNCE",
     "LogitKD",
     "NonTargetKD",
