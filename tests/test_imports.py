@@ -70,7 +70,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "methods": ("objectives", "teachers", "models", "batches.batch", "prepare", "tasks"),
     "training": ("methods.method", "batches.batch"),
     "evaluate": ("models", "batches", "corpus", "prepare", "tasks"),
-    "report": ("evaluate.predictions", "evaluate.results", "tasks.calibration"),
+    "report": ("evaluate.predictions", "evaluate.results", "tasks.calibration", "tasks.shares"),
     "artifact": ("evaluate", "models", "batches", "corpus", "prepare", "tasks"),
     "artifact.session": ("prepare",),
     "artifact.confidence": (),
@@ -108,7 +108,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "artifact.parts": ("artifact.writers", "prepare"),
     "artifact.writers": ("prepare",),
     "artifact.contract": ("artifact.confidence", "prepare"),
-    "artifact.card": ("artifact.contract", "prepare"),
+    "artifact.card": ("artifact.contract", "prepare", "tasks.shares"),
     "serve": (
         "artifact.predict",
         "artifact.answers",

@@ -204,6 +204,11 @@ def test_the_card_of_one_seed_claims_no_interval(reader):
     assert "not shown to be better" in card
 
 
+def test_an_accuracy_on_the_card_is_at_least_0(reader):
+    """A t interval of few seeds may go beyond what a share can be."""
+    assert "| plain | said | 1,234 | 0.6 | 0 to 0.7 |" in card_of(reader.artifact, results=results_of(0.9, None))
+
+
 def test_numbers_in_the_contract_are_those_of_training(world):
     task = read_contract(world.artifact).task
     assert (task["mean"], task["scale"], task["unit"]) == (50.0, 40.0, "points")

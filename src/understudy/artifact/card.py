@@ -6,6 +6,7 @@ from typing import Any
 
 from understudy.artifact.contract import Contract
 from understudy.prepare.cells import Modality
+from understudy.tasks.shares import bounded
 
 
 def write_card(
@@ -116,7 +117,7 @@ def results(document: Mapping[str, Any] | None, shipped: str) -> str:
 def system_row(name: str, system: Mapping[str, Any], metric: str) -> str:
     """One line of the table; one seed has no interval."""
     value = system["metrics"][metric]
-    spread = "one seed" if value["low"] is None else f"{value['low']:.4g} to {value['high']:.4g}"
+    spread = "one seed" if value["low"] is None else "{:.4g} to {:.4g}".format(*bounded(metric, value["low"], value["high"]))
     return f"| {name} | {', '.join(system['modalities'])} | {system['parameters']:,} | {value['mean']:.4g} | {spread} |"
 
 

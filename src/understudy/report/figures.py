@@ -5,10 +5,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from understudy.report.numbers import SHARES, bounded, label, value
+from understudy.report.numbers import label, value
 from understudy.report.recorded import Recorded
 from understudy.report.svg import COLOURS, INK, LINE, MUTED, PAPER, drawing, inline, is_narrow, new_figure
 from understudy.tasks.calibration import reliability, trend
+from understudy.tasks.shares import SHARES, bounded
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

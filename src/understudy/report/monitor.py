@@ -8,9 +8,10 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from understudy.report.figures import draw_curves, scale
-from understudy.report.numbers import SHARES, label, percent, value
+from understudy.report.numbers import label, percent, value
 from understudy.report.recorded import Recorded
 from understudy.report.svg import AUXILIARY, DISTILLED, INK, TEACHER, drawing, inline, new_figure
+from understudy.tasks.shares import SHARES
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -4,27 +4,8 @@ from collections.abc import Mapping
 from math import floor, isfinite, log10
 from typing import Any
 
-SHARES = {
-    "accuracy",
-    "balanced_accuracy",
-    "macro_f1",
-    "weighted_f1",
-    "f1_positive",
-    "acc2_has0",
-    "acc2_non0",
-    "f1_has0",
-    "f1_non0",
-    "acc2",
-    "acc3",
-    "acc5",
-    "acc7",
-    "acc7_binned",
-    "f1",
-    "ece",
-    "coverage",
-    "ceiling",
-    "map",
-}
+from understudy.tasks.shares import SHARES, bounded
+
 COUNTS = {"n_has0", "n_non0", "left_out", "zero_norm", "absent_classes"}
 OF_DIRECTIONS = {"map": "mAP", "recall@1": "R@1", "recall@5": "R@5", "recall@10": "R@10", "mean_rank": "mean rank"}
 """Metrics that retrieval gives for each direction, as `map_image_to_text`."""
@@ -88,11 +69,6 @@ def value(metric: str, number: float | int | None, *, digits: int = 2) -> str:
     if metric in SHARES or directed(metric)[0].startswith(("map", "recall")):
         return f"{signed(100 * number, digits)}{NARROW}%"
     return whole(number) if metric in COUNTS else plain(number)
-
-
-def bounded(metric: str, low: float | int, high: float | int) -> tuple[float, float]:
-    """Both ends of an interval; of shares within 0 and 1, which a t interval of few runs may overshoot."""
-    return (max(0.0, low), min(1.0, high)) if metric in SHARES else (low, high)
 
 
 def interval(metric: str, low: float | int | None, high: float | int | None) -> str:

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from understudy.evaluate.results import LABELS, ONE_RUN, STILL, recommended, todo
-from understudy.report.numbers import SHARES, change, label, names, percent, signed, value
+from understudy.report.numbers import change, label, names, percent, signed, value
 from understudy.report.recorded import Recorded
+from understudy.tasks.shares import SHARES
 
 MODELS = {
     "constant": "a constant guess",

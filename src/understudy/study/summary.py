@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from understudy.process.whole import write_text
-from understudy.report.numbers import bounded
 from understudy.report.recorded import read_run
 from understudy.report.words import order, story
 from understudy.study.run import Run
+from understudy.tasks.shares import bounded
 
 
 def summary(run: Run) -> str:
