@@ -115,10 +115,11 @@ class Listening:
         found = {name: self.quality(each) for name, each in said.items()}
         task = stages.corpus.task
         shown = ", ".join(f"{name} {rows.mean() * task.sign:.4f}" for name, rows in found.items())
-        say(f"answers on validation rows, {task.primary}: {shown}")
         better = max(ways, key=lambda name: found[name].mean())
         ahead = crossed_bootstrap((found[LABELS] - found[better])[None, None], said[LABELS].group).interval(level=ONE_ERROR)[0]
-        if ahead > 0 and not stages.settings.search:
+        alone = ahead > 0 and not stages.settings.search
+        say(f"answers on validation rows, {task.primary}: {shown}; the student learns from {LABELS if alone else better}")
+        if alone:
             return self.labels_alone()
         stages.adopt(wanted[better], "distilled")
         return ways[better]
