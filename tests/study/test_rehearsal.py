@@ -83,7 +83,7 @@ def test_an_option_out_of_range_leaves_nothing(corpora, tmp_path, name, option):
         ({"sizes": {"modality_dropout": 2}}, "modality_dropout is 2.0; allowed: a probability, 0 to 1"),
         ({"sizes": {"depth": 0}, "fusion": "single_stream"}, "depth is 0"),
         ({"sizes": {"slots": 5}, "fusion": "slots"}, "slots is 5; allowed: an even number, 2 or more"),
-        ({"fusion": "slots", "method": "umi"}, "umi takes pseudo-labels .*'late'"),
+        ({"fusion": "slots", "method": "umi"}, "pseudo-labels .*'late'"),
         ({"teacher_fusion": "late", "method": "umi"}, "umi's student has two branches .*'slots'"),
         ({"max_tokens": {"text": 1}}, "max_tokens text=1; give a number of tokens, 2 or more"),
         ({"max_tokens": {"seen": 9}}, "max_tokens is named for 'seen', a vector; it is for texts"),
