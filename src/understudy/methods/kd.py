@@ -70,8 +70,8 @@ class KD(Taught):
         return feature > 0
 
     def pulls(self) -> dict[str, tuple[Objective, float]]:
-        features = {"feature": (self.feature_regression, self.feature)} if self.feature > 0 else {}
-        return {"kd": (self.kd, self.weight)} | features
+        found: dict[str, tuple[Objective, float]] = {"kd": (self.kd, self.weight)}
+        return found | ({"feature": (self.feature_regression, self.feature)} if self.feature > 0 else {})
 
     def asked(self, batch: Batch) -> tuple[Batch, Output]:
         batch, teacher = super().asked(batch)
