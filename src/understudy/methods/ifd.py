@@ -61,9 +61,9 @@ class IFD(TaughtByFeatures):
         check_words(self, IFD)
         if not 0 < gamma <= 1:
             raise ValueError(f"gamma {gamma} given; it must be above 0 and at most 1: what is left of alpha from epoch to epoch")
-        both = set(student.modalities) & set(teacher.modalities)
-        deep = pairs == "depth" and weight and both
-        effects = {"alpha": (deep, "no inner layer is paired"), "gamma": (deep and alpha, "no inner layer is paired")}
+        # Whether any alpha would pair inner layers: then even 0 has an effect.
+        paired = self.wants(student.modalities, teacher.modalities, weight=weight, alpha=1.0, pairs=pairs).layers
+        effects = {"alpha": (paired, "no inner layer is paired"), "gamma": (wanted.layers, "no inner layer is paired")}
         warn_idle(self, IFD, effects)
         told: dict[str, Any] = {"kernel": kernel, "divergence": divergence}
         self.last, inner = objectives.IFD(**told), self.teacher.layers if wanted.layers else {}
