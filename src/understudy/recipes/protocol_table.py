@@ -47,7 +47,7 @@ def of_test(
     asked = {name: (runs[first], name) for name in ("teacher", PLAIN)}
     asked |= {label: (each, "distilled") for label, each in runs.items()}
     scores, ids, groups = scored(task, asked, split)
-    sign, rows = (task.sign), []
+    sign, rows = task.sign, []
     for name, said in scores.items():
         values = over_seeds(said.mean(axis=1).tolist())
         row = {**where, "system": name, "metric": task.primary, "trainings": len(said), "weight": weights.get(name), **values}

@@ -87,7 +87,7 @@ def best(stages: Stages, models: Mapping[int, Model]) -> int:
     if not len(stages.split.valid):
         return next(iter(models))
     found = {seed: stages.validator(model)() for seed, model in models.items()}
-    return max(found, key=lambda seed: found[seed].primary * (1 if found[seed].higher_is_better else -1))
+    return max(found, key=lambda seed: found[seed].primary * stages.corpus.task.sign)
 
 
 def costs(stages: Stages, model: Model) -> dict[str, Any]:

@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from understudy.batches.batch import NOTHING
 from understudy.batches.every_row import every_row
@@ -12,6 +11,7 @@ from understudy.evaluate import score
 from understudy.evaluate.predictions import PREDICTIONS, VALIDATION, Predictions
 from understudy.evaluate.results import LABELS
 from understudy.evaluate.significance import crossed_bootstrap
+from understudy.evaluate.simple import quality
 from understudy.methods.method import Tokens
 from understudy.models.model import Model
 from understudy.process.progress import say
@@ -112,8 +112,8 @@ class Listening:
         self.engine.begin([*wanted.values()])
         self.engine.finish([plain, *wanted.values()])
         said = {name: self.on_validation_rows(stage) for name, stage in ({LABELS: plain} | wanted).items()}
-        found = {name: self.quality(each) for name, each in said.items()}
         task = stages.corpus.task
+        found = {name: quality(task, each.values, each.target) for name, each in said.items()}
         shown = ", ".join(f"{name} {rows.mean() * task.sign:.4f}" for name, rows in found.items())
         better = max(ways, key=lambda name: found[name].mean())
         ahead = crossed_bootstrap((found[LABELS] - found[better])[None, None], said[LABELS].group).interval(level=ONE_ERROR)[0]
@@ -128,11 +128,6 @@ class Listening:
         """What a stage that is done says of the validation rows that have a target and something to read."""
         said = Predictions.load(self.stages.folder(stage.system, stage.seed) / VALIDATION)
         return said.take(said.seen & said.has_target)
-
-    def quality(self, said: Predictions) -> NDArray[np.float64]:
-        """Of each row, the larger the better."""
-        task = self.stages.corpus.task
-        return task.per_row(said.values, said.target) * task.sign
 
     def labels_alone(self) -> Told:
         """Every seed's distilled student is its plain one."""
